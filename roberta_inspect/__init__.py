@@ -1,0 +1,50 @@
+"""Shows what every index of a `RobertaForSequenceClassification` output is, and proves it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from roberta_inspect.differences import Difference, diff
+    from roberta_inspect.errors import CannotInspectError, InspectError, UsageError
+    from roberta_inspect.inspection import inspect
+    from roberta_inspect.modules import module_tree
+    from roberta_inspect.records import ModuleTree, OutputMap
+
+_HOME = {
+    "CannotInspectError": "errors",
+    "Difference": "differences",
+    "InspectError": "errors",
+    "ModuleTree": "records",
+    "OutputMap": "records",
+    "UsageError": "errors",
+    "diff": "differences",
+    "inspect": "inspection",
+    "module_tree": "modules",
+}
+"""Public name → the module it lives in; imported on first use, so that `--help` needs no torch."""
+
+__all__ = [
+    "CannotInspectError",
+    "Difference",
+    "InspectError",
+    "ModuleTree",
+    "OutputMap",
+    "UsageError",
+    "diff",
+    "inspect",
+    "module_tree",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

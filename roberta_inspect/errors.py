@@ -1,0 +1,26 @@
+"""The failures that a user can cause and mend: one sentence and one hint, never a traceback."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class InspectError(Exception):
+    """What went wrong in one sentence, and in `hint` what to do about it."""
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(InspectError, ValueError):
+    """The options or arguments do not fit together, or do not fit this checkpoint (exit code 2)."""
+
+    exit_code = 2
+
+
+class CannotInspectError(InspectError, RuntimeError):
+    """The checkpoint, the saved map or the machine does not allow it (exit code 3)."""

@@ -1,0 +1,55 @@
+"""Words for untrusted text and for counts: the one place where strings are made fit to be shown."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+LONGEST = 200
+"""Characters of one untrusted string that are shown; the rest is counted."""
+
+_NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories that can move the cursor, turn the writing direction or break a line."""
+
+
+def safe(untrusted: object, *, longest: int = LONGEST) -> str:
+    r"""`untrusted` as one harmless line: control characters as `\x1b`, the middle of long text cut.
+
+    Whatever a checkpoint brings (label names, tokens, class names, paths) passes through here.
+    """
+    text = str(untrusted)
+    if len(text) > longest:
+        rest = len(text) - longest
+        text = (
+            f"{text[: longest // 2]}… {rest:,} more characters …{text[-(longest - longest // 2) :]}"
+        )
+    return "".join(_visible(character) for character in text)
+
+
+def _visible(character: str) -> str:
+    if unicodedata.category(character) not in _NOT_SHOWN:
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 item`, `12 items`, `1,024 items`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(words: Sequence[str], *, most: int = 8, last: str = "and") -> str:
+    """`a, b and c`; of more than `most` words the first ones and how many more there are."""
+    if len(words) > most:
+        return f"{', '.join(words[: most - 1])} {last} {len(words) - most + 1:,} more"
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def storage(size: float) -> str:
+    """Bytes in the largest binary unit that leaves at least one: `124.6 MiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+        size /= 1024
+    raise AssertionError("unreachable: the last unit always returns")
