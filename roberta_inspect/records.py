@@ -69,8 +69,7 @@ class Weights:
 def _is_harmless(name: str) -> bool:
     return (
         "pooler." in name
-        or name.endswith("position_ids")
-        or name.endswith("token_type_ids")
+        or name.endswith(("position_ids", "token_type_ids"))
         or name.startswith("lm_head.")
     )
 
