@@ -213,6 +213,8 @@ class Failure:
 
     type: str
     message: str
+    raised_in: str | None = None
+    """The file and function of transformers that raised it; `None` where it was raised elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,303 @@
+"""Calls the model with hooks on, and leaves it as it was found.
+
+What is kept of a call: what it returned, what the modules that the claims ask about read and
+returned, and, for every other tensor, which modules returned this very object.
+"""
+
+from __future__ import annotations
+
+import traceback
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import transformers
+from torch import nn
+from transformers.modeling_outputs import ModelOutput
+
+from roberta_inspect.probe import Probe
+from roberta_inspect.records import Failure, Origin
+from roberta_inspect.releases import cache_layers
+
+
+class CallSpec(NamedTuple):
+    """One way of calling `forward`."""
+
+    return_dict: bool
+    labels: bool
+    output_hidden_states: bool
+    output_attentions: bool
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Where the parts of this model are, as paths of `named_modules()`; `None` for a part that it
+    lacks."""
+
+    base: str | None
+    embeddings: str | None
+    encoder: str | None
+    layers: tuple[str, ...]
+    classifier: str | None
+
+    @classmethod
+    def of(cls, model: nn.Module) -> Anatomy:
+        """The parts of `model`, found where `RobertaForSequenceClassification` keeps them."""
+        paths = {path for path, _ in model.named_modules()}
+        base = getattr(model, "base_model_prefix", "")
+        encoder = f"{base}.encoder"
+        count = sum(path.rpartition(".")[0] == f"{encoder}.layer" for path in paths)
+
+        def existing(path: str) -> str | None:
+            return path if path in paths else None
+
+        return cls(
+            base=existing(base) or None,
+            embeddings=existing(f"{base}.embeddings"),
+            encoder=existing(encoder),
+            layers=tuple(f"{encoder}.layer.{index}" for index in range(count)),
+            classifier=existing("classifier"),
+        )
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The modules that hand on what others made: the encoder, the base model, the model."""
+        return tuple(path for path in (self.encoder, self.base, "") if path is not None)
+
+    def self_attention(self, layer: int) -> str:
+        """The self-attention of one layer."""
+        return f"{self.layers[layer]}.attention.self"
+
+    def cross_attention(self, layer: int) -> str:
+        """The cross-attention of one layer, where it has one."""
+        return f"{self.layers[layer]}.crossattention.self"
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """The modules of which a trace keeps what they read and returned."""
+        attention = [
+            f"{attention}{part}"
+            for index in range(len(self.layers))
+            for attention in (self.self_attention(index), self.cross_attention(index))
+            for part in ("", ".query", ".key", ".value")
+        ]
+        words = [f"{self.embeddings}.word_embeddings", f"{self.embeddings}.position_embeddings"]
+        parts = [self.embeddings, self.classifier, *words, *self.layers, *attention, *self.stages]
+        return frozenset(path for path in parts if path is not None)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One call of one module: what it read and what it returned, hooks of others included."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    output: Any
+
+    @property
+    def hidden_states(self) -> torch.Tensor:
+        """The first thing it read; of shape `(batch_size, sequence_length, hidden_size)` in a
+        layer."""
+        return self.args[0] if self.args else self.kwargs["hidden_states"]
+
+    @property
+    def first(self) -> Any:
+        """What it returned, or the first element where that is a tuple."""
+        return self.output[0] if isinstance(self.output, tuple) else self.output
+
+
+@dataclass
+class Trace:
+    """Which module returned which tensor during one call."""
+
+    stages: tuple[str, ...] = ()
+    visits: dict[str, list[Visit]] = field(default_factory=dict)
+    _returned: dict[int, list[tuple[weakref.ref[torch.Tensor], str]]] = field(default_factory=dict)
+
+    def visit(self, path: str | None) -> Visit | None:
+        """The last call of the module at `path`, where one was kept."""
+        return self.visits[path][-1] if path in self.visits else None
+
+    def remember(self, path: str, output: Any) -> None:
+        """Note that the module at `path` returned the tensors of `output`."""
+        for tensor in _handed_back(output):
+            self._returned.setdefault(id(tensor), []).append((weakref.ref(tensor), path))
+
+    def returned_by(self, tensor: torch.Tensor) -> tuple[str, ...]:
+        """The modules whose `forward` returned this very object, the innermost first."""
+        seen = self._returned.get(id(tensor), ())
+        return tuple(dict.fromkeys(path for reference, path in seen if reference() is tensor))
+
+    def origin(self, tensor: torch.Tensor) -> Origin | None:
+        """The module that made this very object; `None` where no submodule returned it.
+
+        The encoder and the base model hand on what others made: they count only where nobody
+        else returned it, and the model itself never does.
+        """
+        chain = [path for path in self.returned_by(tensor) if path]
+        makers = [path for path in chain if path not in self.stages] or chain
+        if not makers:
+            return None
+        return Origin(module=makers[-1], through=makers[0] if makers[0] != makers[-1] else None)
+
+
+@dataclass
+class Observed:
+    """One call and what came back: live tensors, to be dropped once it is annotated."""
+
+    call: CallSpec
+    output: Any
+    trace: Trace
+    error: Failure | None = None
+    wrote_problem_type: str | None = None
+
+    @property
+    def fields(self) -> tuple[tuple[str | None, Any], ...]:
+        """`(key, value)` of each position, in the order in which the container is indexed."""
+        return fields_of(self.output)
+
+
+def fields_of(container: Any) -> tuple[tuple[str | None, Any], ...]:
+    """`(key, value)` of each position of what a module returned; keys of a tuple are `None`.
+
+    A `ModelOutput` is indexed without its `None` fields (`ModelOutput.to_tuple`), and something
+    that is no container at all counts as the only position.
+    """
+    if container is None:
+        return ()
+    if isinstance(container, ModelOutput):
+        return tuple(container.items())
+    if isinstance(container, tuple | list):
+        return tuple((None, value) for value in container)
+    return ((None, container),)
+
+
+def tensors_in(value: Any) -> Iterator[torch.Tensor]:
+    """Every tensor in nested tuples, lists, dicts and caches, in order."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from tensors_in(each)
+    elif isinstance(value, tuple | list):
+        for each in value:
+            yield from tensors_in(each)
+    elif (layers := cache_layers(value)) is not None:
+        yield from tensors_in(layers)
+
+
+def _handed_back(output: Any) -> Iterator[torch.Tensor]:
+    """The tensors that a module returned as its own: the output, or the elements of its tuple."""
+    for _, value in fields_of(output):
+        if isinstance(value, torch.Tensor):
+            yield value
+
+
+def observe(model: nn.Module, probe: Probe, call: CallSpec) -> Observed:
+    """Call `model` once in evaluation mode and watch every module.
+
+    An exception of the call is recorded, not raised; `model` is left as it was found.
+    """
+    anatomy = Anatomy.of(model)
+    observed = Observed(call=call, output=None, trace=Trace(stages=anatomy.stages))
+    with as_found(model), torch.no_grad():
+        model.eval()
+        problem_type = model.config.problem_type
+        with hooked(model, anatomy.kept, observed.trace):
+            try:
+                observed.output = model(**arguments(probe, call))
+            except Exception as error:
+                observed.error = failure(error)
+        if model.config.problem_type != problem_type:
+            observed.wrote_problem_type = str(model.config.problem_type)
+    return observed
+
+
+def arguments(probe: Probe, call: CallSpec) -> dict[str, Any]:
+    """The keyword arguments of `forward` for this call."""
+    labels = {"labels": probe.labels} if call.labels else {}
+    return {
+        **probe.inputs,
+        **labels,
+        "return_dict": call.return_dict,
+        "output_hidden_states": call.output_hidden_states,
+        "output_attentions": call.output_attentions,
+    }
+
+
+def failure(error: Exception) -> Failure:
+    """What was raised, and the function of transformers or torch it was raised in."""
+    frames = traceback.extract_tb(error.__traceback__)
+    package = Path(transformers.__file__).parent
+    inside = [frame for frame in frames if Path(frame.filename).is_relative_to(package)]
+    return Failure(
+        type=type(error).__name__,
+        message=str(error),
+        raised_in=(
+            f"{Path(inside[-1].filename).relative_to(package.parent).as_posix()}, {inside[-1].name}"
+            if inside
+            else None
+        ),
+    )
+
+
+@contextmanager
+def hooked(model: nn.Module, kept: frozenset[str], trace: Trace) -> Iterator[None]:
+    """Write into `trace` what the modules of `model` read and return."""
+
+    def watch(path: str, module: nn.Module) -> Any:
+        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+            trace.remember(path, output)
+            if path in kept:
+                trace.visits.setdefault(path, []).append(Visit(args, kwargs, output))
+
+        return module.register_forward_hook(hook, with_kwargs=True)
+
+    handles = [watch(path, module) for path, module in model.named_modules()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def as_found(model: nn.Module) -> Iterator[None]:
+    """Put everything back afterwards: hooks, attributes, training mode, config and RNG state.
+
+    transformers 5 installs capture hooks at the first capture and marks the model as hooked; left
+    on, a hook that the user adds later would make what they record stale. Attributes and hooks
+    are therefore restored for every module, whoever changed them.
+    """
+    found = [(each.__dict__, _contents(each.__dict__)) for each in (*model.modules(), model.config)]
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            for attributes, contents in found:
+                _put_back(attributes, contents)
+
+
+def _contents(attributes: dict[str, Any]) -> dict[str, tuple[Any, dict[Any, Any] | None]]:
+    """Every attribute with a copy of what it holds, where it is a dictionary (of hooks, …)."""
+    return {
+        name: (value, dict(value) if isinstance(value, dict) else None)
+        for name, value in attributes.items()
+    }
+
+
+def _put_back(
+    attributes: dict[str, Any], contents: dict[str, tuple[Any, dict[Any, Any] | None]]
+) -> None:
+    for name in set(attributes) - set(contents):
+        del attributes[name]
+    for name, (value, inside) in contents.items():
+        attributes[name] = value
+        if inside is not None:
+            value.clear()
+            value.update(inside)

@@ -1,0 +1,24 @@
+"""What differs between releases of transformers: each question asks for the feature itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def cache_layers(value: Any) -> tuple[tuple[Any, ...], ...] | None:
+    """The keys and values in a cache object, per layer; `None` for what is no cache.
+
+    Tensors are of shape `(batch_size, num_heads, key_length, head_size)`: keys and values of the
+    self-attention, then those of the cross-attention where the cache holds them. Older releases
+    hand over plain tuples instead, which are no cache objects.
+    """
+    if hasattr(value, "self_attention_cache"):
+        own = cache_layers(value.self_attention_cache) or ()
+        cross = cache_layers(value.cross_attention_cache) or ()
+        rest = cross + ((),) * (len(own) - len(cross))
+        return tuple(layer + extra for layer, extra in zip(own, rest, strict=True))
+    if hasattr(value, "key_cache"):
+        return tuple(zip(value.key_cache, value.value_cache, strict=True))
+    if hasattr(value, "layers") and hasattr(value, "get_seq_length"):
+        return tuple((layer.keys, layer.values) for layer in value.layers)
+    return None
