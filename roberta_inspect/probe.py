@@ -118,7 +118,9 @@ def synthetic(
     """
     _check_sizes(config, batch_size, sequence_length)
     special = {config.pad_token_id, config.bos_token_id, config.eos_token_id}
-    ordinary = [id for id in range(min(config.vocab_size, 1 << 16)) if id not in special] or [0]
+    ordinary = [each for each in range(min(config.vocab_size, 1 << 16)) if each not in special] or [
+        0
+    ]
     padding = (sequence_length + 2) // 4 if sequence_length > 1 else 0
     rows = []
     for row in range(batch_size):
@@ -281,11 +283,11 @@ def _numbers_of(label: str, config: Any) -> Any:
 
 def _several(label: str, config: Any) -> list[float]:
     chosen = {_label_id(part.strip(), config) for part in label.split(",") if part.strip()}
-    return [float(id in chosen) for id in range(config.num_labels)]
+    return [float(label in chosen) for label in range(config.num_labels)]
 
 
 def _label_id(label: str, config: Any) -> int:
-    named = {str(name): int(id) for id, name in config.id2label.items()}
+    named = {str(name): int(key) for key, name in config.id2label.items()}
     if label in named:
         return named[label]
     if label.lstrip("-").isascii() and label.lstrip("-").isdigit():
@@ -328,7 +330,9 @@ def _check_class_ids(config: Any, labels: torch.Tensor, reason: str) -> None:
             hint="Cast them: labels.long().",
         )
     outside = [
-        id for id in labels.flatten().tolist() if id != IGNORED and not 0 <= id < config.num_labels
+        each
+        for each in labels.flatten().tolist()
+        if each != IGNORED and not 0 <= each < config.num_labels
     ]
     if outside:
         raise UsageError(
