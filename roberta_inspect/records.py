@@ -178,7 +178,8 @@ class Item:
 class Slot:
     """One position of a container: its index, and its key if it has one."""
 
-    index: int
+    index: int | None
+    """`None` for a field of a `ModelOutput` that is `None`: it has an attribute, but no index."""
     name: str
     """What stands there, from evidence; `unnamed` where nothing explains it."""
     key: str | None

@@ -1,0 +1,40 @@
+"""Words for axes, by what a tensor is and never by its size: two sizes may coincide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+UNKNOWN = "?"
+"""The word for an axis of a tensor that nothing explains."""
+
+HIDDEN = ("batch_size", "sequence_length", "hidden_size")
+WEIGHTS = ("batch_size", "num_heads", "query_length", "key_length")
+
+AXES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "loss": (),
+        "logits": ("batch_size", "num_labels"),
+        "hidden_states": HIDDEN,
+        "attentions": WEIGHTS,
+        "cross_attentions": WEIGHTS,
+        "past_key_values": ("batch_size", "num_heads", "key_length", "head_size"),
+        "last_hidden_state": HIDDEN,
+        "pooler_output": ("batch_size", "hidden_size"),
+    }
+)
+"""Name of a slot → the axes of the tensor in it, or of each tensor in its items. The words are
+transformers' own (`SequenceClassifierOutput`, `BaseModelOutputWithPoolingAndCrossAttentions`);
+the claim about axes tests them on a second input of other sizes."""
+
+PER_ROW = frozenset({"batch_size"})
+"""Axes as long as the batch."""
+
+PER_TOKEN = frozenset({"sequence_length", "query_length", "key_length"})
+"""Axes as long as the sequence."""
+
+
+def axes_of(name: str, rank: int) -> tuple[str, ...]:
+    """The words for the `rank` axes of a tensor in the slot of that name."""
+    axes = AXES.get(name)
+    return axes if axes is not None and len(axes) == rank else (UNKNOWN,) * rank
