@@ -10,7 +10,7 @@ import traceback
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -176,6 +176,13 @@ def fields_of(container: Any) -> tuple[tuple[str | None, Any], ...]:
     return ((None, container),)
 
 
+def declared_fields(container: Any) -> tuple[str, ...]:
+    """Every field of a `ModelOutput`, those that are `None` too; nothing for another container."""
+    if isinstance(container, ModelOutput) and is_dataclass(container):
+        return tuple(each.name for each in fields(container))
+    return ()
+
+
 def tensors_in(value: Any) -> Iterator[torch.Tensor]:
     """Every tensor in nested tuples, lists, dicts and caches, in order."""
     if isinstance(value, torch.Tensor):
@@ -210,6 +217,8 @@ def observe(model: nn.Module, probe: Probe, call: CallSpec) -> Observed:
         with hooked(model, anatomy.kept, observed.trace):
             try:
                 observed.output = model(**arguments(probe, call))
+            except (MemoryError, torch.OutOfMemoryError):
+                raise
             except Exception as error:
                 observed.error = failure(error)
         if model.config.problem_type != problem_type:

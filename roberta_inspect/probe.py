@@ -57,6 +57,11 @@ class Probe:
         inputs = {name: tensor.to(device) for name, tensor in self.inputs.items()}
         return replace(self, inputs=inputs, labels=self.labels.to(device))
 
+    def fake(self, mode: Any) -> Probe:
+        """The same input as fake tensors: shapes and dtypes without values."""
+        inputs = {name: mode.from_tensor(tensor) for name, tensor in self.inputs.items()}
+        return replace(self, inputs=inputs, labels=mode.from_tensor(self.labels))
+
     def row(self, index: int) -> Probe:
         """One row alone, without its padding."""
         keep = self.attention_mask[index].bool()

@@ -22,3 +22,12 @@ def cache_layers(value: Any) -> tuple[tuple[Any, ...], ...] | None:
     if hasattr(value, "layers") and hasattr(value, "get_seq_length"):
         return tuple((layer.keys, layer.values) for layer in value.layers)
     return None
+
+
+def attention_of(config: Any) -> str:
+    """The attention implementation in use: `eager`, `sdpa` …
+
+    Releases that let the configuration choose keep the choice in `_attn_implementation`; where a
+    class knows only one, none is kept and the class computes the weights itself.
+    """
+    return getattr(config, "_attn_implementation", None) or "eager"

@@ -1,0 +1,266 @@
+"""What the user should know, from plain data alone. Each function answers one question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from roberta_inspect.records import Call, Checkpoint, Finding, OutputMap, Proof, Slot
+from roberta_inspect.text import counted, listed, safe
+
+IDS = (
+    "head-not-in-checkpoint",
+    "encoder-not-in-checkpoint",
+    "nothing-from-checkpoint",
+    "no-weights",
+    "tensors-not-used",
+    "harmless-tensors",
+    "placeholder-label-names",
+    "padding-left",
+    "call-failed",
+    "claim-refuted",
+    "not-finite",
+    "tuple-differs-from-dict",
+    "unnamed-output",
+    "attentions-empty",
+    "problem-type-written",
+)
+"""Every finding there is, in the order in which they are told."""
+
+
+class Noticed(NamedTuple):
+    """What only live objects show, and findings need."""
+
+    allow_missing_head: bool = False
+    padding_side: str | None = None
+    """Of the tokenizer; `None` where none was used."""
+    first_tokens: tuple[str, ...] = ()
+    """The token at position 0 of each row whose position 0 is padding."""
+    not_finite: tuple[str, ...] = ()
+    """Places that hold NaN or infinity."""
+
+
+def findings_of(found: OutputMap, noticed: Noticed) -> tuple[Finding, ...]:
+    """Everything worth telling about a map, in the order of `IDS`."""
+    return (
+        *weight_findings(found.checkpoint, noticed.allow_missing_head),
+        *_labels(found.checkpoint),
+        *_padding(noticed),
+        *_failed(found),
+        *_refuted(found.proofs),
+        *_not_finite(noticed),
+        *_tuple_and_dict(found),
+        *_unnamed(found.calls),
+        *_attentions(found),
+        *_problem_type(found.calls),
+    )
+
+
+def weight_findings(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Finding]:
+    """What the verdict on the weights means."""
+    weights = checkpoint.weights
+    if weights.verdict == "head-not-in-checkpoint":
+        yield Finding(
+            id=weights.verdict,
+            level="warning" if allow_missing_head else "error",
+            message=f"{_random(weights.missing)}: predictions of this head mean nothing",
+            hint="Train the head, or load a checkpoint that was saved after fine-tuning"
+            + ("." if allow_missing_head else "; --allow-missing-head makes this a warning."),
+        )
+    elif weights.verdict == "encoder-not-in-checkpoint":
+        yield Finding(
+            id=weights.verdict,
+            level="error",
+            message=f"{_random(weights.missing)}: a part of the encoder was never trained",
+            hint="Compare num_hidden_layers and the other sizes in config.json with the file.",
+        )
+    elif weights.verdict == "nothing-from-checkpoint":
+        yield Finding(
+            id=weights.verdict,
+            level="error",
+            message=f"{_random(weights.missing)}: the file holds no tensor of this class",
+            hint="Load it with the class named under architectures in its config.json.",
+        )
+    elif weights.verdict == "no-weights":
+        yield Finding(
+            id=weights.verdict,
+            level="note",
+            message="no weights were read: shapes and origins come from the configuration alone, "
+            "and nothing that needs values was tested",
+        )
+    if weights.ignored:
+        yield Finding(
+            id="tensors-not-used",
+            level="warning",
+            message=f"{counted(len(weights.ignored), 'tensor')} of the checkpoint "
+            f"{'is' if len(weights.ignored) == 1 else 'are'} not used by this class: "
+            f"{_names(weights.ignored)}",
+            hint="Check that config.json belongs to these weights.",
+        )
+    if weights.harmless:
+        yield Finding(
+            id="harmless-tensors",
+            level="note",
+            message=f"{_names(weights.harmless)} in the checkpoint "
+            f"{'is' if len(weights.harmless) == 1 else 'are'} not used, and this class needs none "
+            "of it",
+        )
+
+
+def _random(missing: tuple[str, ...]) -> str:
+    verb = "is" if len(missing) == 1 else "are"
+    return (
+        f"{counted(len(missing), 'tensor')} {verb} not in the checkpoint and {verb} random "
+        f"({_names(missing)})"
+    )
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return listed([safe(name, longest=80) for name in names], most=5)
+
+
+def _labels(checkpoint: Checkpoint) -> Iterator[Finding]:
+    if checkpoint.placeholder_labels and checkpoint.num_labels > 1:
+        names = [safe(name) for name in checkpoint.id2label.values()]
+        yield Finding(
+            id="placeholder-label-names",
+            level="note",
+            message=f"the labels have no names of their own, only {listed(names, most=4)}",
+            hint="Set id2label and label2id in config.json.",
+        )
+
+
+def _padding(noticed: Noticed) -> Iterator[Finding]:
+    if noticed.first_tokens:
+        token = safe(noticed.first_tokens[0])
+        yield Finding(
+            id="padding-left",
+            level="warning",
+            message=f"the tokenizer pads on the {noticed.padding_side}: position 0 of "
+            f"{counted(len(noticed.first_tokens), 'row')} is {token}, and position 0 is all that "
+            "the head reads",
+            hint='Set padding_side to "right" in tokenizer_config.json.',
+        )
+    elif noticed.padding_side == "left":
+        yield Finding(
+            id="padding-left",
+            level="warning",
+            message="the tokenizer pads on the left: in a batch, position 0 of the shorter rows "
+            "is padding, and position 0 is all that the head reads",
+            hint='Set padding_side to "right" in tokenizer_config.json.',
+        )
+
+
+def _failed(found: OutputMap) -> Iterator[Finding]:
+    causes: dict[tuple[str, str, str | None], list[Call]] = {}
+    for call in found.calls:
+        if call.error:
+            error = call.error
+            causes.setdefault((error.type, error.message, error.raised_in), []).append(call)
+    for (kind, message, where), calls in causes.items():
+        whose = (
+            f"raised by transformers {found.versions.transformers} itself, in {safe(where)}"
+            if where
+            else "raised outside transformers"
+        )
+        yield Finding(
+            id="call-failed",
+            level="error",
+            message=f"{listed([call.words for call in calls])}: {safe(kind)}: {safe(message)} "
+            f"({whose})",
+            hint="The other calls were made all the same."
+            if len(calls) < len(found.calls)
+            else "No call returned anything: nothing could be observed.",
+        )
+
+
+def _refuted(proofs: tuple[Proof, ...]) -> Iterator[Finding]:
+    for proof in proofs:
+        if proof.status == "refuted":
+            yield Finding(
+                id="claim-refuted",
+                level="error",
+                message=f"{proof.slot}: not true here ({proof.id}): {proof.claim}; {proof.detail}",
+                hint="The model does not do what its class documents: look at what was changed.",
+            )
+
+
+def _not_finite(noticed: Noticed) -> Iterator[Finding]:
+    if noticed.not_finite:
+        yield Finding(
+            id="not-finite",
+            level="error",
+            message=f"NaN or infinity in {listed(list(noticed.not_finite), most=5)}",
+            hint="Look for NaN in the weights and the labels; in float16, try --dtype float32.",
+        )
+
+
+def _tuple_and_dict(found: OutputMap) -> Iterator[Finding]:
+    told = set()
+    for labels in (False, True):
+        left = found.call(return_dict=True, labels=labels)
+        right = found.call(return_dict=False, labels=labels)
+        if left.error or right.error:
+            continue
+        has, lacks = _filled(right), _filled(left)
+        for only, where in ((has - lacks, "tuple"), (lacks - has, "dict")):
+            for name in sorted(only - told):
+                told.add(name)
+                yield Finding(
+                    id="tuple-differs-from-dict",
+                    level="warning",
+                    message=f"{safe(name)} is in the {where} that this release returns, and not "
+                    f"in the {'dict' if where == 'tuple' else 'tuple'}",
+                    hint="Reach outputs by name: outputs.logits.",
+                )
+
+
+def _filled(call: Call) -> set[str]:
+    return {slot.name for slot in call.slots if slot.kind != "none"}
+
+
+def _unnamed(calls: tuple[Call, ...]) -> Iterator[Finding]:
+    places = dict.fromkeys(
+        slot.access for call in calls for slot in call.slots if slot.name == "unnamed"
+    )
+    if places:
+        yield Finding(
+            id="unnamed-output",
+            level="warning",
+            message=f"nothing explains what {listed(list(places))} of the tuple is",
+            hint="Reach outputs by name, and look at what this model's forward adds.",
+        )
+
+
+def _attentions(found: OutputMap) -> Iterator[Finding]:
+    asked = [call for call in found.calls if call.output_attentions and not call.error]
+    empty = [call for call in asked if _holds_nothing(call.slot("attentions"))]
+    if empty:
+        how = "None" if _is_none(empty[0].slot("attentions")) else "()"
+        yield Finding(
+            id="attentions-empty",
+            level="warning",
+            message=f"attentions are {how}: under {safe(found.setup.attention)} attention no layer "
+            "handed its weights back",
+            hint='Load the model with attn_implementation="eager"; here: --attention eager.',
+        )
+
+
+def _holds_nothing(slot: Slot | None) -> bool:
+    return _is_none(slot) or (slot is not None and slot.is_empty)
+
+
+def _is_none(slot: Slot | None) -> bool:
+    return slot is None or slot.kind == "none"
+
+
+def _problem_type(calls: tuple[Call, ...]) -> Iterator[Finding]:
+    written = [call.wrote_problem_type for call in calls if call.wrote_problem_type]
+    if written:
+        yield Finding(
+            id="problem-type-written",
+            level="note",
+            message=f'a call with labels writes config.problem_type = "{written[0]}", and it '
+            "sticks: save_pretrained keeps it. Here it was put back",
+            hint="Set problem_type in config.json, so that the labels' dtype does not decide.",
+        )

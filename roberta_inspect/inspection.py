@@ -1,0 +1,396 @@
+"""The pipeline in reading order: checkpoint → probe → observe → claims → annotate → map."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+
+import roberta_inspect
+from roberta_inspect.annotate import annotate, finite
+from roberta_inspect.checkpoint import (
+    Location,
+    has_weights,
+    load,
+    load_tokenizer,
+    locate,
+    skeleton,
+)
+from roberta_inspect.claims import Comparison, Evidence, compare, meaning, not_finite, prove
+from roberta_inspect.errors import CannotInspectError, UsageError
+from roberta_inspect.findings import Noticed, findings_of
+from roberta_inspect.naming import names_of
+from roberta_inspect.observe import Anatomy, CallSpec, Observed, observe
+from roberta_inspect.probe import Probe, dtype_word, from_texts, problem_type_for, synthetic
+from roberta_inspect.records import (
+    Call,
+    Checkpoint,
+    OutputMap,
+    Prediction,
+    Score,
+    Setup,
+    Stage,
+    Versions,
+    Weights,
+)
+from roberta_inspect.releases import attention_of
+from roberta_inspect.stages import stages_of
+
+
+def inspect(
+    checkpoint_or_model: str | Path | nn.Module | None = None,
+    *,
+    texts: Sequence[str] | None = None,
+    labels: Any = None,
+    batch_size: int = 2,
+    sequence_length: int = 16,
+    output_hidden_states: bool = True,
+    output_attentions: bool = True,
+    matrix: bool = False,
+    tokenizer: Any = None,
+    revision: str | None = None,
+    attention: str | None = None,
+    device: str = "cpu",
+    dtype: str | None = None,
+    allow_missing_head: bool = False,
+    no_weights: bool = False,
+) -> OutputMap:
+    """The annotated, proved map of what a `RobertaForSequenceClassification` returns.
+
+    Args:
+        checkpoint_or_model: a directory, a Hub model id, `None` for the bundled demo, or a live
+            model, which is exactly as before afterwards.
+        texts: inputs, one row each; without them synthetic token ids of shape
+            `(batch_size, sequence_length)` with the last row padded.
+        labels: one per row, as numbers, label names or a tensor; without them some that fit.
+        batch_size: rows of the synthetic input.
+        sequence_length: tokens per row of the synthetic input, padding included.
+        output_hidden_states: passed to every call.
+        output_attentions: passed to every call.
+        matrix: also make the calls with every other combination of the two flags.
+        tokenizer: for `texts` and a live model; a checkpoint brings its own.
+        revision: branch, tag or commit of a Hub model id.
+        attention: attention implementation; `None` for what `from_pretrained` picks.
+        device: where the checkpoint's model runs.
+        dtype: dtype to load in, such as `bfloat16`; `None` for what `from_pretrained` picks.
+        allow_missing_head: a head that is not in the checkpoint is a warning, no error.
+        no_weights: shapes and origins alone, on fake tensors.
+
+    Raises:
+        UsageError: the arguments do not fit together, or do not fit this checkpoint.
+        CannotInspectError: no such checkpoint, an unreadable file, an unsupported architecture.
+    """
+    request = Request(
+        texts=_texts(texts),
+        labels=labels,
+        batch_size=batch_size,
+        sequence_length=sequence_length,
+        output_hidden_states=output_hidden_states,
+        output_attentions=output_attentions,
+        matrix=matrix,
+        allow_missing_head=allow_missing_head,
+    )
+    if isinstance(checkpoint_or_model, nn.Module):
+        return _of_model(checkpoint_or_model, request, tokenizer)
+    source = None if checkpoint_or_model is None else os.fspath(checkpoint_or_model)
+    location = locate(source, revision=revision)
+    if no_weights or not has_weights(location):
+        return _of_skeleton(location, request, attention=attention, dtype=dtype)
+    return _of_checkpoint(
+        location, request, tokenizer, attention=attention, dtype=dtype, device=device
+    )
+
+
+def inspect_like(saved: OutputMap, checkpoint: str | Path | nn.Module | None) -> OutputMap:
+    """The map of `checkpoint` in the setup of a saved map: calls, input, attention and dtype.
+
+    The device is not taken over: a map made on a GPU is compared on a machine without one.
+
+    Raises:
+        UsageError, CannotInspectError: as `inspect`.
+    """
+    main = saved.calls[0]
+    given = saved.input
+    live = isinstance(checkpoint, nn.Module)
+    return inspect(
+        checkpoint,
+        texts=given.texts,
+        batch_size=given.batch_size,
+        sequence_length=given.sequence_length,
+        output_hidden_states=main.output_hidden_states,
+        output_attentions=main.output_attentions,
+        matrix=len(saved.calls) > len(saved.main_calls),
+        attention=None if live else saved.setup.attention,
+        dtype=None if live else saved.setup.dtype,
+        no_weights=saved.setup.no_weights,
+        allow_missing_head=not any(
+            finding.id == "head-not-in-checkpoint" and finding.level == "error"
+            for finding in saved.findings
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked of a model, whatever it comes from."""
+
+    texts: tuple[str, ...] | None
+    labels: Any
+    batch_size: int
+    sequence_length: int
+    output_hidden_states: bool
+    output_attentions: bool
+    matrix: bool
+    allow_missing_head: bool
+
+    def probe(self, config: Any, tokenizer: Any) -> Probe:
+        """The input for a model of this configuration."""
+        if self.texts is None:
+            return synthetic(
+                config,
+                batch_size=self.batch_size,
+                sequence_length=self.sequence_length,
+                labels=self.labels,
+            )
+        if tokenizer is None:
+            raise UsageError(
+                "texts need a tokenizer, and there is none",
+                hint="Put the tokenizer files beside config.json, pass tokenizer=, or leave the "
+                "texts out.",
+            )
+        return from_texts(config, tokenizer, self.texts, labels=self.labels)
+
+    @property
+    def main_calls(self) -> tuple[CallSpec, ...]:
+        """return_dict on and off × labels absent and present."""
+        return tuple(self._calls(self.output_hidden_states, self.output_attentions))
+
+    @property
+    def calls(self) -> tuple[CallSpec, ...]:
+        """The main calls, then with `matrix` those of every other combination of the flags."""
+        both = (True, False)
+        others = [self._calls(hidden, weights) for hidden in both for weights in both]
+        every = [call for calls in others for call in calls] if self.matrix else []
+        return tuple(dict.fromkeys([*self.main_calls, *every]))
+
+    @staticmethod
+    def _calls(hidden_states: bool, attentions: bool) -> Iterator[CallSpec]:
+        for return_dict in (True, False):
+            for labels in (False, True):
+                yield CallSpec(return_dict, labels, hidden_states, attentions)
+
+
+def _texts(texts: Sequence[str] | None) -> tuple[str, ...] | None:
+    if isinstance(texts, str):
+        raise UsageError("texts is one string", hint="Give a list of strings: texts=[text].")
+    if texts is not None and not texts:
+        raise UsageError("texts is empty", hint="Give at least one text, or leave texts out.")
+    return None if texts is None else tuple(texts)
+
+
+def _of_checkpoint(location: Location, request: Request, tokenizer: Any, **how: Any) -> OutputMap:
+    if request.texts is not None and tokenizer is None:
+        tokenizer = load_tokenizer(location)
+    loaded = load(location, allow_missing_head=request.allow_missing_head, **how)
+    probe = request.probe(loaded.model.config, tokenizer).on(how["device"])
+    return map_of(
+        loaded.model,
+        probe,
+        request,
+        checkpoint=checkpoint_record(loaded.model, loaded.source, loaded.weights),
+        tokenizer=tokenizer,
+    )
+
+
+def _of_skeleton(location: Location, request: Request, **how: Any) -> OutputMap:
+    tokenizer = load_tokenizer(location) if request.texts is not None else None
+    bones = skeleton(location, **how)
+    probe = request.probe(bones.model.config, tokenizer)
+    with bones.mode:
+        return map_of(
+            bones.model,
+            probe,
+            request,
+            checkpoint=checkpoint_record(bones.model, bones.source, bones.weights),
+            tokenizer=tokenizer,
+            mode=bones.mode,
+        )
+
+
+def _of_model(model: nn.Module, request: Request, tokenizer: Any) -> OutputMap:
+    if getattr(model, "config", None) is None or not hasattr(model.config, "num_labels"):
+        raise CannotInspectError(
+            f"{type(model).__name__} is no sequence classifier of transformers",
+            hint="Give a RobertaForSequenceClassification or a subclass of it.",
+        )
+    here = next(iter(model.parameters())).device
+    count = sum(1 for _ in model.parameters())
+    return map_of(
+        model,
+        request.probe(model.config, tokenizer).on(here),
+        request,
+        checkpoint=checkpoint_record(
+            model, "a live model", Weights(verdict="complete", loaded=count)
+        ),
+        tokenizer=tokenizer,
+    )
+
+
+def checkpoint_record(model: Any, source: str, weights: Weights) -> Checkpoint:
+    """What the map says of the model before any call."""
+    config = model.config
+    return Checkpoint(
+        source=source,
+        architecture=type(model).__name__,
+        parameters=sum(each.numel() for each in model.parameters()),
+        num_labels=config.num_labels,
+        problem_type=config.problem_type,
+        id2label={str(key): str(name) for key, name in config.id2label.items()},
+        weights=weights,
+    )
+
+
+def versions() -> Versions:
+    """What this map is made with."""
+    return Versions(
+        roberta_inspect=roberta_inspect.__version__,
+        transformers=transformers.__version__,
+        torch=torch.__version__,
+        python=platform.python_version(),
+    )
+
+
+def map_of(
+    model: Any,
+    probe: Probe,
+    request: Request,
+    *,
+    checkpoint: Checkpoint,
+    tokenizer: Any = None,
+    mode: Any = None,
+) -> OutputMap:
+    """Call, prove and annotate; the tensors of one call at a time, beside the reference call's."""
+    setup = Setup(
+        device=str(model.device),
+        dtype=dtype_word(model.dtype),
+        attention=attention_of(model.config),
+        mode="eval",
+        no_weights=mode is not None,
+    )
+    made = _Calls(model, probe if mode is None else probe.fake(mode))
+    made.make(request)
+    found = OutputMap(
+        versions=versions(),
+        checkpoint=checkpoint,
+        setup=setup,
+        input=probe.record(),
+        calls=tuple(_with_absent(request, made.calls)),
+        stages=made.stages,
+        proofs=() if made.evidence is None else prove(made.evidence, made.comparisons),
+        predictions=_predictions(model.config, probe, made.logits),
+    )
+    noticed = Noticed(
+        allow_missing_head=request.allow_missing_head,
+        padding_side=getattr(tokenizer, "padding_side", None),
+        first_tokens=_padded_first(probe),
+        not_finite=() if made.evidence is None else not_finite(made.evidence),
+    )
+    return replace(found, findings=findings_of(found, noticed))
+
+
+class _Calls:
+    """The calls of one map, made one after the other."""
+
+    def __init__(self, model: Any, probe: Probe) -> None:
+        self.model = model
+        self.probe = probe
+        self.anatomy = Anatomy.of(model)
+        self.calls: dict[CallSpec, Call] = {}
+        self.comparisons: list[Comparison] = []
+        self.stages: tuple[Stage, ...] = ()
+        self.logits: torch.Tensor | None = None
+        self.reference: Observed | None = None
+        self.evidence: Evidence | None = None
+
+    def make(self, request: Request) -> None:
+        """Make every call; the first that succeeds, a labelled dict if it can, is the reference
+        by which the positions of the others are named."""
+        main = sorted(request.main_calls, key=lambda call: (not call.return_dict, not call.labels))
+        for call in dict.fromkeys([*main, *request.calls]):
+            seen = observe(self.model, self.probe, call)
+            if seen.error is not None:
+                self.calls[call] = annotate(seen, (), {})
+            else:
+                self._take(seen, compared=call in main)
+
+    def _take(self, seen: Observed, *, compared: bool) -> None:
+        if self.reference is None:
+            self.reference = seen
+        names = names_of(seen, self.reference, self.anatomy)
+        if self.evidence is None:
+            fields = dict(zip(names, (value for _, value in seen.fields), strict=True))
+            self.evidence = Evidence(self.model, self.probe, seen, fields)
+        meanings = {name: meaning(name, self.evidence) for name in names}
+        self.calls[seen.call] = annotate(seen, names, meanings)
+        if compared and seen is not self.reference:
+            self.comparisons.append(compare(seen, self.reference, names))
+        if compared and (not self.stages or (not seen.call.return_dict and seen.call.labels)):
+            self.stages = stages_of(seen, names, self.reference, self.anatomy, self.model)
+        if not seen.call.labels and self.logits is None and "logits" in names:
+            self.logits = seen.fields[names.index("logits")][1].detach().float().cpu()
+
+
+def _with_absent(request: Request, calls: dict[CallSpec, Call]) -> Iterable[Call]:
+    """The calls in the order of the map, each with the names that others have and it lacks."""
+    known = dict.fromkeys(
+        slot.name for call in calls.values() for slot in call.slots if slot.name != "unnamed"
+    )
+    for spec in request.calls:
+        call = calls[spec]
+        has = {slot.name for slot in call.slots}
+        lacks = () if call.error else tuple(name for name in known if name not in has)
+        yield replace(call, absent=lacks)
+
+
+def _padded_first(probe: Probe) -> tuple[str, ...]:
+    if probe.tokens is None:
+        return ()
+    masked = (probe.attention_mask[:, 0] == 0).tolist()
+    return tuple(row[0] for row, hidden in zip(probe.tokens, masked, strict=True) if hidden)
+
+
+def _predictions(
+    config: Any, probe: Probe, logits: torch.Tensor | None
+) -> tuple[Prediction, ...] | None:
+    """What the logits of each text say; `logits` of shape `(batch_size, num_labels)`."""
+    if probe.texts is None or logits is None or logits.ndim != 2:
+        return None
+    kind = problem_type_for(config, torch.tensor([0]))[0]
+    if kind == "single_label_classification":
+        function, probabilities = "softmax", logits.softmax(dim=-1).tolist()
+    elif kind == "multi_label_classification":
+        function, probabilities = "sigmoid", logits.sigmoid().tolist()
+    else:
+        function, probabilities = "none", [[None] * logits.shape[1]] * logits.shape[0]
+    return tuple(
+        Prediction(
+            text=text,
+            function=function,
+            scores=tuple(
+                Score(
+                    label=str(config.id2label.get(label, label)),
+                    logit=finite(logit),
+                    probability=None if probability is None else finite(probability),
+                )
+                for label, (logit, probability) in enumerate(zip(row, shares, strict=True))
+            ),
+        )
+        for text, row, shares in zip(probe.texts, logits.tolist(), probabilities, strict=True)
+    )

@@ -1,0 +1,103 @@
+"""Which name belongs to each position of a container: from evidence, never from the position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch._subclasses import FakeTensor
+
+from roberta_inspect.observe import Anatomy, Observed, Trace, fields_of, tensors_in
+
+UNNAMED = "unnamed"
+"""The name of a position that nothing explains."""
+
+
+def names_of(seen: Observed, reference: Observed, anatomy: Anatomy) -> tuple[str, ...]:
+    """What stands at each position of a call's container.
+
+    A key is a name. A position without one has the name under which the reference call, or a
+    stage of it, knows the same values, or at least tensors of the same origin and shape;
+    failing that the name that the modules it came from give it; failing that `unnamed`.
+    """
+    known = _known(reference)
+    names: list[str] = []
+    for key, value in seen.fields:
+        free = {name: each for name, each in known.items() if name not in names}
+        names.append(
+            key
+            or equal_name(value, free)
+            or _alike(value, seen.trace, free, reference.trace)
+            or _from_modules(value, seen, anatomy, names)
+            or UNNAMED
+        )
+    return tuple(names)
+
+
+def _known(reference: Observed) -> dict[str, Any]:
+    """Named values of the reference call: its own, then those that its stages gave a key."""
+    containers = [reference.output]
+    for path in reversed(reference.trace.stages):
+        visit = reference.trace.visit(path)
+        containers.append(None if visit is None else visit.output)
+    known: dict[str, Any] = {}
+    for container in containers:
+        for key, value in fields_of(container):
+            if key is not None:
+                known.setdefault(key, value)
+    return known
+
+
+def equal_name(value: Any, known: Mapping[str, Any]) -> str | None:
+    tensors = list(tensors_in(value))
+    if any(isinstance(each, FakeTensor) for each in tensors):
+        return None
+    for name, other in known.items():
+        others = list(tensors_in(other))
+        if len(tensors) == len(others) and all(map(same_values, tensors, others)):
+            if tensors or type(value) is type(other):
+                return name
+    return None
+
+
+def same_values(left: torch.Tensor, right: torch.Tensor) -> bool:
+    """Whether two tensors agree in shape, dtype and every value; NaN agrees with NaN."""
+    if left is right:
+        return True
+    if left.shape != right.shape or left.dtype != right.dtype:
+        return False
+    return bool(torch.allclose(left, right, rtol=0, atol=0, equal_nan=True))
+
+
+def _alike(value: Any, trace: Trace, known: Mapping[str, Any], other: Trace) -> str | None:
+    wanted = _signature(value, trace)
+    for name, candidate in known.items():
+        if wanted and _signature(candidate, other) == wanted:
+            return name
+    return None
+
+
+def _signature(value: Any, trace: Trace) -> list[Any]:
+    return [(trace.origin(each), each.shape, each.dtype) for each in tensors_in(value)]
+
+
+def _from_modules(value: Any, seen: Observed, anatomy: Anatomy, taken: Sequence[str]) -> str | None:
+    """The name that the makers of the tensors give: of the classifier, the layers, attention."""
+    makers = [seen.trace.returned_by(each) for each in tensors_in(value)]
+    if isinstance(value, torch.Tensor):
+        name = "logits" if anatomy.classifier in makers[0] else None
+        if name is None and value.ndim == 0 and seen.call.labels and not makers[0]:
+            name = "loss"
+    elif len(makers) == len(anatomy.layers) + 1 and _each_by(makers[1:], anatomy.layers):
+        name = "hidden_states"
+    else:
+        attention = [anatomy.self_attention(layer) for layer in range(len(anatomy.layers))]
+        name = "attentions" if attention and _each_by(makers, attention) else None
+    return None if name in taken else name
+
+
+def _each_by(makers: Sequence[tuple[str, ...]], modules: Sequence[str]) -> bool:
+    return len(makers) == len(modules) and all(
+        module in chain for chain, module in zip(makers, modules, strict=True)
+    )
