@@ -245,6 +245,11 @@ class Call:
         """How it was called, in a user's words: `return_dict=False, labels`."""
         return f"return_dict={self.return_dict}, {'labels' if self.labels else 'no labels'}"
 
+    @property
+    def positions(self) -> tuple[Slot, ...]:
+        """What stands at 0, 1, 2 … of the container: the slots that have an index."""
+        return tuple(slot for slot in self.slots if slot.index is not None)
+
     def slot(self, name: str) -> Slot | None:
         """The slot of that name, or `None` where this container lacks it."""
         return next((slot for slot in self.slots if slot.name == name), None)

@@ -1,0 +1,145 @@
+"""What differs between two maps, as sentences: one per cause, with its consequence.
+
+Compared are the labels and weights of the checkpoint, the containers, which name stands at which
+index, kinds, numbers of items, axes, sizes that belong to the model, dtypes, origins, proofs that
+held and findings that came. Versions, sources and the input's sizes are no differences.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from roberta_inspect.differences.change import Change, merged
+from roberta_inspect.differences.checkpoint import checkpoint_changes
+from roberta_inspect.differences.containers import (
+    call_changes,
+    container_changes,
+    paired_calls,
+    place_changes,
+)
+from roberta_inspect.differences.proofs import finding_changes, proof_changes
+from roberta_inspect.differences.report import Difference, Report, Side
+from roberta_inspect.differences.slots import pairs, slot_changes, value_changes
+from roberta_inspect.errors import UsageError
+from roberta_inspect.records import OutputMap
+from roberta_inspect.saved import is_saved_map, read_map
+
+__all__ = ["Difference", "Report", "Side", "compared", "diff", "report"]
+
+
+def diff(left: Any, right: Any, *, values: bool = False) -> list[Difference]:
+    """What differs between two sides, one `Difference` per cause; an empty list if nothing does.
+
+    Each side is an `OutputMap`, the path of a saved one, or a checkpoint or model, which is
+    inspected: in the setup of the other side where that is a map. `values` also compares the
+    fingerprint of each tensor.
+
+    Raises:
+        UsageError: `values` of maps whose inputs differ or that hold no values.
+        CannotInspectError: a side cannot be read or inspected.
+    """
+    return list(report(left, right, values=values).differences)
+
+
+def report(left: Any, right: Any, *, values: bool = False) -> Report:
+    """As `diff`, with the headings of both sides."""
+    before, after = _saved(left), _saved(right)
+    if before is None or after is None:
+        before, after = _inspected(left, right, before, after)
+    return compared(before, after, values=values, files=(_file(left), _file(right)))
+
+
+def _inspected(
+    left: Any, right: Any, before: OutputMap | None, after: OutputMap | None
+) -> tuple[OutputMap, OutputMap]:
+    """Both maps, made in the setup of the one that there is; each in its own if there is none."""
+    from roberta_inspect.inspection import inspect, inspect_like
+
+    if before is not None:
+        return before, inspect_like(before, right)
+    if after is not None:
+        return inspect_like(after, left), after
+    return inspect(left), inspect(right)
+
+
+def _saved(side: Any) -> OutputMap | None:
+    if isinstance(side, OutputMap):
+        return side
+    return None if _file(side) is None else read_map(side)
+
+
+def _file(side: Any) -> str | None:
+    path = os.fspath(side) if isinstance(side, str | os.PathLike) else None
+    return path if path is not None and is_saved_map(path) else None
+
+
+def compared(
+    left: OutputMap,
+    right: OutputMap,
+    *,
+    values: bool = False,
+    files: tuple[str | None, str | None] = (None, None),
+) -> Report:
+    """The differences of two maps; `files` are the names of those that were read from a file.
+
+    Raises:
+        UsageError: `values` of maps whose inputs differ or that hold no values.
+    """
+    if values:
+        _check_values(left, right)
+    calls = paired_calls(left, right)
+    changes = [*checkpoint_changes(left.checkpoint, right.checkpoint), *call_changes(left, right)]
+    for pair in calls:
+        changes += [*container_changes(*pair), *place_changes(*pair)]
+    for pair in calls:
+        for each in pairs(*pair):
+            changes += [*slot_changes(each), *(value_changes(each) if values else ())]
+    changes += proof_changes(left, right)
+    changes += finding_changes(left, right, _told(changes, right))
+    return Report(
+        left=Side.of(left, files[0]),
+        right=Side.of(right, files[1]),
+        differences=merged(_without_labels_axis(changes), [before.key for before, _ in calls]),
+    )
+
+
+def _told(changes: list[Change], right: OutputMap) -> frozenset[str]:
+    """The findings that a difference says already."""
+    told = {
+        "num-labels": "placeholder-label-names",
+        "label-names": "placeholder-label-names",
+        "problem-type": "problem-type-written",
+        "weights": right.checkpoint.weights.verdict,
+        "call-raised": "call-failed",
+        "proof": "claim-refuted",
+    }
+    return frozenset(told[change.id] for change in changes if change.id in told)
+
+
+def _without_labels_axis(changes: list[Change]) -> list[Change]:
+    """The changes, less the size of the axis `num_labels` where the checkpoints' numbers differ."""
+    if not any(change.id == "num-labels" for change in changes):
+        return changes
+    return [change for change in changes if (change.id, change.subject) != ("size", "num_labels")]
+
+
+def _check_values(left: OutputMap, right: OutputMap) -> None:
+    before, after = left.input, right.input
+    rows = [(each.batch_size, each.sequence_length, each.tokens) for each in (before, after)]
+    if rows[0] != rows[1]:
+        raise UsageError(
+            f"the values of two maps compare only on one input: left has {_size(left)}, right has "
+            f"{_size(right)}" + (", other tokens" if rows[0][:2] == rows[1][:2] else ""),
+            hint="Make both maps with the same --text, --batch-size and --sequence-length.",
+        )
+    for side, made in (("left", left), ("right", right)):
+        if made.setup.no_weights:
+            raise UsageError(
+                f"the {side} map holds no values: it was made without weights",
+                hint="Leave --values out, or make the map anew without --no-weights.",
+            )
+
+
+def _size(made: OutputMap) -> str:
+    return f"batch_size {made.input.batch_size} × sequence_length {made.input.sequence_length}"

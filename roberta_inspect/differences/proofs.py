@@ -1,0 +1,62 @@
+"""Proofs that held and no longer hold, and findings that came."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from roberta_inspect.differences.change import Change
+from roberta_inspect.records import OutputMap, Proof
+from roberta_inspect.text import safe
+
+
+def proof_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
+    """Claims that are refuted and were not, and those that held and are no longer tested.
+
+    The claims of one slot share a line, and so do slots whose claims lack the same thing.
+    """
+    before = {(proof.slot, proof.id): proof for proof in left.proofs}
+    after = {(proof.slot, proof.id): proof for proof in right.proofs}
+    lost: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for slot, claim in dict.fromkeys([*before, *after]):
+        was, now = _status(before.get((slot, claim))), _status(after.get((slot, claim)))
+        if now != was and (was == "proved" or now == "refuted"):
+            lost.setdefault((slot, now), []).append((claim, was))
+    for (slot, now), claims in lost.items():
+        reasons = dict.fromkeys(
+            after[slot, claim].detail for claim, _ in claims if (slot, claim) in after
+        )
+        cause = (slot if now == "refuted" else None, now, tuple(reasons))
+        for claim, was in claims:
+            yield Change(
+                "proof",
+                cause,
+                "proofs",
+                f"{safe(slot, longest=60)} {safe(claim, longest=60)}",
+                was,
+                f"{now} ({safe(next(iter(reasons)))})" if reasons else now,
+                "what the map says of it is not true of this model"
+                if now == "refuted"
+                else "nobody knows whether it still holds",
+            )
+
+
+def _status(proof: Proof | None) -> str:
+    return "not made" if proof is None else proof.status.replace("-", " ")
+
+
+def finding_changes(left: OutputMap, right: OutputMap, told: frozenset[str]) -> Iterator[Change]:
+    """Findings that came. `told` are the ids of those that another difference says already."""
+    before = Counter(finding.id for finding in left.findings)
+    for finding in right.findings:
+        before[finding.id] -= 1
+        if before[finding.id] < 0 and finding.id not in told:
+            yield Change(
+                "finding",
+                finding.id,
+                "findings",
+                safe(finding.id, longest=60),
+                "absent",
+                f"there as {finding.level}, saying {safe(finding.message)}",
+                f"docs/findings.md says what to do about {safe(finding.id, longest=60)}",
+            )

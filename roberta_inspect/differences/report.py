@@ -1,0 +1,83 @@
+"""What a comparison of two maps says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roberta_inspect.records import SCHEMA, OutputMap, Versions
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One cause that makes two maps differ, however many calls and items show it.
+
+    Every string is fit to be shown: control characters are visible, long text is cut.
+    """
+
+    id: str
+    """Stable name of what differs: `place`, `items`, `dtype`, `num-labels` …"""
+    where: str
+    """The calls that show it (`every call`; `return_dict=False, labels`), or `checkpoint`,
+    `proofs`, `findings`."""
+    message: str
+    """What it was and what it is."""
+    consequence: str
+    """What that does to code that relies on it."""
+    also: tuple[str, ...] = ()
+    """Where else the same cause shows, with other indices or numbers."""
+
+    @property
+    def sentence(self) -> str:
+        """The whole of it, as it is shown."""
+        likewise = f" Likewise: {'; '.join(self.also)}." if self.also else ""
+        return f"{self.where}: {self.message}: {self.consequence}.{likewise}"
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of the two maps, as the heading names it; never a difference."""
+
+    file: str | None
+    """The saved map it was read from; `None` where it was inspected just now."""
+    source: str
+    versions: Versions
+    dtype: str
+    attention: str
+
+    @classmethod
+    def of(cls, made: OutputMap, file: str | None = None) -> Side:
+        """The heading of the map `made`."""
+        return cls(
+            file=file,
+            source=made.checkpoint.source,
+            versions=made.versions,
+            dtype=made.setup.dtype,
+            attention=made.setup.attention,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Two maps and what differs between them."""
+
+    left: Side
+    right: Side
+    differences: tuple[Difference, ...]
+    schema: int = SCHEMA
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
+
+    def __rich__(self) -> RenderableType:
+        from roberta_inspect.render.differences import differences_table
+
+        return differences_table(self)
