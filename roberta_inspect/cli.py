@@ -1,0 +1,335 @@
+"""The command line: options in, one call of the library, the product out. Nothing heavy is
+imported before an option is known to be right."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from pathlib import Path  # noqa: TC003  (Typer reads the annotations at run time)
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from roberta_inspect import __version__
+from roberta_inspect.console import Target, failures_reported, status
+from roberta_inspect.errors import UsageError
+from roberta_inspect.text import counted, safe
+
+if TYPE_CHECKING:
+    from roberta_inspect.records import OutputMap
+
+app = typer.Typer(
+    name="roberta-inspect",
+    help="Shows what every index of a RobertaForSequenceClassification output is, and proves it "
+    "on your checkpoint.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class MapFormat(str, Enum):
+    """How `run` writes a map."""
+
+    table = "table"
+    json = "json"
+    markdown = "markdown"
+    svg = "svg"
+    html = "html"
+    github = "github"
+
+
+class TreeFormat(str, Enum):
+    """How `tree` writes a module tree."""
+
+    table = "table"
+    json = "json"
+    markdown = "markdown"
+    svg = "svg"
+    html = "html"
+
+
+class DiffFormat(str, Enum):
+    """How `diff` writes differences."""
+
+    table = "table"
+    json = "json"
+    markdown = "markdown"
+    github = "github"
+
+
+class Attention(str, Enum):
+    """The attention implementations that RoBERTa knows."""
+
+    eager = "eager"
+    sdpa = "sdpa"
+    flash_attention_2 = "flash_attention_2"
+    flex_attention = "flex_attention"
+
+
+class Dtype(str, Enum):
+    """The dtypes that a checkpoint can be loaded in."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+DEFAULT_SIZES = (2, 16)
+"""Rows and tokens per row where no text is given."""
+
+CheckpointArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[CHECKPOINT]",
+        help="A directory, a Hub model id, or nothing for the bundled demo.",
+        show_default=False,
+    ),
+]
+Revision = Annotated[
+    str | None,
+    typer.Option(help="Branch, tag or commit of a Hub model id.", show_default=False),
+]
+AttentionOption = Annotated[
+    Attention | None,
+    typer.Option(
+        "--attention",
+        help="Attention implementation; unless given, what from_pretrained picks.",
+        show_default=False,
+    ),
+]
+MissingHead = Annotated[
+    bool,
+    typer.Option(
+        "--allow-missing-head", help="A head that is not in the checkpoint is no error."
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Write to this file, whole or not at all, instead of stdout.",
+        show_default=False,
+    ),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"roberta-inspect {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def roberta_inspect(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    checkpoint: DEFAULT_SIZES = (2, 16)
+"""Rows and tokens per row where no text is given."""
+
+CheckpointArgument = None,
+    revision: Revision = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="A text to run; repeat it for more rows.", show_default=False),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The label of a row, by id or name (several joined by commas); repeat it.",
+            show_default=False,
+        ),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Rows, where no text is given.")] = DEFAULT_SIZES[0],
+    sequence_length: Annotated[
+        int, typer.Option(help="Tokens per row, where no text is given.")
+    ] = DEFAULT_SIZES[1],
+    hidden_states: Annotated[
+        bool, typer.Option("--hidden-states/--no-hidden-states", help="Ask for hidden states.")
+    ] = True,
+    attentions: Annotated[
+        bool, typer.Option("--attentions/--no-attentions", help="Ask for attentions.")
+    ] = True,
+    matrix: Annotated[
+        bool, typer.Option("--matrix", help="Also call with every other combination of the two.")
+    ] = False,
+    attention: AttentionOption = None,
+    dtype: Annotated[
+        Dtype | None,
+        typer.Option(help="Load in this dtype; unless given, the checkpoint's.", show_default=False),
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where to run: cpu, cuda, cuda:1 …")] = "cpu",
+    no_weights: Annotated[
+        bool,
+        typer.Option("--no-weights", help="Shapes and origins alone, from the configuration."),
+    ] = False,
+    allow_missing_head: MissingHead = False,
+    explain: Annotated[
+        int | None,
+        typer.Option(
+            metavar="INDEX", help="Explain this one index of the tuple.", show_default=False
+        ),
+    ] = None,
+    labels: Annotated[
+        bool, typer.Option("--labels/--no-labels", help="For --explain: called with labels or not.")
+    ] = True,
+    format: Annotated[MapFormat, typer.Option(help="How to write the map.")] = MapFormat.table,
+    output: Output = None,
+) -> None:
+    """The annotated map: four calls (return_dict on/off × labels present/absent), proved.
+
+    Exit code 0: every proof holds; 1: a finding of level error; 2: wrong usage; 3: could not
+    inspect.
+    """
+    with failures_reported():
+        target = Target(output)
+        _check_device(device)
+        _check_together(explain, format, text, (batch_size, sequence_length))
+        _check_located(checkpoint, revision)
+        with status("Importing torch and transformers"):
+            from roberta_inspect.inspection import inspect
+        with status("Calling and proving"):
+            found = inspect(
+                checkpoint,
+                texts=text or None,
+                labels=label or None,
+                batch_size=batch_size,
+                sequence_length=sequence_length,
+                output_hidden_states=hidden_states,
+                output_attentions=attentions,
+                matrix=matrix,
+                revision=revision,
+                attention=attention and attention.value,
+                device=device,
+                dtype=dtype and dtype.value,
+                allow_missing_head=allow_missing_head,
+                no_weights=no_weights,
+            )
+        if explain is not None:
+            _explain(target, found, explain, labels)
+        else:
+            target.deliver(found, format.value)
+        raise typer.Exit(0 if found.ok else 1)
+
+
+def _check_device(device: str) -> None:
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
+        raise UsageError(
+            f'"{safe(device)}" is no device to run on',
+            hint="Give --device cpu, cuda, cuda:1 or mps.",
+        )
+
+
+def _check_together(
+    explain: int | None, format: MapFormat, text: list[str] | None, sizes: tuple[int, int]
+) -> None:
+    if explain is not None and format is not MapFormat.table:
+        raise UsageError(
+            f"--explain answers in words, not as {format.value}",
+            hint="Leave --format out, or leave --explain out.",
+        )
+    if text and sizes != DEFAULT_SIZES:
+        raise UsageError(
+            "--text brings its own rows and tokens",
+            hint="Leave --batch-size and --sequence-length out, or leave --text out.",
+        )
+    if min(sizes) < 1:
+        raise UsageError(
+            f"a batch of {sizes[0]} × {sizes[1]} tokens holds nothing",
+            hint="Give a --batch-size and a --sequence-length of at least 1.",
+        )
+
+
+def _explain(target: Target, found: OutputMap, index: int, labels: bool) -> None:
+    from roberta_inspect.render.explain import explanation
+
+    call = found.call(return_dict=False, labels=labels)
+    if not 0 <= index < len(call.slots) and not call.error:
+        raise UsageError(
+            f"this call returns a tuple of {counted(len(call.slots), 'element')}: it has no "
+            f"outputs[{index}]",
+            hint=f"Give an index from 0 to {len(call.slots) - 1}.",
+        )
+    target.deliver_text(explanation(found, call, index))
+
+
+@app.command()
+def tree(
+    checkpoint: DEFAULT_SIZES = (2, 16)
+"""Rows and tokens per row where no text is given."""
+
+CheckpointArgument = None,
+    revision: Revision = None,
+    expand: Annotated[
+        bool, typer.Option("--expand", help="Show every module, repeated layers unfolded.")
+    ] = False,
+    depth: Annotated[
+        int | None,
+        typer.Option(min=0, help="Show modules down to this depth.", show_default=False),
+    ] = None,
+    attention: AttentionOption = None,
+    allow_missing_head: MissingHead = False,
+    format: Annotated[TreeFormat, typer.Option(help="How to write the tree.")] = TreeFormat.table,
+    output: Output = None,
+) -> None:
+    """The module tree, repeated layers folded, each module with the slots it feeds.
+
+    Works from the configuration and the header of the weight file alone: no weight is read.
+    Exit codes as those of run.
+    """
+    with failures_reported():
+        target = Target(output)
+        _check_located(checkpoint, revision)
+        with status("Importing torch and transformers"):
+            from roberta_inspect.modules import module_tree
+        with status("Observing a forward on fake tensors"):
+            found = module_tree(
+                checkpoint,
+                revision=revision,
+                attention=attention and attention.value,
+                allow_missing_head=allow_missing_head,
+            )
+        target.deliver(found, format.value, expand=expand, depth=depth)
+        raise typer.Exit(0 if found.ok else 1)
+
+
+@app.command()
+def diff(
+    left: Annotated[str, typer.Argument(help="A saved map (JSON) or a checkpoint.")],
+    right: Annotated[str, typer.Argument(help="A saved map (JSON) or a checkpoint.")],
+    values: Annotated[
+        bool, typer.Option("--values", help="Also compare what the tensors hold.")
+    ] = False,
+    format: Annotated[DiffFormat, typer.Option(help="How to write it.")] = DiffFormat.table,
+    output: Output = None,
+) -> None:
+    """What differs between two maps; each side is a saved map (JSON) or a checkpoint.
+
+    Exit code 0: nothing differs; 1: something does; 2: wrong usage; 3: could not inspect.
+    """
+    with failures_reported():
+        target = Target(output)
+        from roberta_inspect.differences import report
+
+        found = report(left, right, values=values)
+        target.deliver(found, format.value)
+        raise typer.Exit(1 if found.differences else 0)
+
+
+def _check_located(checkpoint: str | None, revision: str | None) -> None:
+    """Say that there is no such checkpoint before anything heavy is imported."""
+    from roberta_inspect.checkpoint import locate
+
+    locate(checkpoint, revision=revision)
