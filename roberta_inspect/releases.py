@@ -31,3 +31,34 @@ def attention_of(config: Any) -> str:
     class knows only one, none is kept and the class computes the weights itself.
     """
     return getattr(config, "_attn_implementation", None) or "eager"
+
+
+def unpickles_safely() -> bool:
+    """Whether `torch.load(weights_only=True)` executes nothing that a file asks for.
+
+    It could be made to before torch 2.6 (CVE-2025-32434). No feature tells the mended release, so
+    this one question is about the number.
+    """
+    import torch
+
+    major, minor = torch.__version__.split(".")[:2]
+    return (int(major), int(minor)) >= (2, 6)
+
+
+def dtype_argument() -> str:
+    """What `from_pretrained` calls the dtype: `torch_dtype`, later `dtype`."""
+    from transformers import PretrainedConfig
+
+    return "dtype" if hasattr(PretrainedConfig(), "dtype") else "torch_dtype"
+
+
+def loads_in_the_files_dtype() -> bool:
+    """Whether `from_pretrained` keeps the checkpoint's dtype unless told; it was float32 before.
+
+    Nothing that can be called tells it, so its source is asked for the default.
+    """
+    import inspect
+
+    from transformers import PreTrainedModel
+
+    return 'dtype = "auto"' in inspect.getsource(PreTrainedModel.from_pretrained)

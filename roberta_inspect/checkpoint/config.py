@@ -1,0 +1,210 @@
+"""`config.json`, checked field by field before transformers sees it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from roberta_inspect.checkpoint import files
+from roberta_inspect.errors import CannotInspectError
+from roberta_inspect.text import safe
+
+MODEL_TYPE = "roberta"
+PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
+DTYPES = ("float32", "float16", "bfloat16", "float64")
+"""What a model can be loaded in."""
+
+
+class Field(NamedTuple):
+    """What a field may be: the words for it, and the test."""
+
+    allowed: str
+    fits: Callable[[Any], bool]
+
+
+def _is_int(value: Any) -> bool:
+    return type(value) is int
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _optional(field: Field) -> Field:
+    return Field(f"{field.allowed}, or null", lambda value: value is None or field.fits(value))
+
+
+def _one_of(*names: str) -> Field:
+    return Field(f"one of {', '.join(names)}", lambda value: value in names)
+
+
+_SIZE = Field("a whole number from 1 on", lambda value: _is_int(value) and value >= 1)
+_TOKEN = Field("a token id: a whole number from 0 on", lambda value: _is_int(value) and value >= 0)
+_FLAG = Field("true or false", lambda value: type(value) is bool)
+_SHARE = Field("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
+_AMOUNT = Field("a number from 0 on", lambda value: _is_number(value) and value >= 0)
+_TOKENS = Field(
+    "a token id or a list of them",
+    lambda value: all(map(_TOKEN.fits, value)) if isinstance(value, list) else _TOKEN.fits(value),
+)
+_LABELS = Field(
+    "an object from the label ids 0, 1, … to label names",
+    lambda value: (
+        isinstance(value, dict)
+        and set(value) == {str(number) for number in range(len(value))}
+        and len(value) > 0
+        and all(isinstance(name, str) for name in value.values())
+    ),
+)
+
+FIELDS: Mapping[str, Field] = {
+    **dict.fromkeys(
+        (
+            "vocab_size",
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "intermediate_size",
+            "max_position_embeddings",
+            "type_vocab_size",
+            "num_labels",
+        ),
+        _SIZE,
+    ),
+    **dict.fromkeys(
+        (
+            "is_decoder",
+            "add_cross_attention",
+            "use_cache",
+            "return_dict",
+            "output_hidden_states",
+            "output_attentions",
+            "tie_word_embeddings",
+        ),
+        _FLAG,
+    ),
+    **dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), _SHARE),
+    "classifier_dropout": _optional(_SHARE),
+    **dict.fromkeys(("layer_norm_eps", "initializer_range"), _AMOUNT),
+    "chunk_size_feed_forward": Field(
+        "a whole number from 0 on", lambda value: _is_int(value) and value >= 0
+    ),
+    "pad_token_id": _TOKEN,
+    "bos_token_id": _optional(_TOKEN),
+    "eos_token_id": _optional(_TOKENS),
+    "hidden_act": Field("the name of an activation", lambda value: isinstance(value, str)),
+    "position_embedding_type": _one_of("absolute", "relative_key", "relative_key_query"),
+    "problem_type": _optional(_one_of(*PROBLEM_TYPES)),
+    "id2label": _LABELS,
+    "label2id": _optional(
+        Field("an object from label names to ids", lambda value: isinstance(value, dict))
+    ),
+    **dict.fromkeys(("dtype", "torch_dtype"), _optional(_one_of(*DTYPES))),
+    "architectures": _optional(
+        Field(
+            "a list of class names",
+            lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+        )
+    ),
+}
+"""Every field that the class or the tool reads; one that is not there has transformers' default."""
+
+_ELSEWHERE = {
+    "quantization_config": "asks for quantised weights, which change what a tensor means",
+    "transformers_weights": "names another weight file than the checkpoint's own",
+}
+"""Fields that make `from_pretrained` load something else than the plain weights beside them."""
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """The fields of `config.json`, each of the right type and range; no default filled in.
+
+    Raises:
+        CannotInspectError: unreadable, of another architecture, or a field that cannot be.
+    """
+    path = directory / "config.json"
+    if not files.present(path):
+        adapter = files.present(directory / "adapter_config.json")
+        raise CannotInspectError(
+            f"{safe(directory)} holds {'an adapter' if adapter else 'no config.json'}"
+            f"{', not a whole model' if adapter else ''}.",
+            hint="Merge the adapter into its base model and save that."
+            if adapter
+            else "Give a directory that save_pretrained wrote.",
+        )
+    if files.present(directory / "adapter_config.json"):
+        raise CannotInspectError(
+            f"{safe(directory)} holds adapter_config.json, which makes from_pretrained load "
+            "another checkpoint.",
+            hint="Merge the adapter into its base model, or take that file away.",
+        )
+    values = files.json_object(path)
+    _check_architecture(path, values)
+    for name, value in values.items():
+        if name in FIELDS and not FIELDS[name].fits(value):
+            raise wrong(path, name, value, FIELDS[name].allowed)
+        if name in _ELSEWHERE and value is not None:
+            raise CannotInspectError(
+                f"{safe(path)}: {name} {_ELSEWHERE[name]}.",
+                hint="Save the model without it, in its plain form.",
+            )
+        if name in ("attn_implementation", "_attn_implementation") and "/" in str(value):
+            raise wrong(path, name, value, "eager, sdpa or another name without a slash")
+    return values
+
+
+def check_together(directory: Path, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """What fields say about each other, with transformers' `defaults` for those left out.
+
+    Raises:
+        CannotInspectError: the two that do not fit, and what would.
+    """
+    path = directory / "config.json"
+    whole = {**defaults, **values}
+    hidden, heads = whole["hidden_size"], whole["num_attention_heads"]
+    if hidden % heads:
+        raise wrong(path, "num_attention_heads", heads, f"a divisor of hidden_size {hidden:,}")
+    pad, vocabulary = whole["pad_token_id"], whole["vocab_size"]
+    if pad >= vocabulary:
+        raise wrong(path, "pad_token_id", pad, f"below vocab_size {vocabulary:,}")
+    if whole["max_position_embeddings"] <= pad + 1:
+        raise wrong(
+            path,
+            "max_position_embeddings",
+            whole["max_position_embeddings"],
+            f"more than {pad + 1:,}: positions start at pad_token_id + 1",
+        )
+    labels, names = values.get("num_labels"), values.get("id2label")
+    if labels is not None and names is not None and labels != len(names):
+        raise wrong(path, "num_labels", labels, f"{len(names):,}, as many as id2label names")
+
+
+def wrong(path: Path, name: str, value: Any, allowed: str) -> CannotInspectError:
+    """The error for a field: file, field, value, and what is allowed."""
+    shown = "null" if value is None else safe(value, longest=60)
+    return CannotInspectError(
+        f"{safe(path)}: {safe(name)} is {shown}, it must be {allowed}.",
+        hint=f"Correct {safe(name)} in config.json.",
+    )
+
+
+def _check_architecture(path: Path, values: Mapping[str, Any]) -> None:
+    kind = values.get("model_type", MODEL_TYPE)
+    if kind != MODEL_TYPE:
+        near = isinstance(kind, str) and "roberta" in kind
+        raise CannotInspectError(
+            f"{safe(path)} is of a {safe(kind)} model, not of a {MODEL_TYPE} one.",
+            hint="Its class is another one than RobertaForSequenceClassification"
+            f"{', though close to it' if near else ''}; "
+            "roberta-inspect reads model_type roberta only.",
+        )
+    # With a model_type the class names say nothing more: the tensors' names decide in the end.
+    names = [] if "model_type" in values else values.get("architectures")
+    foreign = isinstance(names, list) and not any("Roberta" in str(name) for name in names)
+    if names and foreign:
+        raise CannotInspectError(
+            f"{safe(path)} is of a {safe(names[0])}, not of a RoBERTa model.",
+            hint="Give a checkpoint of RobertaForSequenceClassification.",
+        )

@@ -1,0 +1,64 @@
+"""The model without its weights: fake tensors from the configuration and the file's header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from roberta_inspect.checkpoint import config as configs
+from roberta_inspect.checkpoint import hub, loading
+from roberta_inspect.checkpoint.header import Header
+from roberta_inspect.checkpoint.location import Location
+from roberta_inspect.checkpoint.memory import check_memory
+from roberta_inspect.records import Weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skeleton:
+    """A model in eval mode whose tensors have shapes and dtypes, and no values."""
+
+    model: Any
+    mode: FakeTensorMode
+    """Inputs must be made and `forward` be called inside it."""
+    weights: Weights
+    header: Header | None
+    """Name → dtype (`F32`) and shape in the files, under the class's names; `None`: no file."""
+    location: Location
+    source: str
+    """The checkpoint as it is shown to the user."""
+
+
+def skeleton(
+    location: Location, *, attention: str | None = None, dtype: str | None = None
+) -> Skeleton:
+    """The checkpoint's model on fake tensors; of the weight files only the header is read.
+
+    `attention` and `dtype` left out are what `from_pretrained` picks.
+
+    Raises:
+        UsageError: no such dtype or attention implementation.
+        CannotInspectError: a broken or foreign checkpoint, or more layers than can be built.
+    """
+    loading.check_options(attention, dtype)
+    directory, header, names = hub.outline(location)
+    values = configs.read_config(directory)
+    with loading.quiet():
+        config = loading.configured(directory, values)
+        check_memory(directory, config.to_dict(), config.num_labels, element_bytes=0)
+        mode = FakeTensorMode(allow_non_fake_inputs=True)
+        with mode:
+            model = loading.built(config, attention, loading.chosen_dtype(values, header, dtype))
+    if header is None:
+        seen = Weights(verdict="no-weights", files=names)
+    else:
+        seen, header = loading.judged(directory, model, header, names, config)
+    return Skeleton(
+        model=model,
+        mode=mode,
+        weights=seen,
+        header=header,
+        location=location,
+        source=location.source,
+    )

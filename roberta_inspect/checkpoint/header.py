@@ -1,0 +1,107 @@
+"""The header of a safetensors file, read and checked by hand: names, dtypes, shapes, offsets.
+
+The format: https://huggingface.co/docs/safetensors (8 bytes with the header's length, little
+endian; the header as JSON; the tensors' bytes without gaps).
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from roberta_inspect.checkpoint import files
+from roberta_inspect.errors import CannotInspectError
+from roberta_inspect.text import listed, safe, storage
+
+Header = dict[str, tuple[str, tuple[int, ...]]]
+"""Tensor name → its dtype as the format writes it (`F32`), and its shape."""
+
+BITS = {
+    **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
+    **dict.fromkeys(("F32", "I32", "U32"), 32),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0"), 8),
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    "F4": 4,
+}
+"""Bits of one element, by the format's dtype names."""
+
+_MOST_AXES = 64
+"""A torch tensor has no more."""
+
+
+def read_header(path: Path) -> Header:
+    """Names, dtypes and shapes in a safetensors file; no tensor is read.
+
+    Raises:
+        CannotInspectError: unreadable, truncated, overwritten, or not what the format allows.
+    """
+    size = files.size_of(path)
+    files.check_pointer(path)
+    if size < 8:
+        raise _broken(path, f"it has {size} bytes and is no safetensors file")
+    length = int.from_bytes(files.head_of(path, 8), "little")
+    if length > files.LARGEST:
+        raise _broken(path, f"its header says to be {length:,} bytes long: no safetensors file")
+    if length > size - 8:
+        raise _broken(
+            path, f"its header should be {length:,} bytes long, the file ends after {size - 8:,}"
+        )
+    where = f"The header of {path}"
+    tensors = files.parsed_object(files.head_of(path, length, start=8), where)
+    metadata = tensors.pop("__metadata__", {})
+    if not isinstance(metadata, dict):
+        raise _broken(path, "its __metadata__ is no object")
+    _check_offsets(path, tensors, size - 8 - length)
+    return {name: (each["dtype"], tuple(each["shape"])) for name, each in tensors.items()}
+
+
+def _check_offsets(path: Path, tensors: dict[str, Any], size: int) -> None:
+    """Every tensor is whole, and together they fill the file: no gap, no overlap, no rest."""
+    for name, each in tensors.items():
+        _check_tensor(path, name, each)
+    end = 0
+    for name, each in sorted(tensors.items(), key=lambda pair: tuple(pair[1]["data_offsets"])):
+        start, stop = each["data_offsets"]
+        if start != end:
+            fault = "overlaps the one before it" if start < end else "leaves a gap before it"
+            raise _broken(path, f"tensor {safe(name)} {fault}: it starts at {start}, not at {end}")
+        end = stop
+    if end > size:
+        raise _broken(path, f"it is truncated: {storage(size)} of {storage(end)} tensors are there")
+    if end < size:
+        raise _broken(path, f"{size - end:,} bytes at its end belong to no tensor")
+
+
+def _check_tensor(path: Path, name: str, each: Any) -> None:
+    if not isinstance(each, dict) or not each.keys() >= {"dtype", "shape", "data_offsets"}:
+        raise _broken(path, f"tensor {safe(name)} lacks its dtype, shape or data_offsets")
+    dtype, shape, offsets = each["dtype"], each["shape"], each["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in BITS:
+        raise _broken(
+            path,
+            f"tensor {safe(name)} has dtype {safe(dtype)}, "
+            f"which is none of {listed(sorted(BITS), most=len(BITS))}",
+        )
+    if not _is_sizes(shape) or len(shape) > _MOST_AXES:
+        raise _broken(path, f"tensor {safe(name)} has shape {safe(shape)}")
+    if not _is_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+        raise _broken(path, f"tensor {safe(name)} has data_offsets {safe(offsets)}")
+    bits, given = math.prod(shape) * BITS[dtype], offsets[1] - offsets[0]
+    if bits != given * 8:
+        raise _broken(
+            path,
+            f"tensor {safe(name)} of {dtype} {safe(tuple(shape))} takes {safe(bits // 8)} bytes, "
+            f"its data_offsets hold {given:,}",
+        )
+
+
+def _is_sizes(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        type(each) is int and 0 <= each < 2**63 for each in value
+    )
+
+
+def _broken(path: Path, fault: str) -> CannotInspectError:
+    return CannotInspectError(f"{safe(path)} is broken: {fault}.", hint=files.ANOTHER)

@@ -1,0 +1,250 @@
+"""Checkpoints on the Hub: only the files that are needed, through its own client and cache.
+
+`HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` and `HF_HOME` are the client's own and hold here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from roberta_inspect.checkpoint import files, weights
+from roberta_inspect.checkpoint.header import BITS, Header
+from roberta_inspect.checkpoint.index import read_index
+from roberta_inspect.checkpoint.location import Location
+from roberta_inspect.errors import CannotInspectError
+from roberta_inspect.text import safe
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+)
+
+
+def fetched(location: Location, names: Sequence[str] | None = None) -> Path:
+    """The directory with `config.json` and the weights, or with those of `names` that there are.
+
+    A local checkpoint's directory as it is; the snapshot in the Hub's cache otherwise.
+
+    Raises:
+        CannotInspectError: the Hub has no such model or file, or does not hand it out.
+    """
+    if location.directory is not None:
+        return location.directory
+    with _client(location) as fetch:
+        directory = fetch.config()
+        for name in names or ():
+            fetch.optional(name)
+        if names is None:
+            for name in files.FORMS:
+                found = fetch.optional(name)
+                if found is not None and name.endswith(".json"):
+                    for shard in sorted(set(read_index(found).values())):
+                        fetch.required(shard)
+                if found is not None:
+                    break
+    return directory
+
+
+def outline(location: Location) -> tuple[Path, Header | None, tuple[str, ...]]:
+    """The directory with `config.json`, the weight files' header, and their names.
+
+    From the Hub nothing else travels; a pickle's names cannot be had that way, so its header is
+    `None`. A file that the cache holds already is read there.
+
+    Raises:
+        CannotInspectError: as `fetched`, or a file is broken.
+    """
+    if location.directory is not None:
+        return location.directory, *weights.outline(location.directory)
+    with _client(location) as fetch:
+        directory = fetch.config()
+        if files.weight_form(directory) is not None:
+            return directory, *weights.outline(directory)
+        form = fetch.form()
+        if form is None or not form.startswith(files.SAFETENSORS):
+            return directory, None, () if form is None else (form,)
+        return directory, *fetch.header()
+
+
+def weight_name(location: Location) -> str | None:
+    """Which weight file (or index) the Hub has for the model, the first of the known forms.
+
+    Raises:
+        CannotInspectError: the Hub has no such model, or does not answer.
+    """
+    with _client(location) as fetch:
+        fetch.config()
+        return fetch.form()
+
+
+@contextlib.contextmanager
+def bars_as_they_were() -> Iterator[None]:
+    """Whatever happens to the client's progress bars inside, they are as before afterwards."""
+    from huggingface_hub import utils
+
+    disabled = utils.are_progress_bars_disabled()
+    try:
+        yield
+    finally:
+        if utils.are_progress_bars_disabled() != disabled:
+            (utils.disable_progress_bars if disabled else utils.enable_progress_bars)()
+
+
+class _Fetch:
+    """One model at one commit: the one that its `config.json` came from."""
+
+    def __init__(self, location: Location) -> None:
+        self.repo = location.repo or ""
+        self.revision = location.revision
+
+    def config(self) -> Path:
+        """Fetches `config.json`; the rest will come from the same commit."""
+        found = self.required("config.json")
+        self.revision = found.parent.name
+        return found.parent
+
+    def required(self, name: str) -> Path:
+        from huggingface_hub import hf_hub_download
+
+        return Path(hf_hub_download(self.repo, name, revision=self.revision))
+
+    def optional(self, name: str) -> Path | None:
+        """The file, or `None` where the model has none of that name.
+
+        The client answers with the same error for "not there" and "not in the cache, and the Hub
+        cannot be reached"; the second is told apart by its class, and matters unless offline is
+        what the user asked for.
+        """
+        from huggingface_hub import utils
+        from huggingface_hub.constants import HF_HUB_OFFLINE
+
+        try:
+            return self.required(name)
+        except utils.LocalEntryNotFoundError:
+            if HF_HUB_OFFLINE:
+                return None
+            raise
+        except utils.EntryNotFoundError:
+            return None
+
+    def form(self) -> str | None:
+        from huggingface_hub import HfApi
+        from huggingface_hub.constants import HF_HUB_OFFLINE
+
+        if HF_HUB_OFFLINE:
+            return None
+        api = HfApi()
+        return next(
+            (
+                name
+                for name in files.FORMS
+                if api.file_exists(self.repo, name, revision=self.revision)
+            ),
+            None,
+        )
+
+    def header(self) -> tuple[Header, tuple[str, ...]]:
+        """Names, dtypes and shapes, by range requests for the header's bytes."""
+        from huggingface_hub import HfApi
+
+        told = HfApi().get_safetensors_metadata(self.repo, revision=self.revision)
+        header: Header = {}
+        for file, metadata in told.files_metadata.items():
+            for name, tensor in metadata.tensors.items():
+                if tensor.dtype not in BITS:
+                    raise CannotInspectError(
+                        f"{safe(file)} of {self.repo} is broken: tensor {safe(name)} has dtype "
+                        f"{safe(tensor.dtype)}.",
+                        hint=files.ANOTHER,
+                    )
+                header[name] = (tensor.dtype, tuple(tensor.shape))
+        return header, tuple(sorted(told.files_metadata))
+
+
+@contextlib.contextmanager
+def _client(location: Location) -> Iterator[_Fetch]:
+    """The client, its bars shown on a terminal only, its errors in a user's words."""
+    from huggingface_hub import utils
+
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        with bars_as_they_were():
+            if not sys.stderr.isatty():
+                utils.disable_progress_bars()
+            yield _Fetch(location)
+    except (CannotInspectError, MemoryError):
+        raise
+    # The client raises its own errors, those of two HTTP libraries, and the system's.
+    except Exception as error:
+        raise _told(location, error) from error
+    finally:
+        log.setLevel(level)
+
+
+def _told(location: Location, error: Exception) -> CannotInspectError:
+    from huggingface_hub import constants, utils
+
+    repo = safe(location.repo)
+    at = f" at revision {safe(location.revision)}" if location.revision else ""
+    causes: tuple[tuple[Any, str, str], ...] = (
+        (
+            utils.GatedRepoError,
+            f"{repo} is gated: the Hub hands it out only to those who were granted access.",
+            "Ask for access on the model's page, then set HF_TOKEN or run `hf auth login`.",
+        ),
+        (
+            utils.RepositoryNotFoundError,
+            f"{repo} is neither a directory here nor a model on the Hub that you may read.",
+            "Check the spelling; for a private model set HF_TOKEN or run `hf auth login`.",
+        ),
+        (
+            utils.RevisionNotFoundError,
+            f"{repo} has no revision {safe(location.revision)}.",
+            "Give a branch, a tag or a whole commit hash to --revision.",
+        ),
+        (
+            (utils.LocalEntryNotFoundError, utils.OfflineModeIsEnabled),
+            f"{repo}{at} is neither a directory here nor in the Hub's cache, and "
+            + ("HF_HUB_OFFLINE is set." if constants.HF_HUB_OFFLINE else "the Hub did not answer."),
+            "Check the network and HF_ENDPOINT, unset HF_HUB_OFFLINE, or give a directory.",
+        ),
+        (
+            utils.EntryNotFoundError,
+            f"{repo}{at} on the Hub lacks a file that is needed: {_first_line(error)}.",
+            "Give a model with a config.json and weights.",
+        ),
+        (
+            utils.HFValidationError,
+            f"{repo} is neither a directory here nor a valid Hub model id.",
+            "A model id is owner/name.",
+        ),
+        (
+            (utils.SafetensorsParsingError, utils.NotASafetensorsRepoError),
+            f"The safetensors header of {repo}{at} cannot be read: {_first_line(error)}.",
+            files.ANOTHER,
+        ),
+    )
+    for kinds, message, hint in causes:
+        if isinstance(error, kinds):
+            return CannotInspectError(message, hint=hint)
+    return CannotInspectError(
+        f"The download of {repo}{at} failed: {_first_line(error)}.",
+        hint="Try again: what is complete already is in the cache and is not fetched twice.",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    name = type(error).__name__
+    return safe(f"{name}: {lines[0]}" if lines else name).rstrip(".")

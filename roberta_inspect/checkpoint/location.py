@@ -1,0 +1,101 @@
+"""What the user's word for a checkpoint means: a directory, a Hub model id or the demo."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from roberta_inspect.errors import CannotInspectError, UsageError
+from roberta_inspect.text import safe
+
+DEMO = Path(__file__).parent.parent / "demo"
+"""The checkpoint that ships with the package."""
+
+_HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]{0,95}(/[A-Za-z0-9_][\w.-]{0,95})?", re.ASCII)
+_FILE_ENDINGS = frozenset(
+    {".bin", ".ckpt", ".gguf", ".json", ".onnx", ".pkl", ".pt", ".pth", ".safetensors", ".zip"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """A checkpoint's place: exactly one of `directory` and `repo` is set."""
+
+    source: str
+    """How it is shown: as the user wrote it, `demo` where nothing was given."""
+    directory: Path | None = None
+    repo: str | None = None
+    """The Hub model id."""
+    revision: str | None = None
+    """A branch, tag or commit on the Hub; `None` is the default branch."""
+
+
+def locate(source: str | None, *, revision: str | None = None) -> Location:
+    """Where `source` is; `None` and `demo` are the bundled checkpoint.
+
+    Raises:
+        UsageError: nothing can be found under such a word, or a revision of a directory.
+        CannotInspectError: a path that does not exist or is no directory.
+    """
+    location = _found(source, revision)
+    if revision is not None and location.repo is None:
+        raise UsageError(
+            f"--revision {safe(revision)} does not fit {safe(location.source)}, "
+            "which is a local directory.",
+            hint="Revisions exist on the Hub only: leave --revision out.",
+        )
+    return location
+
+
+def has_weights(location: Location) -> bool:
+    """Whether there is a weight file beside the configuration; asks the Hub for a Hub id.
+
+    Raises:
+        CannotInspectError: the Hub does not answer.
+    """
+    from roberta_inspect.checkpoint import files, hub
+
+    if location.directory is not None:
+        return files.weight_form(location.directory) is not None
+    return hub.weight_name(location) is not None
+
+
+def _found(source: str | None, revision: str | None) -> Location:
+    if source is None:
+        return Location(source="demo", directory=DEMO)
+    if not source.strip() or "\0" in source:
+        raise UsageError(
+            "The checkpoint's name is empty or holds a null character.",
+            hint="Give a directory, a Hub model id, or nothing for the bundled demo.",
+        )
+    path = Path(source).expanduser()
+    try:
+        if path.is_dir():
+            return Location(source=source, directory=path)
+        exists = path.exists()
+        symbolic = path.is_symlink()
+        sibling = path.parent != Path() and path.parent.is_dir()
+    except (OSError, RuntimeError) as error:
+        raise CannotInspectError(
+            f"{safe(source)} cannot be looked at: {safe(error)}.", hint="Give another path."
+        ) from error
+    if exists:
+        raise CannotInspectError(
+            f"{safe(source)} is a file, not a checkpoint directory.",
+            hint=f"Give the directory that holds it and its config.json: {safe(path.parent)}",
+        )
+    if symbolic:
+        raise CannotInspectError(
+            f"{safe(source)} is a symbolic link that leads nowhere.",
+            hint="Give the directory itself.",
+        )
+    if source == "demo":
+        return Location(source=source, directory=DEMO)
+    if sibling or not _HUB_ID.fullmatch(source) or path.suffix in _FILE_ENDINGS:
+        raise CannotInspectError(
+            f"{safe(source)} does not exist.",
+            hint="Give a directory with a config.json, a Hub model id such as owner/name, "
+            "or nothing for the bundled demo.",
+        )
+    return Location(source=source, repo=source, revision=revision)

@@ -1,0 +1,103 @@
+"""Whether a model fits into memory, from its configuration alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from roberta_inspect.errors import CannotInspectError
+from roberta_inspect.text import safe, storage
+
+MOST_LAYERS = 1_000
+"""Layers that are tried; each costs milliseconds to build, and no RoBERTa has a tenth of them."""
+
+LAYER_OVERHEAD = 100_000
+"""Bytes of Python objects per layer, rounded up; measured: about 70,000 on transformers 5.23."""
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def parameters(config: Mapping[str, Any], num_labels: int) -> int:
+    """How many parameters the configured model has."""
+    hidden, inner = config["hidden_size"], config["intermediate_size"]
+    norm = 2 * hidden
+    projection = hidden * hidden + hidden
+    rows = config["vocab_size"] + config["max_position_embeddings"] + config["type_vocab_size"]
+    attention = 4 * projection + norm
+    crossed = bool(config.get("add_cross_attention") and config.get("is_decoder"))
+    forward = hidden * inner + inner + inner * hidden + hidden + norm
+    layers = config["num_hidden_layers"] * (attention * (1 + crossed) + forward)
+    return int(rows * hidden + norm + layers + projection + hidden * num_labels + num_labels)
+
+
+def check_memory(
+    directory: Path, config: Mapping[str, Any], num_labels: int, *, element_bytes: int
+) -> None:
+    """Refuse a model that cannot fit; `element_bytes` is 0 for a model without values.
+
+    Raises:
+        CannotInspectError: what it needs, and what there is.
+    """
+    count, layers = parameters(config, num_labels), config["num_hidden_layers"]
+    path = safe(directory / "config.json")
+    needed = count * element_bytes + layers * LAYER_OVERHEAD
+    free = available()
+    if free is not None and needed > free:
+        raise CannotInspectError(
+            f"{path} asks for {storage(needed)} of memory ({safe(f'{count:,}', longest=60)} "
+            f"parameters, {layers:,} layers), and {storage(free)} are free.",
+            hint="Check the sizes in config.json; if they are right, use a machine with more "
+            "memory, or --no-weights.",
+        )
+    if layers > MOST_LAYERS or count >= 2**60:
+        raise CannotInspectError(
+            f"{path} asks for {safe(f'{count:,}', longest=60)} parameters in {layers:,} layers, "
+            "more than can be laid out.",
+            hint="Check the sizes in config.json.",
+        )
+
+
+def available() -> int | None:
+    """Bytes that a process may still take; `None` where the system does not tell."""
+    known = [size for size in (_of_machine(), _of_container()) if size is not None]
+    return min(known, default=None)
+
+
+def _of_machine() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return _physical()
+    kilobytes = {line.partition(":")[0]: line.split()[1] for line in lines if len(line.split()) > 1}
+    return int(kilobytes["MemAvailable"]) * 1024 if "MemAvailable" in kilobytes else _physical()
+
+
+def _physical() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _of_container() -> int | None:
+    """What a control group (of either version) leaves; its page cache can be given back."""
+    for folder, limit, used, cache in (
+        (_CGROUP, "memory.max", "memory.current", "inactive_file"),
+        (
+            _CGROUP / "memory",
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+            "total_inactive_file",
+        ),
+    ):
+        try:
+            most = (folder / limit).read_text(encoding="ascii").strip()
+            taken = int((folder / used).read_text(encoding="ascii"))
+            statistics = (folder / "memory.stat").read_text(encoding="ascii").split()
+        except OSError:
+            continue
+        given_back = dict(zip(statistics[::2], statistics[1::2], strict=True)).get(cache, "0")
+        return None if most == "max" else max(0, int(most) - taken + int(given_back))
+    return None
