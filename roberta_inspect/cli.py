@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from pathlib import Path  # noqa: TC003  (Typer reads the annotations at run time)
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -101,9 +101,7 @@ AttentionOption = Annotated[
 ]
 MissingHead = Annotated[
     bool,
-    typer.Option(
-        "--allow-missing-head", help="A head that is not in the checkpoint is no error."
-    ),
+    typer.Option("--allow-missing-head", help="A head that is not in the checkpoint is no error."),
 ]
 Output = Annotated[
     Path | None,
@@ -136,10 +134,7 @@ def roberta_inspect(
 
 @app.command()
 def run(
-    checkpoint: DEFAULT_SIZES = (2, 16)
-"""Rows and tokens per row where no text is given."""
-
-CheckpointArgument = None,
+    checkpoint: CheckpointArgument = None,
     revision: Revision = None,
     text: Annotated[
         list[str] | None,
@@ -152,7 +147,9 @@ CheckpointArgument = None,
             show_default=False,
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Rows, where no text is given.")] = DEFAULT_SIZES[0],
+    batch_size: Annotated[int, typer.Option(help="Rows, where no text is given.")] = DEFAULT_SIZES[
+        0
+    ],
     sequence_length: Annotated[
         int, typer.Option(help="Tokens per row, where no text is given.")
     ] = DEFAULT_SIZES[1],
@@ -168,7 +165,7 @@ CheckpointArgument = None,
     attention: AttentionOption = None,
     dtype: Annotated[
         Dtype | None,
-        typer.Option(help="Load in this dtype; unless given, the checkpoint's.", show_default=False),
+        typer.Option(help="Load in this dtype; else the checkpoint's.", show_default=False),
     ] = None,
     device: Annotated[str, typer.Option(help="Where to run: cpu, cuda, cuda:1 …")] = "cpu",
     no_weights: Annotated[
@@ -267,10 +264,7 @@ def _explain(target: Target, found: OutputMap, index: int, labels: bool) -> None
 
 @app.command()
 def tree(
-    checkpoint: DEFAULT_SIZES = (2, 16)
-"""Rows and tokens per row where no text is given."""
-
-CheckpointArgument = None,
+    checkpoint: CheckpointArgument = None,
     revision: Revision = None,
     expand: Annotated[
         bool, typer.Option("--expand", help="Show every module, repeated layers unfolded.")
