@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from roberta_inspect.checkpoint.location import Location, has_weights, locate
+from roberta_inspect.checkpoint.hub import has_weights
+from roberta_inspect.checkpoint.location import Location, locate
 
 if TYPE_CHECKING:
     from roberta_inspect.checkpoint.fake import Skeleton, skeleton

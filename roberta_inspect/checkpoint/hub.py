@@ -75,15 +75,16 @@ def outline(location: Location) -> tuple[Path, Header | None, tuple[str, ...]]:
         return directory, *fetch.header()
 
 
-def weight_name(location: Location) -> str | None:
-    """Which weight file (or index) the Hub has for the model, the first of the known forms.
+def has_weights(location: Location) -> bool:
+    """Whether there is a weight file beside the configuration.
 
     Raises:
         CannotInspectError: the Hub has no such model, or does not answer.
     """
+    if location.directory is not None:
+        return files.weight_form(location.directory) is not None
     with _client(location) as fetch:
-        fetch.config()
-        return fetch.form()
+        return (files.weight_form(fetch.config()) or fetch.form()) is not None
 
 
 @contextlib.contextmanager

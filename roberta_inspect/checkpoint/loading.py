@@ -50,10 +50,12 @@ def load(
     attention: str | None = None,
     dtype: str | None = None,
     device: str = "cpu",
+    allow_missing_head: bool = False,
 ) -> Loaded:
     """The checkpoint's `RobertaForSequenceClassification`, as `from_pretrained` makes it.
 
-    `attention` and `dtype` left out are what `from_pretrained` picks.
+    `attention` and `dtype` left out are what `from_pretrained` picks. A missing head is loaded
+    either way and told in the verdict: `allow_missing_head` is for the findings.
 
     Raises:
         UsageError: no such dtype, device or attention implementation.
@@ -98,10 +100,12 @@ def load_tokenizer(location: Location) -> Any:
     from transformers import AutoTokenizer
 
     directory = hub.fetched(location, hub.TOKENIZER_FILES)
-    if not any(files.present(directory / name) for name in hub.TOKENIZER_FILES):
+    configs.read_config(directory)
+    found = [name for name in hub.TOKENIZER_FILES if files.present(directory / name)]
+    if not found:
         return None
-    for name in hub.TOKENIZER_FILES:
-        if name.endswith(".json") and files.present(directory / name):
+    for name in found:
+        if name.endswith(".json"):
             files.json_object(directory / name)
     with quiet():
         try:
@@ -278,6 +282,5 @@ def _from_pretrained(
 def _reason(error: BaseException) -> str:
     """The first line of an error of somebody else's, without its full stop."""
     lines = str(error).strip().splitlines()
-    return safe(f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__).rstrip(
-        "."
-    )
+    kind = type(error).__name__
+    return safe(f"{kind}: {lines[0]}" if lines else kind).rstrip(".")

@@ -48,19 +48,6 @@ def locate(source: str | None, *, revision: str | None = None) -> Location:
     return location
 
 
-def has_weights(location: Location) -> bool:
-    """Whether there is a weight file beside the configuration; asks the Hub for a Hub id.
-
-    Raises:
-        CannotInspectError: the Hub does not answer.
-    """
-    from roberta_inspect.checkpoint import files, hub
-
-    if location.directory is not None:
-        return files.weight_form(location.directory) is not None
-    return hub.weight_name(location) is not None
-
-
 def _found(source: str | None, revision: str | None) -> Location:
     if source is None:
         return Location(source="demo", directory=DEMO)
