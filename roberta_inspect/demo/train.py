@@ -119,13 +119,14 @@ def batches(rows: list[Example]) -> Iterator[tuple[torch.Tensor, torch.Tensor, t
         yield ids, (ids != pad).long(), torch.tensor([label for _, label in batch])
 
 
-@torch.no_grad()
 def correct(model: RobertaForSequenceClassification, rows: list[Example]) -> int:
     """How many rows get their own label."""
-    return sum(
-        int((model(input_ids=ids, attention_mask=mask).logits.argmax(-1) == labels).sum())
-        for ids, mask, labels in batches(rows)
-    )
+    right = 0
+    with torch.no_grad():
+        for ids, mask, labels in batches(rows):
+            predicted = model(input_ids=ids, attention_mask=mask).logits.argmax(-1)
+            right += int((predicted == labels).sum())
+    return right
 
 
 def save_tokenizer(bpe: Tokenizer, folder: Path) -> None:
