@@ -44,6 +44,7 @@ def findings_of(found: OutputMap, noticed: Noticed) -> tuple[Finding, ...]:
     """Everything worth telling about a map, in the order of `IDS`."""
     return (
         *weight_findings(found.checkpoint, noticed.allow_missing_head),
+        *_without_weights(found),
         *_labels(found.checkpoint),
         *_padding(noticed),
         *_failed(found),
@@ -81,13 +82,6 @@ def weight_findings(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterato
             message=f"{_random(weights.missing)}: the file holds no tensor of this class",
             hint="Load it with the class named under architectures in its config.json.",
         )
-    elif weights.verdict == "no-weights":
-        yield Finding(
-            id=weights.verdict,
-            level="note",
-            message="no weights were read: shapes and origins come from the configuration alone, "
-            "and nothing that needs values was tested",
-        )
     if weights.ignored:
         yield Finding(
             id="tensors-not-used",
@@ -104,6 +98,21 @@ def weight_findings(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterato
             message=f"{_names(weights.harmless)} in the checkpoint "
             f"{'is' if len(weights.harmless) == 1 else 'are'} not used, and this class needs none "
             "of it",
+        )
+
+
+def _without_weights(found: OutputMap) -> Iterator[Finding]:
+    if found.setup.no_weights:
+        why = (
+            "the checkpoint has no weights"
+            if found.checkpoint.weights.verdict == "no-weights"
+            else "no weights were read"
+        )
+        yield Finding(
+            id="no-weights",
+            level="note",
+            message=f"{why}: shapes and origins come from the configuration alone, and nothing "
+            "that needs values was tested",
         )
 
 

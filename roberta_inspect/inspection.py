@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from roberta_inspect.checkpoint import (
     locate,
     skeleton,
 )
+from roberta_inspect.checkpoint.loading import quiet
 from roberta_inspect.claims import Comparison, Evidence, compare, meaning, not_finite, prove
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.findings import Noticed, findings_of
@@ -97,15 +99,16 @@ def inspect(
         matrix=matrix,
         allow_missing_head=allow_missing_head,
     )
-    if isinstance(checkpoint_or_model, nn.Module):
-        return _of_model(checkpoint_or_model, request, tokenizer)
-    source = None if checkpoint_or_model is None else os.fspath(checkpoint_or_model)
-    location = locate(source, revision=revision)
-    if no_weights or not has_weights(location):
-        return _of_skeleton(location, request, attention=attention, dtype=dtype)
-    return _of_checkpoint(
-        location, request, tokenizer, attention=attention, dtype=dtype, device=device
-    )
+    with quiet():
+        if isinstance(checkpoint_or_model, nn.Module):
+            return _of_model(checkpoint_or_model, request, tokenizer)
+        source = None if checkpoint_or_model is None else os.fspath(checkpoint_or_model)
+        location = locate(source, revision=revision)
+        if no_weights or not has_weights(location):
+            return _of_skeleton(location, request, tokenizer, attention=attention, dtype=dtype)
+        return _of_checkpoint(
+            location, request, tokenizer, attention=attention, dtype=dtype, device=device
+        )
 
 
 def inspect_like(saved: OutputMap, checkpoint: str | Path | nn.Module | None) -> OutputMap:
@@ -196,8 +199,7 @@ def _texts(texts: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def _of_checkpoint(location: Location, request: Request, tokenizer: Any, **how: Any) -> OutputMap:
-    if request.texts is not None and tokenizer is None:
-        tokenizer = load_tokenizer(location)
+    tokenizer = _tokenizer(location, request, tokenizer)
     loaded = load(location, allow_missing_head=request.allow_missing_head, **how)
     probe = request.probe(loaded.model.config, tokenizer).on(how["device"])
     return map_of(
@@ -209,19 +211,22 @@ def _of_checkpoint(location: Location, request: Request, tokenizer: Any, **how: 
     )
 
 
-def _of_skeleton(location: Location, request: Request, **how: Any) -> OutputMap:
-    tokenizer = load_tokenizer(location) if request.texts is not None else None
+def _tokenizer(location: Location, request: Request, given: Any) -> Any:
+    """The one given, or the checkpoint's own where there are texts."""
+    return load_tokenizer(location) if given is None and request.texts is not None else given
+
+
+def _of_skeleton(location: Location, request: Request, tokenizer: Any, **how: Any) -> OutputMap:
+    tokenizer = _tokenizer(location, request, tokenizer)
     bones = skeleton(location, **how)
-    probe = request.probe(bones.model.config, tokenizer)
-    with bones.mode:
-        return map_of(
-            bones.model,
-            probe,
-            request,
-            checkpoint=checkpoint_record(bones.model, bones.source, bones.weights),
-            tokenizer=tokenizer,
-            mode=bones.mode,
-        )
+    return map_of(
+        bones.model,
+        request.probe(bones.model.config, tokenizer),
+        request,
+        checkpoint=checkpoint_record(bones.model, bones.source, bones.weights),
+        tokenizer=tokenizer,
+        mode=bones.mode,
+    )
 
 
 def _of_model(model: nn.Module, request: Request, tokenizer: Any) -> OutputMap:
@@ -276,7 +281,10 @@ def map_of(
     tokenizer: Any = None,
     mode: Any = None,
 ) -> OutputMap:
-    """Call, prove and annotate; the tensors of one call at a time, beside the reference call's."""
+    """Call, prove and annotate; the tensors of one call at a time, beside the reference call's.
+
+    `mode` is the fake tensor mode that the model was made in, `None` for a real model.
+    """
     setup = Setup(
         device=str(model.device),
         dtype=dtype_word(model.dtype),
@@ -285,7 +293,10 @@ def map_of(
         no_weights=mode is not None,
     )
     made = _Calls(model, probe if mode is None else probe.fake(mode))
-    made.make(request)
+    with mode or nullcontext():
+        made.make(request)
+        proofs = () if made.evidence is None else prove(made.evidence, made.comparisons)
+        infinite = () if made.evidence is None else not_finite(made.evidence)
     found = OutputMap(
         versions=versions(),
         checkpoint=checkpoint,
@@ -293,14 +304,14 @@ def map_of(
         input=probe.record(),
         calls=tuple(_with_absent(request, made.calls)),
         stages=made.stages,
-        proofs=() if made.evidence is None else prove(made.evidence, made.comparisons),
-        predictions=_predictions(model.config, probe, made.logits),
+        proofs=proofs,
+        predictions=None if mode else _predictions(model.config, probe, made.logits),
     )
     noticed = Noticed(
         allow_missing_head=request.allow_missing_head,
         padding_side=getattr(tokenizer, "padding_side", None),
         first_tokens=_padded_first(probe),
-        not_finite=() if made.evidence is None else not_finite(made.evidence),
+        not_finite=infinite,
     )
     return replace(found, findings=findings_of(found, noticed))
 
@@ -344,7 +355,7 @@ class _Calls:
         if compared and (not self.stages or (not seen.call.return_dict and seen.call.labels)):
             self.stages = stages_of(seen, names, self.reference, self.anatomy, self.model)
         if not seen.call.labels and self.logits is None and "logits" in names:
-            self.logits = seen.fields[names.index("logits")][1].detach().float().cpu()
+            self.logits = seen.fields[names.index("logits")][1]
 
 
 def _with_absent(request: Request, calls: dict[CallSpec, Call]) -> Iterable[Call]:
@@ -372,6 +383,7 @@ def _predictions(
     """What the logits of each text say; `logits` of shape `(batch_size, num_labels)`."""
     if probe.texts is None or logits is None or logits.ndim != 2:
         return None
+    logits = logits.detach().float().cpu()
     kind = problem_type_for(config, torch.tensor([0]))[0]
     if kind == "single_label_classification":
         function, probabilities = "softmax", logits.softmax(dim=-1).tolist()

@@ -55,9 +55,9 @@ def equal_name(value: Any, known: Mapping[str, Any]) -> str | None:
         return None
     for name, other in known.items():
         others = list(tensors_in(other))
-        if len(tensors) == len(others) and all(map(same_values, tensors, others)):
-            if tensors or type(value) is type(other):
-                return name
+        same = len(tensors) == len(others) and all(map(same_values, tensors, others))
+        if same and (tensors or type(value) is type(other)):
+            return name
     return None
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import torch
+from typing import Any, NamedTuple
 
 from roberta_inspect.annotate import kind_of
 from roberta_inspect.naming import UNNAMED, equal_name
@@ -19,55 +17,80 @@ def stages_of(
 ) -> tuple[Stage, ...]:
     """What the encoder, the base model and the model itself returned in one call, and where each
     object is found again: in what the next module read or returned, by identity."""
+    returned = _named(seen, names, reference)
     stages = []
-    for place, path in enumerate(anatomy.stages):
-        visit = seen.trace.visit(path)
-        if visit is None:
-            continue
-        keys = _stage_keys(visit.output, path, reference) if path else list(names)
-        later = [each for each in anatomy.stages[place + 1 :] if seen.trace.visit(each)]
+    for path, fields in returned.items():
+        later = {each: returned[each] for each in list(returned)[list(returned).index(path) + 1 :]}
+        container = _output(seen, path)
         slots = [
             StageSlot(
                 index=index,
-                name=key,
-                kind=kind_of(value),
-                items=_count(value),
-                reaches=_reaches(value, later, seen, anatomy),
-                note=_note(key, value, path, model),
+                name=field.name,
+                kind=kind_of(field.value),
+                items=_count(field.value),
+                reaches=(*_readers(field, seen, anatomy), *_reaches(field, later)),
+                note=_note(field.name, field.value, path, model),
             )
-            for index, (key, (_, value)) in enumerate(
-                zip(keys, fields_of(visit.output), strict=True)
-            )
+            for index, field in enumerate(fields)
         ]
         slots += [
             StageSlot(
                 index=None, name=name, kind="none", items=None, note=_note(name, None, path, model)
             )
-            for name in declared_fields(visit.output)
-            if getattr(visit.output, name) is None
+            for name in declared_fields(container)
+            if getattr(container, name) is None
         ]
-        container = type(visit.output).__name__
-        stages.append(Stage(module=path, container=container, slots=tuple(slots)))
+        stages.append(Stage(module=path, container=type(container).__name__, slots=tuple(slots)))
     return tuple(stages)
 
 
-def _stage_keys(container: Any, path: str, reference: Observed) -> list[str]:
-    """The keys of a stage's container, or those that the reference call has for these values."""
-    known = reference.trace.visit(path)
-    free = dict(fields_of(None if known is None else known.output))
-    keys = []
+class _Field(NamedTuple):
+    """One position of what a stage returned."""
+
+    name: str
+    key: str | None
+    value: Any
+
+
+def _named(seen: Observed, names: Sequence[str], reference: Observed) -> dict[str, list[_Field]]:
+    """The positions of each stage's container, in the order in which the stages return."""
+    named: dict[str, list[_Field]] = {}
+    before: Any = None
+    for path in seen.trace.stages:
+        if seen.trace.visit(path) is None:
+            continue
+        container, known = _output(seen, path), _output(reference, path)
+        own = set(declared_fields(known)) - set(declared_fields(before))
+        words = _names_of(container, known, own) if path else names
+        named[path] = [
+            _Field(name, key, value)
+            for name, (key, value) in zip(words, fields_of(container), strict=True)
+        ]
+        before = known
+    return named
+
+
+def _output(seen: Observed, path: str) -> Any:
+    visit = seen.trace.visit(path)
+    return None if visit is None else visit.output
+
+
+def _names_of(container: Any, known: Any, own: set[str]) -> list[str]:
+    """The keys of a stage's container, or those under which the reference call has these values.
+
+    A `None` in a tuple is the field that is `None` there too and that no earlier stage declares
+    (`own`), where there is just one: stages leave out the `None`s of what they hand on.
+    """
+    free = dict(fields_of(known))
+    empty = [name for name in declared_fields(known) if name in own and name not in free]
+    names = []
     for key, value in fields_of(container):
-        found = key or equal_name(value, free) if value is not None else key
-        free.pop(found, None)
-        keys.append(found or (_lost(free, known) if value is None else UNNAMED))
-    return keys
-
-
-def _lost(free: Mapping[Any, Any], known: Any) -> str:
-    """The name of a `None` in a tuple: the one field of the reference's container that is `None`
-    too, where there is just one."""
-    empty = [name for name in declared_fields(known and known.output) if name not in free]
-    return empty[0] if len(empty) == 1 else UNNAMED
+        name = key or (equal_name(value, free) if value is not None else None)
+        if name is None and value is None and len(empty) == 1:
+            name = empty[0]
+        free.pop(name or "", None)
+        names.append(name or UNNAMED)
+    return names
 
 
 def _count(value: Any) -> int | None:
@@ -76,25 +99,26 @@ def _count(value: Any) -> int | None:
     return len(elements) if isinstance(elements, tuple | list) else None
 
 
-def _reaches(value: Any, later: Sequence[str], seen: Observed, anatomy: Anatomy) -> tuple[str, ...]:
-    found = []
+def _readers(field: _Field, seen: Observed, anatomy: Anatomy) -> tuple[str, ...]:
     classifier = seen.trace.visit(anatomy.classifier)
-    if classifier is not None and isinstance(value, torch.Tensor):
-        if any(each is value for each in tensors_in(list(classifier.args))):
-            found.append(f"{anatomy.classifier} reads it")
-    for path in later:
-        visit = seen.trace.visit(path)
-        for index, (key, other) in enumerate(fields_of(visit.output if visit else None)):
-            if _same_objects(value, other):
-                whose = path or "outputs"
-                found.append(f"{whose}.{key}" if key else f"{whose}[{index}]")
-    return tuple(found)
+    read = [] if classifier is None else list(tensors_in(list(classifier.args)))
+    return (f"{anatomy.classifier} reads it",) if any(each is field.value for each in read) else ()
 
 
-def _same_objects(left: Any, right: Any) -> bool:
-    mine, yours = list(tensors_in(left)), list(tensors_in(right))
-    if not mine:
-        return left is not None and left is right
+def _reaches(field: _Field, later: Mapping[str, Sequence[_Field]]) -> tuple[str, ...]:
+    return tuple(
+        f"{path or 'outputs'}.{other.key}" if other.key else f"{path or 'outputs'}[{index}]"
+        for path, fields in later.items()
+        for index, other in enumerate(fields)
+        if _same_objects(field, other)
+    )
+
+
+def _same_objects(left: _Field, right: _Field) -> bool:
+    mine, yours = list(tensors_in(left.value)), list(tensors_in(right.value))
+    if not mine and not yours:
+        # There is but one empty tuple, so that its identity says nothing.
+        return left.name == right.name and left.value is right.value is not None
     return len(mine) == len(yours) and all(a is b for a, b in zip(mine, yours, strict=True))
 
 
