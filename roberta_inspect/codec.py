@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc
 import functools
 import json
+import sys
 import types
 import typing
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -17,6 +18,10 @@ from roberta_inspect.text import safe
 Record = TypeVar("Record")
 
 HINT = "Make it anew: roberta-inspect run CHECKPOINT --format json --output FILE"
+
+
+FOUR = {(return_dict, labels) for return_dict in (False, True) for labels in (False, True)}
+"""What the main calls of every map are, as `(return_dict, labels)`."""
 
 
 class ForeignValueError(ValueError):
@@ -52,9 +57,16 @@ def decoded_map(text: str) -> OutputMap:
             f"has schema {safe(value['schema'])}; this release reads schema {SCHEMA}", hint=HINT
         )
     try:
-        return decoded(OutputMap, value)
+        made = decoded(OutputMap, value)
     except ForeignValueError as error:
         raise CannotInspectError(f"is no whole map: {safe(error)}", hint=HINT) from error
+    except RecursionError as error:
+        raise CannotInspectError("is no map: it is nested too deeply", hint=HINT) from error
+    if {call.key[:2] for call in made.main_calls} != FOUR:
+        raise CannotInspectError(
+            "is no whole map: its first four calls are not those of run", hint=HINT
+        )
+    return made
 
 
 def decoded(cls: type[Record], value: Any, where: str = "map") -> Record:
@@ -91,7 +103,9 @@ def _decoded(kind: Any, value: Any, where: str) -> Any:
         return _record(kind, value, where)
     if kind is float:
         number = isinstance(value, float | int) and not isinstance(value, bool)
-        return float(_checked(number, value, where, "a number"))
+        # Not every JSON number is a float: 1e999 reads as infinity, 10**400 as an int.
+        finite = number and abs(value) <= sys.float_info.max
+        return float(_checked(finite, value, where, "a number"))
     right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     return _checked(right, value, where, kind.__name__)
 

@@ -28,13 +28,13 @@ class Change(NamedTuple):
     was: str
     now: str
     consequence: str
-    index: tuple[int, ...] = ()
+    at: tuple[int, ...] = ()
     """Which element of the subject, `(3,)` for `hidden_states[3]`; empty for the whole of it."""
 
     @property
     def seen(self) -> tuple[str, tuple[int, ...], str, str]:
         """What a reader is told, apart from the place."""
-        return (self.subject, self.index, self.was, self.now)
+        return (self.subject, self.at, self.was, self.now)
 
 
 def merged(changes: Iterable[Change], calls: Sequence[CallKey]) -> tuple[Difference, ...]:
@@ -75,7 +75,7 @@ def _difference(group: Sequence[Change], calls: Sequence[CallKey]) -> Difference
 def folded(changes: Iterable[Change]) -> str:
     """The subjects of the changes, runs of items as one: `logits and hidden_states[0] … [12]`."""
     runs: list[tuple[str, tuple[int, ...], int]] = []
-    for subject, index in dict.fromkeys((each.subject, each.index) for each in changes):
+    for subject, index in dict.fromkeys((each.subject, each.at) for each in changes):
         if runs and index and _continues(runs[-1], subject, index):
             runs[-1] = (*runs[-1][:2], index[-1])
         else:

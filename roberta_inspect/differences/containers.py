@@ -40,8 +40,8 @@ def call_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
     if left.calls and right.calls:
         yield from _flag_changes(left.calls[0], right.calls[0])
     for sides, was, now in (
-        ((left, right), "made", "not made"),
-        ((right, left), "not made", "made"),
+        ((left, right), "called", "not called"),
+        ((right, left), "not called", "called"),
     ):
         known = {_asked(call, sides[1]) for call in sides[1].calls}
         alone = [call.key for call in sides[0].calls if _asked(call, sides[0]) not in known]
@@ -51,7 +51,7 @@ def call_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
                 "calls",
                 was,
                 "calls",
-                f"{counted(len(alone), 'call')} ({words(alone, keys)})",
+                words(alone, keys),
                 was,
                 now,
                 "nothing can be said about what is not on both sides",
@@ -106,6 +106,8 @@ def _returned(call: Call) -> str:
 
 def place_changes(left: Call, right: Call) -> Iterator[Change]:
     """The first index at which another name stands; what follows from it is the consequence."""
+    if left.error is not None or right.error is not None:
+        return
     was, now = left.positions, right.positions
     moved = [
         index
