@@ -1,4 +1,4 @@
-"""Trains the demo checkpoint: `python -m roberta_inspect.demo.train [FOLDER]`, about two minutes.
+"""Trains the demo checkpoint: `python -m roberta_inspect.demo.train [FOLDER]`, about four minutes.
 
 One seed, one thread: the same versions on the same machine write the same bytes.
 """

@@ -1,0 +1,54 @@
+"""One surroundings for every test: 80 columns, no colour settings, no network, one thread."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+SURROUNDINGS = {
+    "COLUMNS": "80",
+    "HF_HUB_OFFLINE": "1",
+    # The libraries read these when they are imported: later imports and processes have them too.
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+NOT_FROM_OUTSIDE = (
+    "CLICOLOR_FORCE",
+    "FORCE_COLOR",
+    "GITHUB_ACTIONS",
+    "HF_ENDPOINT",
+    "HF_TOKEN",
+    "LINES",
+    "NO_COLOR",
+    "PY_COLORS",
+    "ROBERTA_INSPECT_DEBUG",
+    "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE",
+)
+
+os.environ.update(SURROUNDINGS)
+for name in NOT_FROM_OUTSIDE:
+    os.environ.pop(name, None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rewrite-docs",
+        action="store_true",
+        help="Write what the commands print now into README.md and docs/, images too.",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `newest` hold on the release in constraints.txt alone: say so elsewhere."""
+    pins = (Path(__file__).parent / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    newest = next(pin.partition("==")[2] for pin in pins if pin.startswith("transformers=="))
+    here = version("transformers")
+    if here != newest:
+        reason = f"holds on transformers {newest} only, this is {here}"
+        for item in items:
+            if item.get_closest_marker("newest"):
+                item.add_marker(pytest.mark.skip(reason=reason))

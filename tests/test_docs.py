@@ -1,0 +1,92 @@
+"""The documentation is what the tool does: every block is run, every link followed.
+
+`pytest tests/test_docs.py --rewrite-docs` writes the outputs and the pictures anew.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pages
+import pytest
+
+from roberta_inspect.findings import IDS
+
+FINDINGS = pages.ROOT / "docs" / "findings.md"
+
+
+@pytest.fixture
+def rewrite(request):
+    return request.config.getoption("--rewrite-docs")
+
+
+@pytest.mark.newest
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_every_block_of_a_page_prints_what_the_page_shows(page, tmp_path, rewrite):
+    shown = page.read_text(encoding="utf-8")
+    now = pages.rewritten(shown, tmp_path)
+    if rewrite:
+        page.write_text(now, encoding="utf-8")
+    else:
+        assert not pages.differences(shown, now), "\n".join(pages.differences(shown, now))
+
+
+def test_one_changed_character_of_an_output_in_the_readme_is_seen():
+    right = (pages.ROOT / "README.md").read_text(encoding="utf-8")
+    block = next(block for block in pages.BLOCK.finditer(right) if not block["exempt"])
+    start = block.start("text")
+    outputs = [line for line in re.finditer(r"^[^$\n].*$", block["text"], re.M) if line[0].strip()]
+    assert len(outputs) > 20
+    for line in outputs:
+        at = start + line.start() + len(line[0]) // 2
+        wrong = f"{right[:at]}{'x' if right[at] != 'x' else 'y'}{right[at + 1 :]}"
+        assert pages.differences(wrong, right), f"a change is not seen in: {line[0]}"
+    assert not pages.differences(right, right)
+
+
+@pytest.mark.newest
+@pytest.mark.parametrize("name", pages.IMAGES)
+def test_a_picture_is_what_the_tool_writes(name, rewrite):
+    path = pages.ROOT / "docs" / "images" / name
+    now = pages.image(name)
+    if rewrite:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(now, encoding="utf-8")
+    shown = path.read_text(encoding="utf-8")
+    assert pages.comparable(shown) == pages.comparable(now), f"{name}: use --rewrite-docs"
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    assert pages.broken_links(page) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "broken"),
+    [
+        ("LICENSE", []),
+        ("no-such-file.md", ["no-such-file.md"]),
+        ("#a-title", []),
+        ("#no-such-title", ["#no-such-title"]),
+    ],
+)
+def test_a_broken_link_is_seen(target, broken, tmp_path):
+    (tmp_path / "LICENSE").touch()
+    page = tmp_path / "page.md"
+    page.write_text(f"# A `title`\n\n[text]({target})\n", encoding="utf-8")
+    assert pages.broken_links(page) == broken
+
+
+def test_every_finding_has_its_section():
+    titles = re.findall(r"^## (.+)$", FINDINGS.read_text(encoding="utf-8"), re.M)
+    assert titles == [f"`{finding}`" for finding in IDS]
+
+
+def test_the_readme_has_the_two_setup_commands_on_its_first_screen():
+    text = (pages.ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
+    assert blocks == [
+        "pip install -c tests/constraints.txt . && roberta-inspect run\n",
+        "pip install -c tests/constraints.txt -e '.[test]' && pytest\n",
+    ]
+    assert text[: text.index(blocks[1])].count("\n") < 25
