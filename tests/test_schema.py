@@ -1,0 +1,212 @@
+"""The JSON Schemas, and the JSON that they describe."""
+
+from __future__ import annotations
+
+import collections.abc
+import json
+import types
+import typing
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from make_schema import FILES, FOLDER, text_of
+from small_maps import BASE
+
+from roberta_inspect import records
+from roberta_inspect.codec import decoded, encoded
+from roberta_inspect.errors import CannotInspectError
+from roberta_inspect.records import ModuleTree, Node, OutputMap
+
+TREE = ModuleTree(
+    versions=BASE.versions,
+    checkpoint=BASE.checkpoint,
+    attention="sdpa",
+    root=Node(
+        name="",
+        path="",
+        cls="RobertaForSequenceClassification",
+        repr="RobertaForSequenceClassification",
+        parameters=10,
+        bytes=40,
+        children=(
+            Node(
+                name="layer.0",
+                path="roberta.encoder.layer.0",
+                cls="RobertaLayer",
+                repr="RobertaLayer",
+                parameters=10,
+                bytes=40,
+                repeat=2,
+                last="layer.1",
+                feeds=("hidden_states[i+1]",),
+                in_checkpoint=True,
+            ),
+        ),
+    ),
+)
+
+
+def schema(name: str) -> dict[str, Any]:
+    return dict(json.loads((FOLDER / name).read_text(encoding="utf-8")))
+
+
+def validator(name: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(schema(name))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_schema_is_that_of_the_records(name: str) -> None:
+    assert (FOLDER / name).read_text(encoding="utf-8") == text_of(name), (
+        "run: python tests/make_schema.py"
+    )
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_schema_is_a_schema(name: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema(name))
+
+
+@pytest.mark.parametrize(("name", "made"), [("map.json", BASE), ("tree.json", TREE)])
+def test_what_is_written_is_valid(name: str, made: OutputMap | ModuleTree) -> None:
+    assert [
+        error.message for error in validator(name).iter_errors(json.loads(made.to_json()))
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "sentence"),
+    [
+        ((), ("later", 1), "Additional properties are not allowed ('later' was unexpected)"),
+        ((), ("schema", 2), "1 was expected"),
+        (("setup",), ("mode", "test"), "'test' is not one of ['eval', 'train']"),
+        (("calls", 0), ("labels", 1), "1 is not of type 'boolean'"),
+        (
+            ("calls", 0, "slots", 1),
+            ("shape", "3"),
+            "'3' is not valid under any of the given schemas",
+        ),
+    ],
+)
+def test_what_is_not_a_map_is_not_valid(
+    where: tuple[Any, ...], value: tuple[str, Any], sentence: str
+) -> None:
+    made = BASE.to_dict()
+    inside: Any = made
+    for step in where:
+        inside = inside[step]
+    inside[value[0]] = value[1]
+    assert [error.message for error in validator("map.json").iter_errors(made)] == [sentence]
+
+
+def test_a_missing_field_is_not_valid() -> None:
+    made = BASE.to_dict()
+    del made["input"]
+    messages = [error.message for error in validator("map.json").iter_errors(made)]
+    assert messages == ["'input' is a required property"]
+
+
+def every_record() -> list[Any]:
+    named = (getattr(records, name) for name in dir(records))
+    return [each for each in named if isinstance(each, type) and is_dataclass(each)]
+
+
+@pytest.mark.parametrize("record", every_record(), ids=lambda record: record.__name__)
+def test_every_record_is_in_a_schema_with_all_its_fields(record: Any) -> None:
+    known: dict[str, Any] = {}
+    for name in FILES:
+        known |= schema(name)["$defs"]
+    keys = [str(each.metadata.get("key", each.name)) for each in fields(record)]
+    assert known[record.__name__]["required"] == keys
+
+
+@pytest.mark.parametrize("made", [BASE, TREE], ids=["map", "tree"])
+def test_records_survive_json(made: OutputMap | ModuleTree) -> None:
+    assert decoded(type(made), json.loads(made.to_json())) == made
+
+
+def test_the_number_of_the_schema_comes_first() -> None:
+    assert [next(iter(made.to_dict())) for made in (BASE, TREE)] == ["schema", "schema"]
+
+
+QUIET = settings(derandomize=True, deadline=None, max_examples=60, database=None)
+PLAIN = {
+    str: st.text(max_size=5),
+    int: st.integers(),
+    bool: st.booleans(),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+    type(None): st.none(),
+    Any: st.lists(st.integers() | st.lists(st.integers(), max_size=2), max_size=2),
+}
+
+
+@st.composite
+def made_record(draw: st.DrawFn, record: Any, depth: int = 0) -> Any:
+    """A record whose every field is drawn by its type; records hold records four deep."""
+    kinds = typing.get_type_hints(record)
+    return record(**{each.name: draw(of_kind(kinds[each.name], depth)) for each in fields(record)})
+
+
+def of_kind(kind: Any, depth: int) -> st.SearchStrategy[Any]:
+    """Values of one field's type."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return st.one_of([of_kind(each, depth) for each in arguments])
+    if origin is typing.Literal:
+        return st.sampled_from(arguments)
+    if origin is tuple:
+        most = 2 if depth < 4 else 0
+        return st.lists(of_kind(arguments[0], depth + 1), max_size=most).map(tuple)
+    if origin is collections.abc.Mapping:
+        return st.dictionaries(st.text(max_size=3), of_kind(arguments[1], depth), max_size=2)
+    if is_dataclass(kind):
+        return st.deferred(lambda: made_record(kind, depth + 1))
+    return PLAIN[kind]
+
+
+@QUIET
+@pytest.mark.parametrize("record", every_record(), ids=lambda record: record.__name__)
+@given(data=st.data())
+def test_any_record_survives_json(record: Any, data: st.DataObject) -> None:
+    made = data.draw(made_record(record))
+    text = json.dumps(encoded(made), allow_nan=False)
+    assert decoded(record, json.loads(text)) == made
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inside: (
+        st.lists(inside, max_size=2) | st.dictionaries(st.text(max_size=3), inside, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(QUIET, max_examples=300)
+@given(data=st.data())
+def test_a_map_with_anything_in_one_place_is_a_map_or_refused(data: st.DataObject) -> None:
+    whole = BASE.to_dict()
+    inside: Any = whole
+    while True:
+        key = data.draw(
+            st.sampled_from(sorted(inside) if isinstance(inside, dict) else range(len(inside)))
+        )
+        if not isinstance(inside[key], dict | list) or not inside[key] or data.draw(st.booleans()):
+            break
+        inside = inside[key]
+    inside[key] = data.draw(JSON)
+    made = map_or_refusal(json.dumps(whole))
+    if isinstance(made, CannotInspectError):
+        assert made.message.isprintable()
+    else:
+        assert OutputMap.from_json(made.to_json()) == made
+
+
+def map_or_refusal(text: str) -> OutputMap | CannotInspectError:
+    try:
+        return OutputMap.from_json(text)
+    except CannotInspectError as error:
+        return error
