@@ -217,9 +217,9 @@ def observe(model: nn.Module, probe: Probe, call: CallSpec) -> Observed:
         with hooked(model, anatomy.kept, observed.trace):
             try:
                 observed.output = model(**arguments(probe, call))
-            except (MemoryError, torch.OutOfMemoryError):
-                raise
             except Exception as error:
+                if _is_out_of_memory(error):
+                    raise
                 observed.error = failure(error)
         if model.config.problem_type != problem_type:
             observed.wrote_problem_type = str(model.config.problem_type)
@@ -236,6 +236,14 @@ def arguments(probe: Probe, call: CallSpec) -> dict[str, Any]:
         "output_hidden_states": call.output_hidden_states,
         "output_attentions": call.output_attentions,
     }
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether this is about the machine rather than the model; the allocator of the CPU raises a
+    plain `RuntimeError`."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
 
 
 def failure(error: Exception) -> Failure:

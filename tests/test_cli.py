@@ -1,0 +1,150 @@
+"""The command line as a user runs it: exit codes, streams, and what is not imported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from makers import make_bert, make_checkpoint, make_masked_lm, tiny_model
+from typer.testing import CliRunner, Result
+
+from roberta_inspect import OutputMap, __version__
+from roberta_inspect.cli import app
+
+
+def invoke(*arguments: Any) -> Result:
+    return CliRunner().invoke(app, [str(each) for each in arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "said"),
+    [
+        (["--help"], 0, "run"),
+        (["run", "--help"], 0, "--hidden-states"),
+        (["--version"], 0, __version__),
+        (["run", "./no-such-folder"], 3, "does not exist"),
+        (["tree", "./no-such-folder"], 3, "does not exist"),
+        (["run", "--wrong"], 2, "--wrong"),
+        (["run", "--format", "pdf"], 2, "pdf"),
+        (["run", "--device", "toaster"], 2, "toaster"),
+        (["run", "--batch-size", "0"], 2, "at least 1"),
+        (["run", "--explain", "0", "--format", "json"], 2, "--explain"),
+        (["run", "--text", "a", "--batch-size", "3"], 2, "--text"),
+        (["run", "--output", "no/such/folder/map.json"], 2, "does not exist"),
+        (["diff", "one"], 2, "RIGHT"),
+        (["nothing"], 2, "nothing"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_answered_without_importing_torch(
+    arguments: list[str], exit_code: int, said: str, tmp_path: Path
+) -> None:
+    watch = (
+        "import sys, atexit\n"
+        "heavy = ('torch', 'transformers', 'safetensors', 'tokenizers', 'huggingface_hub')\n"
+        "atexit.register(lambda: print('IMPORTED', [h for h in heavy if h in sys.modules]))\n"
+        f"sys.argv = ['roberta-inspect', *{arguments!r}]\n"
+        "from roberta_inspect.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", watch], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == exit_code, done.stderr
+    assert said in done.stdout + done.stderr
+    assert "IMPORTED []" in done.stdout
+
+
+def test_diff_of_two_saved_maps_imports_no_torch(tmp_path: Path) -> None:
+    saved = tmp_path / "map.json"
+    assert invoke("run", "--format", "json", "--output", saved).exit_code == 0
+    watch = (
+        "import sys\n"
+        f"sys.argv = ['roberta-inspect', 'diff', {str(saved)!r}, {str(saved)!r}]\n"
+        "from roberta_inspect.__main__ import main\n"
+        "try:\n main()\n"
+        "finally:\n assert not {'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", watch], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_demo_is_proved() -> None:
+    done = invoke("run", "--attention", "eager")
+    assert done.exit_code == 0, done.output
+    assert "Where each output is" in done.stdout
+
+
+def test_the_map_is_json_on_stdout() -> None:
+    found = OutputMap.from_json(invoke("run", "--format", "json").stdout)
+    assert [call.words for call in found.calls] == [
+        "return_dict=True, no labels",
+        "return_dict=True, labels",
+        "return_dict=False, no labels",
+        "return_dict=False, labels",
+    ]
+
+
+def test_matrix_adds_every_combination() -> None:
+    found = OutputMap.from_json(invoke("run", "--matrix", "--format", "json").stdout)
+    assert len({call.key for call in found.calls}) == len(found.calls) == 16
+
+
+@pytest.mark.parametrize(
+    ("make", "flags", "verdict", "exit_code"),
+    [
+        (make_checkpoint, [], "complete", 0),
+        (make_masked_lm, [], "head-not-in-checkpoint", 1),
+        (make_masked_lm, ["--allow-missing-head"], "head-not-in-checkpoint", 0),
+    ],
+)
+def test_the_verdict_decides(
+    make: Any, flags: list[str], verdict: str, exit_code: int, tmp_path: Path
+) -> None:
+    done = invoke("run", make(tmp_path / "checkpoint"), "--format", "json", *flags)
+    assert done.exit_code == exit_code
+    assert json.loads(done.stdout)["checkpoint"]["weights"]["verdict"] == verdict
+
+
+def test_a_bert_checkpoint_is_refused(tmp_path: Path) -> None:
+    done = invoke("run", make_bert(tmp_path / "checkpoint"))
+    assert done.exit_code == 3
+    assert "bert" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_directory_without_weights_is_mapped_all_the_same(tmp_path: Path) -> None:
+    tiny_model().config.save_pretrained(tmp_path)
+    done = invoke("run", tmp_path, "--format", "json")
+    assert done.exit_code == 0, done.output
+    found = OutputMap.from_json(done.stdout)
+    assert found.setup.no_weights
+    assert [finding.id for finding in found.findings][0] == "no-weights"
+    assert {proof.status for proof in found.proofs_of("loss")} == {"not-tested"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--explain", "0"], "loss"),
+        (["--explain", "1"], "logits"),
+        (["--explain", "0", "--no-labels"], "logits"),
+        (["--explain", "1", "--no-labels", "--no-hidden-states"], "attentions"),
+    ],
+)
+def test_explain_answers_one_index(arguments: list[str], said: str) -> None:
+    done = invoke("run", *arguments)
+    assert done.exit_code == 0, done.output
+    assert said in done.stdout.splitlines()[0]
+
+
+def test_explain_of_an_index_that_there_is_not() -> None:
+    done = invoke("run", "--explain", "9")
+    assert done.exit_code == 2
+    assert "it has no outputs[9]" in done.stderr
