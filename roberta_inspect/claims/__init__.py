@@ -1,0 +1,77 @@
+"""What must be true of the outputs, tested on the tensors that came back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+
+from roberta_inspect.claims import (
+    attentions,
+    cache,
+    container,
+    hidden_states,
+    logits,
+    loss,
+    model,
+)
+from roberta_inspect.claims.claim import CLAIMS
+from roberta_inspect.claims.container import Comparison, compare
+from roberta_inspect.claims.evidence import Evidence
+from roberta_inspect.observe import as_found, tensors_in
+from roberta_inspect.records import Proof
+
+__all__ = ["CLAIMS", "Comparison", "Evidence", "compare", "meaning", "not_finite", "prove"]
+
+SLOTS = (
+    "loss",
+    "logits",
+    "hidden_states",
+    "attentions",
+    "cross_attentions",
+    "past_key_values",
+    "outputs",
+)
+"""The order in which the proofs are told."""
+
+_MEANINGS: Mapping[str, Callable[[Evidence], str]] = {
+    "loss": loss.meaning,
+    "logits": logits.meaning,
+    "hidden_states": lambda _: hidden_states.MEANING,
+    "attentions": lambda _: attentions.MEANING,
+    "past_key_values": lambda _: cache.MEANING,
+    "cross_attentions": attentions.cross_meaning,
+}
+
+
+def prove(evidence: Evidence, comparisons: Iterable[Comparison] = ()) -> tuple[Proof, ...]:
+    """Every claim that speaks of this model, with its outcome; the model is left as it was."""
+    evidence.comparisons = tuple(comparisons)
+    with as_found(evidence.model), torch.no_grad():
+        evidence.model.eval()
+        ordered = sorted(CLAIMS, key=lambda each: SLOTS.index(each.slot))
+        proofs = [each.proof(evidence) for each in ordered]
+    return tuple(proof for proof in proofs if proof is not None)
+
+
+def meaning(name: str, evidence: Evidence) -> str | None:
+    """What a slot of that name is; `None` for a name that nothing is known about."""
+    return _MEANINGS[name](evidence) if name in _MEANINGS else None
+
+
+def not_finite(evidence: Evidence) -> tuple[str, ...]:
+    """The places of the reference call that hold NaN or infinity."""
+    if evidence.fake:
+        return ()
+    return tuple(
+        place
+        for name, value in evidence.fields.items()
+        for place, tensor in _places(name, value)
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all())
+    )
+
+
+def _places(name: str, value: object) -> list[tuple[str, torch.Tensor]]:
+    if isinstance(value, torch.Tensor):
+        return [(name, value)]
+    return [(f"{name}[{index}]", each) for index, each in enumerate(tensors_in(value))]

@@ -1,0 +1,93 @@
+"""What a claim is, and how it becomes a proof."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roberta_inspect.records import Proof, Status
+from roberta_inspect.text import safe
+
+if TYPE_CHECKING:
+    from roberta_inspect.claims.evidence import Evidence
+
+
+class NotTestedError(Exception):
+    """A claim speaks of this model and cannot be tested; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What testing a claim showed; the fields are those of `Proof`."""
+
+    status: Status
+    detail: str
+    difference: float | None = None
+    tolerance: float | None = None
+    sentence: str | None = None
+    """The claim in this model's words, where the general sentence says less."""
+
+
+Test = Callable[["Evidence"], "Outcome | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A testable sentence about a slot."""
+
+    id: str
+    slot: str
+    sentence: str
+    test: Test
+    """Returns `None` where the claim does not speak of this model."""
+
+    def proof(self, evidence: Evidence) -> Proof | None:
+        """The claim with its outcome; what raises is not tested, and never lost."""
+        try:
+            outcome = self.test(evidence)
+        except NotTestedError as reason:
+            outcome = Outcome(status="not-tested", detail=str(reason))
+        except Exception as error:
+            detail = f"testing it raised {type(error).__name__}: {safe(error)}"
+            outcome = Outcome(status="not-tested", detail=detail)
+        if outcome is None:
+            return None
+        return Proof(
+            id=self.id,
+            slot=self.slot,
+            claim=outcome.sentence or self.sentence,
+            status=outcome.status,
+            detail=outcome.detail,
+            difference=_finite(outcome.difference),
+            tolerance=_finite(outcome.tolerance),
+        )
+
+
+CLAIMS: list[Claim] = []
+"""Every claim, in the order of definition; `claim` puts them here."""
+
+
+def claim(id: str, slot: str, sentence: str) -> Callable[[Test], Test]:  # noqa: A002
+    """Register the function below as the test of this claim."""
+
+    def register(test: Test) -> Test:
+        CLAIMS.append(Claim(id, slot, sentence, test))
+        return test
+
+    return register
+
+
+def held(detail: str) -> Outcome:
+    """Proved without a comparison of numbers."""
+    return Outcome(status="proved", detail=detail)
+
+
+def broken(detail: str) -> Outcome:
+    """Refuted without a comparison of numbers; `detail` says expected, got and where."""
+    return Outcome(status="refuted", detail=detail)
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None

@@ -1,0 +1,150 @@
+"""Numbers compared under what rounding explains: tolerances follow from the dtype.
+
+A model's result is compared with the same formula in float64, so that the whole difference is the
+model's own rounding. Each rounding to a dtype moves a number by an error that is uniform within
+half a unit in the last place, of standard deviation `eps / √12`; independent errors add up like a
+random walk, so that n of them give `eps · √(n / 12)`. The tolerance is `SIGMAS` of that, times the
+magnitude of what was rounded. Matrix products of 16-bit tensors accumulate in float32, which is
+what torch documents (`torch.backends.cuda.matmul.allow_fp16_accumulation` is off).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch._subclasses import FakeTensor
+
+from roberta_inspect.claims.claim import NotTestedError, Outcome
+from roberta_inspect.probe import dtype_word
+
+SIGMAS = 8
+"""Standard deviations of rounding that a tolerance covers: beyond the worst case of 20 steps."""
+
+
+def epsilon(dtype: torch.dtype) -> float:
+    """The relative distance of neighbouring numbers of this dtype."""
+    return torch.finfo(dtype).eps
+
+
+def accumulator(dtype: torch.dtype) -> torch.dtype:
+    """The dtype in which sums over tensors of `dtype` are kept."""
+    return torch.float32 if torch.finfo(dtype).bits < 32 else dtype
+
+
+def rounding(dtype: torch.dtype, *, operations: int, summed: int = 0) -> float:
+    """The relative difference that this many roundings, and sums of so many terms, explain."""
+    kept = epsilon(dtype) * math.sqrt(operations / 12)
+    return SIGMAS * (kept + epsilon(accumulator(dtype)) * math.sqrt(summed / 12))
+
+
+def smallest(dtype: torch.dtype) -> float:
+    """The distance of neighbouring numbers around zero."""
+    return torch.finfo(dtype).smallest_normal * epsilon(dtype)
+
+
+def exact(tensor: torch.Tensor) -> torch.Tensor:
+    """The values in float64 on the CPU, for a recomputation whose own rounding is nothing.
+
+    Raises:
+        NotTestedError: the tensor is fake.
+    """
+    if isinstance(tensor, FakeTensor):
+        raise NotTestedError("the tensors have shapes, no values")
+    return tensor.detach().to(device="cpu", dtype=torch.float64)
+
+
+def same(left: torch.Tensor, right: torch.Tensor) -> bool:
+    """Whether two tensors are one object, or agree in every value; NaN agrees with NaN.
+
+    Raises:
+        NotTestedError: they are two objects, and fake.
+    """
+    if left is right:
+        return True
+    if left.shape != right.shape:
+        return False
+    return bool(torch.allclose(exact(left), exact(right), rtol=0, atol=0, equal_nan=True))
+
+
+def furthest(left: torch.Tensor, right: torch.Tensor) -> float:
+    """The largest absolute difference; infinite where shapes or places of NaN differ."""
+    if left is right:
+        return 0.0
+    if left.shape != right.shape:
+        return math.inf
+    left, right = exact(left), exact(right)
+    apart = torch.where(left == right, 0.0, (left - right).abs())
+    apart = apart[~(left.isnan() & right.isnan())].nan_to_num(nan=math.inf)
+    return float(apart.max()) if apart.numel() else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Float64 values, and for each how far rounding in the model may have moved it."""
+
+    value: torch.Tensor
+    error: torch.Tensor
+
+
+def linear(given: Estimate, module: torch.nn.Linear) -> Estimate:
+    """`module` applied to `given`, with the rounding of its dtype; errors that come in add up
+    like a random walk too."""
+    dtype = module.weight.dtype
+    weight = exact(module.weight)
+    bias = 0.0 if module.bias is None else exact(module.bias)
+    value = given.value @ weight.T + bias
+    magnitude = given.value.abs() @ weight.T.abs()
+    summed = rounding(dtype, operations=0, summed=module.in_features) * magnitude
+    rounded = rounding(dtype, operations=2) * (value.abs() + abs(bias))
+    brought = (given.error.square() @ weight.T.square()).sqrt()
+    return Estimate(value, summed + rounded + brought)
+
+
+def judged(got: torch.Tensor, expected: Estimate, *, place: str) -> Outcome:
+    """Whether rounding alone explains the difference between the model's and the exact values.
+
+    Raises:
+        NotTestedError: the values are not finite, or rounding would explain any difference.
+    """
+    if tuple(got.shape) != tuple(expected.value.shape):
+        return Outcome(
+            status="refuted",
+            detail=f"expected shape {tuple(expected.value.shape)}, got {tuple(got.shape)} at "
+            f"{place}",
+        )
+    values = exact(got)
+    if not (values.isfinite().all() and expected.value.isfinite().all()):
+        raise NotTestedError(f"{place} holds NaN or infinity, so there is nothing to compare")
+    difference = (values - expected.value).abs()
+    allowed = expected.error + smallest(got.dtype)
+    if not difference.numel():
+        raise NotTestedError(f"{place} is empty")
+    worst = int((difference / allowed).argmax())
+    here, limit = float(difference.flatten()[worst]), float(allowed.flatten()[worst])
+    if here > limit:
+        index = [int(each) for each in torch.unravel_index(torch.tensor(worst), difference.shape)]
+        want = float(expected.value.flatten()[worst])
+        have = float(values.flatten()[worst])
+        return Outcome(
+            status="refuted",
+            detail=f"expected {want:.6g}, got {have:.6g} at {place}{index}: {here:.1e} apart, and "
+            f"rounding in {dtype_word(got.dtype)} explains {limit:.1e}",
+            difference=here,
+            tolerance=limit,
+        )
+    largest = float(expected.value.abs().max())
+    if float(allowed.max()) > max(largest / 2, smallest(got.dtype) * 2):
+        raise NotTestedError(
+            f"rounding in {dtype_word(got.dtype)} explains a difference of "
+            f"{float(allowed.max()):.1e}, and the values of {place} are no larger than "
+            f"{largest:.1e}: they could not show anything else"
+        )
+    return Outcome(
+        status="proved",
+        detail=f"largest difference {here:.1e}; rounding in {dtype_word(got.dtype)} explains "
+        f"{limit:.1e}",
+        difference=here,
+        tolerance=limit,
+    )

@@ -1,0 +1,212 @@
+"""Claims about the container, and how another call's container compares with the reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from roberta_inspect.axes import AXES, PER_ROW, PER_TOKEN
+from roberta_inspect.claims.claim import NotTestedError, Outcome, broken, claim, held
+from roberta_inspect.claims.comparison import SIGMAS, epsilon, exact, furthest
+from roberta_inspect.claims.evidence import Evidence
+from roberta_inspect.naming import UNNAMED
+from roberta_inspect.observe import CallSpec, Observed, tensors_in
+from roberta_inspect.text import counted, listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What another call returned, beside the reference call; no tensor."""
+
+    call: CallSpec
+    names: tuple[str, ...]
+    """What stands at each position."""
+    differences: tuple[float | None, ...]
+    """The largest absolute difference from the reference's values of that name; `None` where the
+    reference has none, or where tensors are fake and not the same object."""
+    missing: tuple[str, ...]
+    """What the reference has and this container lacks."""
+    moved: tuple[str, ...]
+    """What stands in another order than in the reference."""
+
+    @property
+    def words(self) -> str:
+        """How it was called."""
+        labels = "labels" if self.call.labels else "no labels"
+        return f"return_dict={self.call.return_dict}, {labels}"
+
+
+def compare(seen: Observed, reference: Observed, names: Sequence[str]) -> Comparison:
+    """`names` of the positions of `seen`; to be called before its tensors are dropped."""
+    known = {key: value for key, value in reference.fields if key is not None}
+    without_loss = [name for name in known if seen.call.labels or name != "loss"]
+    order = [name for name in without_loss if name in names]
+    here = [name for name in names if name in known]
+    return Comparison(
+        call=seen.call,
+        names=tuple(names),
+        differences=tuple(
+            _apart(value, known[name]) if name in known else None
+            for name, (_, value) in zip(names, seen.fields, strict=True)
+        ),
+        missing=tuple(name for name in without_loss if name not in names),
+        moved=tuple(name for name, other in zip(here, order, strict=False) if name != other),
+    )
+
+
+def _apart(value: Any, other: Any) -> float | None:
+    left, right = list(tensors_in(value)), list(tensors_in(other))
+    if len(left) != len(right):
+        return math.inf
+    try:
+        return max(map(furthest, left, right), default=0.0)
+    except NotTestedError:
+        return None
+
+
+@claim("tuple-and-dict", "outputs", "every call returns the same values in the same order")
+def agreement(evidence: Evidence) -> Outcome | None:
+    if not evidence.comparisons:
+        raise NotTestedError("no other call returned anything")
+    for each in evidence.comparisons:
+        wrong = next(_disagreements(each, evidence), None)
+        if wrong is not None:
+            return broken(f"{wrong} ({each.words})")
+    largest = max(_measured(evidence), default=0.0)
+    extra = _only_there(evidence)
+    also = f"; the dict lacks {listed(extra)}" if extra else ""
+    compared = counted(len(evidence.comparisons), "other call")
+    return Outcome(
+        status="proved",
+        detail=f"{compared}, largest difference {largest:.1e}{also}",
+        difference=largest,
+        tolerance=max((_tolerance(evidence, each) for each in evidence.comparisons), default=0.0)
+        if largest
+        else 0.0,
+    )
+
+
+def _disagreements(seen: Comparison, evidence: Evidence) -> Iterator[str]:
+    if UNNAMED in seen.names:
+        yield f"expected a known value, got an unexplained one at outputs[{_first(seen, UNNAMED)}]"
+    if seen.missing:
+        yield f"expected {listed(seen.missing)}, got a container without"
+    if seen.moved:
+        yield f"expected the order of the dict, got {listed(seen.moved)} elsewhere"
+    for index, (name, apart) in enumerate(zip(seen.names, seen.differences, strict=True)):
+        if apart is None and name in evidence.fields and not evidence.fake:
+            raise NotTestedError(f"{name} could not be compared")
+        if apart:
+            explained = SIGMAS * _rounding(evidence, name)
+            if not apart <= explained:
+                yield (
+                    f"expected the values of {name}, got values up to {apart:.1e} away, of which "
+                    f"rounding explains {explained:.1e}, at outputs[{index}]"
+                )
+
+
+def _first(seen: Comparison, name: str) -> int:
+    return seen.names.index(name)
+
+
+def _measured(evidence: Evidence) -> Iterator[float]:
+    for each in evidence.comparisons:
+        yield from (apart for apart in each.differences if apart is not None)
+
+
+def _tolerance(evidence: Evidence, seen: Comparison) -> float:
+    """The largest tolerance that was needed."""
+    return max(
+        SIGMAS * _rounding(evidence, name)
+        for name, apart in zip(seen.names, seen.differences, strict=True)
+        if apart or name == "logits"
+    )
+
+
+def _rounding(evidence: Evidence, name: str) -> float:
+    if name != "loss":
+        return evidence.rounding_of(name)
+    # No loss here is steeper in a logit than 2 · max(1, √loss): cross-entropy 2, BCE 1, and the
+    # squared error by the inequality of Jensen.
+    loss = float(exact(evidence.tensor("loss")))
+    steepness = 2 * max(1.0, math.sqrt(abs(loss)))
+    return steepness * evidence.rounding_of("logits") + abs(loss) * epsilon(
+        evidence.tensor("loss").dtype
+    )
+
+
+def _only_there(evidence: Evidence) -> list[str]:
+    names = dict.fromkeys(name for each in evidence.comparisons for name in each.names)
+    return [name for name in names if name not in evidence.fields]
+
+
+@claim(
+    "axes",
+    "outputs",
+    "another input changes exactly the axes called batch_size, sequence_length, query_length "
+    "and key_length",
+)
+def axes(evidence: Evidence) -> Outcome | None:
+    first, second = evidence.probe, evidence.second.probe
+    checked = 0
+    for name, shapes in evidence.second.shapes.items():
+        before = [tuple(each.shape) for each in tensors_in(evidence.fields.get(name))]
+        if name not in AXES or not before:
+            continue
+        if len(before) != len(shapes):
+            return broken(f"expected {len(before)} tensors, got {len(shapes)} at {name}")
+        for index, (old, new) in enumerate(zip(before, shapes, strict=True)):
+            words = AXES[name]
+            wanted = tuple(
+                _resized(word, size, first, second) for word, size in zip(words, old, strict=False)
+            )
+            sized = [(word, size) for word, size in zip(words, old, strict=False)]
+            wrong = next((pair for pair in sized if not _as_named(*pair, first)), None)
+            if wrong is not None or len(words) != len(old) or new != wanted:
+                place = name if len(before) == 1 else f"{name}[{index}]"
+                return broken(
+                    f"expected axes {_words(words)} to go from {old} to {wanted}, got {new} at "
+                    f"{place}"
+                )
+            checked += 1
+    if not checked:
+        raise NotTestedError("no slot of this model has axes with names")
+    return held(
+        f"{counted(checked, 'tensor')}; batch_size {first.batch_size} → {second.batch_size}, "
+        f"sequence_length {first.sequence_length} → {second.sequence_length}"
+    )
+
+
+def _resized(word: str, size: int, first: Any, second: Any) -> int:
+    if word in PER_ROW:
+        return int(second.batch_size)
+    return int(second.sequence_length) if word in PER_TOKEN else size
+
+
+def _as_named(word: str, size: int, probe: Any) -> bool:
+    if word in PER_ROW:
+        return size == probe.batch_size
+    return word not in PER_TOKEN or size == probe.sequence_length
+
+
+def _words(words: Sequence[str]) -> str:
+    return f"({', '.join(words)})"
+
+
+@claim("no-pooler", "outputs", "the base model has no pooler, and its pooler_output is None")
+def no_pooler(evidence: Evidence) -> Outcome | None:
+    base = evidence.module(evidence.anatomy.base, "base model")
+    if getattr(base, "pooler", None) is not None:
+        return broken(
+            f"expected no pooler, got a {type(base.pooler).__name__} at {_base(evidence)}"
+        )
+    returned = evidence.visit(evidence.anatomy.base, "base model").output
+    if getattr(returned, "pooler_output", None) is not None:
+        return broken("expected None, got a tensor at pooler_output")
+    return held(f"{_base(evidence)}.pooler is None; AutoModel would make a random one")
+
+
+def _base(evidence: Evidence) -> str:
+    return evidence.anatomy.base or "the model"

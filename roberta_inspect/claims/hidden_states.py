@@ -1,0 +1,187 @@
+"""Claims about the hidden states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from roberta_inspect.claims.claim import NotTestedError, Outcome, broken, claim, held
+from roberta_inspect.claims.comparison import Estimate, exact, furthest, judged, rounding, same
+from roberta_inspect.claims.evidence import Evidence
+from roberta_inspect.text import counted
+
+MEANING = "what the embeddings and then each layer returned: the input of layer k is [k]"
+
+
+@claim("hidden-states-count", "hidden_states", "num_hidden_layers + 1 tensors, none of them None")
+def count(evidence: Evidence) -> Outcome | None:
+    states = evidence.fields.get("hidden_states")
+    if states is None:
+        return _missing(evidence)
+    wanted = len(evidence.layers) + 1
+    holes = [index for index, each in enumerate(states) if each is None]
+    if len(states) != wanted:
+        return broken(
+            f"expected {counted(wanted, 'item')} for {counted(wanted - 1, 'layer')}, got "
+            f"{len(states)} at hidden_states"
+        )
+    if holes:
+        return broken(f"expected tensors, got None at {_at(holes[0])}")
+    return held(f"{counted(wanted - 1, 'layer')}, {counted(wanted, 'item')}")
+
+
+@claim(
+    "hidden-states-embeddings",
+    "hidden_states",
+    "[0] is LayerNorm(word + position + token_type) of the embeddings",
+)
+def embeddings(evidence: Evidence) -> Outcome | None:
+    if evidence.fields.get("hidden_states") is None:
+        return None
+    got = evidence.tuple_of("hidden_states")[0]
+    parts = list(_parts(evidence, got))
+    norm = evidence.module(f"{evidence.anatomy.embeddings}.LayerNorm", "LayerNorm")
+    if type(norm) is not nn.LayerNorm:
+        raise NotTestedError(f"the embeddings end in a {type(norm).__name__}, no LayerNorm")
+    total = torch.stack(parts).sum(dim=0)
+    magnitude = torch.stack(parts).abs().sum(dim=0)
+    return judged(got, _normed(norm, total, magnitude, got.dtype), place=_at(0))
+
+
+@claim(
+    "hidden-states-positions",
+    "hidden_states",
+    "position ids count from pad_token_id + 1, and padding keeps pad_token_id",
+)
+def positions(evidence: Evidence) -> Outcome | None:
+    if evidence.fields.get("hidden_states") is None:
+        return None
+    made = exact(_position_ids(evidence)).long()
+    ids = evidence.probe.inputs["input_ids"].detach().cpu()
+    padding = evidence.config.pad_token_id
+    tokens = (ids != padding).long()
+    wanted = tokens.cumsum(dim=1) * tokens + padding
+    made = made.expand_as(wanted) if made.shape[-1:] == wanted.shape[-1:] else made
+    if made.shape != wanted.shape:
+        return broken(f"expected ids of shape {tuple(wanted.shape)}, got {tuple(made.shape)}")
+    wrong = (made != wanted).nonzero()
+    if len(wrong):
+        row, column = (int(each) for each in wrong[0])
+        return broken(
+            f"expected position id {int(wanted[row, column])}, got {int(made[row, column])} at "
+            f"row {row}, position {column}"
+        )
+    return held(f"ids {int(wanted.min())} to {int(wanted.max())}; pad_token_id is {padding}")
+
+
+@claim("hidden-states-not-bare", "hidden_states", "[0] is not the bare word embedding")
+def not_bare(evidence: Evidence) -> Outcome | None:
+    if evidence.fields.get("hidden_states") is None:
+        return None
+    got = evidence.tuple_of("hidden_states")[0]
+    words = evidence.visit(f"{evidence.anatomy.embeddings}.word_embeddings", "word_embeddings")
+    exact(got)
+    if same(got, words.output):
+        return broken(f"expected the sum after LayerNorm, got the word embedding at {_at(0)}")
+    return held(f"up to {furthest(got, words.output):.1e} away from the word embedding")
+
+
+@claim(
+    "hidden-states-chain",
+    "hidden_states",
+    "[0] is what the embeddings returned, [k] what layer k-1 returned and layer k read",
+)
+def chain(evidence: Evidence) -> Outcome | None:
+    if evidence.fields.get("hidden_states") is None:
+        return None
+    states = evidence.fields["hidden_states"]
+    first = evidence.visit(evidence.anatomy.embeddings, "embeddings").first
+    visits = [evidence.visit(path, "layer") for path in evidence.layers]
+    returned = [first, *(visit.first for visit in visits)]
+    read = [visit.hidden_states for visit in visits]
+    makers = ["the embeddings", *(f"layer {index}" for index in range(len(visits)))]
+    for index, state in enumerate(states[: len(returned)]):
+        if state is None or not same(state, returned[index]):
+            return _off(state, returned[index], index, f"what {makers[index]} returned")
+        if index < len(read) and not same(state, read[index]):
+            return _off(state, read[index], index, f"what layer {index} read")
+    return held(f"{counted(len(states), 'item')}, each the tensor of its layers")
+
+
+@claim("hidden-states-last", "hidden_states", "[-1] is what classifier read")
+def last(evidence: Evidence) -> Outcome | None:
+    if evidence.fields.get("hidden_states") is None:
+        return None
+    states = evidence.fields["hidden_states"]
+    read = evidence.visit(evidence.anatomy.classifier, "classifier").hidden_states
+    if len(states) and isinstance(states[-1], torch.Tensor):
+        if same(states[-1], read):
+            return held("the same tensor")
+        if read.shape != states[-1].shape:
+            raise NotTestedError(
+                f"the classifier of this model reads a tensor of shape {tuple(read.shape)}"
+            )
+        return _off(states[-1], read, len(states) - 1, "what classifier read")
+    return broken("expected what classifier read, got nothing at hidden_states[-1]")
+
+
+def _missing(evidence: Evidence) -> Outcome | None:
+    if not evidence.observed.call.output_hidden_states:
+        return None
+    return broken("output_hidden_states was passed, and no hidden_states came back")
+
+
+def _off(state: torch.Tensor | None, wanted: torch.Tensor, index: int, what: str) -> Outcome:
+    if state is None:
+        return broken(f"expected {what}, got None at {_at(index)}")
+    apart = furthest(state, wanted)
+    return broken(f"expected {what}, got values up to {apart:.1e} away at {_at(index)}")
+
+
+def _at(index: int) -> str:
+    return f"hidden_states[{index}]"
+
+
+def _position_ids(evidence: Evidence) -> torch.Tensor:
+    """The ids that the model itself made, of shape `(batch_size or 1, sequence_length)`."""
+    path = f"{evidence.anatomy.embeddings}.position_embeddings"
+    visit = evidence.visit(path, "position_embeddings")
+    ids = visit.args[0] if visit.args else visit.kwargs["input"]
+    return torch.as_tensor(ids)
+
+
+def _parts(evidence: Evidence, like: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Word, position and token type embeddings in float64, each of the shape of `like`."""
+    path = evidence.anatomy.embeddings
+    inputs = evidence.probe.inputs
+    tables = {
+        name: evidence.module(f"{path}.{name}", name)
+        for name in ("word_embeddings", "position_embeddings", "token_type_embeddings")
+    }
+    types = inputs.get("token_type_ids", torch.zeros_like(inputs["input_ids"]))
+    ids = {
+        "word_embeddings": inputs["input_ids"],
+        "position_embeddings": _position_ids(evidence),
+        "token_type_embeddings": types,
+    }
+    for name, table in tables.items():
+        yield exact(table(ids[name])).expand_as(like)
+
+
+def _normed(
+    norm: nn.LayerNorm, total: torch.Tensor, magnitude: torch.Tensor, dtype: torch.dtype
+) -> Estimate:
+    """LayerNorm of a sum of three; a row of little variance magnifies the rounding of the sum."""
+    scale = (total.var(dim=-1, correction=0, keepdim=True) + norm.eps).rsqrt()
+    centred = (total - total.mean(dim=-1, keepdim=True)) * scale
+    weight = 1.0 if norm.weight is None else exact(norm.weight)
+    bias = 0.0 if norm.bias is None else exact(norm.bias)
+    value = centred * weight + bias
+    size = total.shape[-1]
+    largest = magnitude.amax(dim=-1, keepdim=True) * scale
+    summing = rounding(dtype, operations=3, summed=size) * (magnitude * scale + largest / size)
+    shifting = rounding(dtype, operations=0, summed=size) * (largest + centred.abs() * largest)
+    rounded = rounding(dtype, operations=4) * (value.abs() + abs(bias) + (centred * weight).abs())
+    return Estimate(value, (summing + shifting) * abs(weight) + rounded)

@@ -1,0 +1,140 @@
+"""Claims about the logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from roberta_inspect.claims.claim import NotTestedError, Outcome, broken, claim, held
+from roberta_inspect.claims.comparison import (
+    Estimate,
+    exact,
+    furthest,
+    judged,
+    linear,
+    rounding,
+)
+from roberta_inspect.claims.evidence import Evidence
+from roberta_inspect.probe import problem_type_for
+
+SCORES = {
+    "single_label_classification": "one unnormalised score per label; softmax gives probabilities",
+    "multi_label_classification": "one unnormalised score per label; sigmoid gives the "
+    "probability of each label by itself",
+    "regression": "the predicted number itself: a regression has no probabilities",
+}
+
+
+@claim("logits-origin", "logits", "is the very tensor that classifier returned")
+def origin(evidence: Evidence) -> Outcome | None:
+    logits = evidence.tensor("logits")
+    returned = evidence.visit(evidence.anatomy.classifier, "classifier").output
+    if returned is logits:
+        return held("the same object")
+    if not isinstance(returned, torch.Tensor):
+        raise NotTestedError(f"the classifier returns a {type(returned).__name__}")
+    if returned.shape == logits.shape and not evidence.fake:
+        apart = f"another tensor, up to {furthest(returned, logits):.1e} away"
+    else:
+        apart = f"another tensor of shape {tuple(logits.shape)}"
+    return broken(f"expected what classifier returned, got {apart}, at logits")
+
+
+@claim("logits-classifier", "logits", "equals classifier(hidden_states[-1])")
+def from_last(evidence: Evidence) -> Outcome | None:
+    last = _last(evidence)
+    classifier = evidence.module(evidence.anatomy.classifier, "classifier")
+    read = evidence.visit(evidence.anatomy.classifier, "classifier").hidden_states
+    if not has_class_form(evidence, classifier) and read.shape != last.shape:
+        raise NotTestedError(
+            f"this {type(classifier).__name__} reads a tensor of shape {tuple(read.shape)}, not "
+            "hidden_states[-1]"
+        )
+    again = classifier(last)
+    return judged(evidence.tensor("logits"), _again(evidence, again), place="logits")
+
+
+@claim("logits-head", "logits", "equals out_proj(tanh(dense(hidden_states[-1][:, 0])))")
+def head(evidence: Evidence) -> Outcome | None:
+    classifier = evidence.module(evidence.anatomy.classifier, "classifier")
+    if not has_class_form(evidence, classifier):
+        raise NotTestedError(
+            f"the classifier is a {type(classifier).__name__} without the dense and out_proj of "
+            "RobertaClassificationHead"
+        )
+    first = exact(_last(evidence)[:, 0])
+    before = linear(Estimate(first, torch.zeros_like(first)), classifier.dense)
+    bent = before.value.tanh()
+    slope = 1 - bent.square()
+    rounded = rounding(classifier.dense.weight.dtype, operations=2) * bent.abs()
+    # The tangent alone says too little where the error is large; 1 bounds every slope of tanh.
+    curved = before.error * (slope + before.error).clamp(max=1)
+    expected = linear(Estimate(bent, curved + rounded), classifier.out_proj)
+    return judged(evidence.tensor("logits"), expected, place="logits")
+
+
+@claim("logits-position", "logits", "only position 0 of the last hidden state matters")
+def position(evidence: Evidence) -> Outcome | None:
+    last, logits = _last(evidence), evidence.tensor("logits")
+    exact(logits)
+    classifier = evidence.module(evidence.anatomy.classifier, "classifier")
+    others = torch.cat([-last[:, 1:], last.flip(-1)], dim=1)
+    elsewhere = classifier(torch.cat([last[:, :1], others], dim=1))
+    at_first = classifier(torch.cat([last[:, :1].flip(-1) - 1, last[:, 1:]], dim=1))
+    moved, kept = furthest(at_first, logits), furthest(elsewhere, logits)
+    allowed = float(_again(evidence, elsewhere).error.max())
+    if not has_class_form(evidence, classifier):
+        raise NotTestedError(
+            f"this {type(classifier).__name__} reads what it likes: replacing every other "
+            f"position moves the logits by {kept:.1e}, replacing position 0 by {moved:.1e}"
+        )
+    if kept > allowed:
+        return Outcome(
+            status="refuted",
+            detail="expected the same logits after replacing every other position of "
+            f"hidden_states[-1], got logits that differ by {kept:.1e}",
+            difference=kept,
+            tolerance=allowed,
+        )
+    if moved <= allowed:
+        return broken("expected other logits after replacing position 0, got the same ones")
+    return Outcome(
+        status="proved",
+        detail=f"replacing every other position moves the logits by {kept:.1e}, replacing "
+        f"position 0 by {moved:.1e}",
+        difference=kept,
+        tolerance=allowed,
+    )
+
+
+def has_class_form(evidence: Evidence, classifier: Any) -> bool:
+    """Whether the head has the parts of `RobertaClassificationHead`, whatever it does with them."""
+    dense, out = (getattr(classifier, name, None) for name in ("dense", "out_proj"))
+    size = evidence.config.hidden_size
+    return (
+        isinstance(dense, nn.Linear)
+        and isinstance(out, nn.Linear)
+        and (dense.in_features, dense.out_features, out.in_features) == (size, size, size)
+    )
+
+
+def meaning(evidence: Evidence) -> str:
+    """What the logits are, by problem type."""
+    return SCORES[problem_type_for(evidence.config, evidence.probe.labels)[0]]
+
+
+def _last(evidence: Evidence) -> torch.Tensor:
+    """The last hidden state, as the caller gets it."""
+    if evidence.fields.get("hidden_states") is None:
+        raise NotTestedError("the call was made without output_hidden_states")
+    return evidence.tuple_of("hidden_states")[-1]
+
+
+def _again(evidence: Evidence, logits: torch.Tensor) -> Estimate:
+    """The same module on the same values: nothing but the order of summing may differ."""
+    summed = 2 * evidence.config.hidden_size
+    relative = rounding(logits.dtype, operations=4, summed=summed)
+    values = exact(logits)
+    return Estimate(values, relative * values.abs().max().expand_as(values))

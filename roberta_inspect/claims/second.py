@@ -1,0 +1,86 @@
+"""The call with other sizes, which several claims share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from roberta_inspect.claims.claim import NotTestedError
+from roberta_inspect.observe import tensors_in
+from roberta_inspect.probe import Probe
+
+if TYPE_CHECKING:
+    from roberta_inspect.claims.evidence import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """What is kept of a call that repeats one row of the first input.
+
+    It is the row with the most padding, without that padding; where no row has any, the first row
+    with one token of padding more. So the call also shows what padding does to a row.
+    """
+
+    probe: Probe
+    row: int
+    """Which row of the first input."""
+    shapes: Mapping[str, tuple[tuple[int, ...], ...]]
+    """Name of a slot → the shape of each tensor in it."""
+    logits: torch.Tensor
+    """Of shape `(batch_size, num_labels)`: the same row in every batch position."""
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Second:
+        """Make the call."""
+        first = evidence.probe
+        lengths = (first.sequence_length,) if evidence.fake else first.row_lengths
+        row = min(range(len(lengths)), key=lambda each: lengths[each])
+        if lengths[row] == 0:
+            raise NotTestedError(f"row {row} is nothing but padding")
+        trimmed = lengths[row] < first.sequence_length
+        one = first.row(row) if trimmed else padded(row_of(first, row), evidence.config)
+        # One row more would change both axes alike where both are as long.
+        alike = not trimmed and first.batch_size == first.sequence_length
+        probe = repeated(one, first.batch_size + (2 if alike else 1))
+        fields = evidence.call(probe, labels=False)
+        if not isinstance(fields.get("logits"), torch.Tensor):
+            raise NotTestedError("a call with other sizes returned no logits")
+        shapes = {
+            name: tuple(tuple(each.shape) for each in tensors_in(value))
+            for name, value in fields.items()
+        }
+        return cls(probe, row, shapes, fields["logits"])
+
+
+def row_of(probe: Probe, index: int) -> Probe:
+    """One row with its padding."""
+    rows = slice(index, index + 1)
+    inputs = {name: each[rows] for name, each in probe.inputs.items()}
+    return Probe(inputs=inputs, labels=probe.labels[rows])
+
+
+def repeated(probe: Probe, copies: int) -> Probe:
+    """A single row, several times."""
+    inputs = {name: each.repeat(copies, 1) for name, each in probe.inputs.items()}
+    labels = probe.labels.repeat(copies, *[1] * (probe.labels.ndim - 1))
+    return Probe(inputs=inputs, labels=labels)
+
+
+def padded(probe: Probe, config: Any) -> Probe:
+    """The same rows with one token of padding more on the right, masked."""
+    inputs = {
+        name: torch.nn.functional.pad(
+            each, (0, 1), value=config.pad_token_id if name == "input_ids" else 0
+        )
+        for name, each in probe.inputs.items()
+    }
+    return Probe(inputs=inputs, labels=probe.labels)
+
+
+def unmasked(probe: Probe) -> Probe:
+    """The same rows, padding attended like any other token."""
+    mask = torch.ones_like(probe.attention_mask)
+    return Probe(inputs={**probe.inputs, "attention_mask": mask}, labels=probe.labels)
