@@ -10,9 +10,11 @@ import re
 import pages
 import pytest
 
+from roberta_inspect.claims.claim import CLAIMS
 from roberta_inspect.findings import IDS
 
 FINDINGS = pages.ROOT / "docs" / "findings.md"
+CLAIMS_PAGE = pages.ROOT / "docs" / "how-it-works.md"
 
 
 @pytest.fixture
@@ -80,6 +82,11 @@ def test_a_broken_link_is_seen(target, broken, tmp_path):
 def test_every_finding_has_its_section():
     titles = re.findall(r"^## (.+)$", FINDINGS.read_text(encoding="utf-8"), re.M)
     assert titles == [f"`{finding}`" for finding in IDS]
+
+
+def test_every_claim_is_explained():
+    rows = re.findall(r"^\| `([a-z-]+)` \|", CLAIMS_PAGE.read_text(encoding="utf-8"), re.M)
+    assert sorted(rows) == sorted(claim.id for claim in CLAIMS)
 
 
 def test_the_readme_has_the_two_setup_commands_on_its_first_screen():
