@@ -35,7 +35,7 @@ IMAGES = {"run.svg": "run --format svg", "tree.svg": "tree --format svg"}
 """File in docs/images → the arguments of the command that writes it."""
 
 BLOCK = re.compile(
-    r"(?P<exempt><!-- not run: .+? -->\n)?^```(?P<language>console|python)\n(?P<text>.*?)^```\n"
+    r"(?P<exempt><!-- not run: .+? -->\n\n?)?^```(?P<language>console|python)\n(?P<text>.*?)^```\n"
     r"(?P<printed>\n```text\n(?P<output>.*?)^```\n)?",
     re.M | re.S,
 )
