@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from roberta_inspect.records import (
     Slot,
     Weights,
 )
+from roberta_inspect.render import rendered
 
 
 def with_slots(change: Callable[[Slot], Slot], made: OutputMap = BASE) -> OutputMap:
@@ -494,3 +496,76 @@ def test_a_file_that_is_no_map_is_refused(tmp_path: Any) -> None:
 def test_a_difference_reads_as_its_sentence() -> None:
     one = Difference(id="x", where="here", message="a was b, is c", consequence="mind it")
     assert str(one) == "here: a was b, is c: mind it."
+
+
+EMPTIED = report(BASE, replace(with_slot("attentions", items=()), versions=ALIKE.versions))
+
+
+def test_table() -> None:
+    assert rendered(EMPTIED, "table", width=72) == (
+        "Left   ./a · transformers 5.23.0 · torch 2.13.0 · attention eager ·\n"
+        "       float32\n"
+        "Right  ./a · transformers 4.40.2 · torch 2.13.0 · attention eager ·\n"
+        "       float32\n"
+        "\n"
+        "1 difference.\n"
+        "\n"
+        "kind  every call: attentions was a tuple of 2 items, is ()\n"
+        "      → code that reads an item of attentions now raises IndexError\n"
+    )
+
+
+def test_table_of_nothing() -> None:
+    assert rendered(report(BASE, BASE), "table", width=80).endswith("\n\n✓ Nothing differs.\n")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_format_tells_every_difference(case: str) -> None:
+    left, right, sentences = CASES[case]
+    made = report(left, right)
+    table = " ".join(rendered(made, "table", width=80).split())
+    annotations = rendered(made, "github").splitlines()
+    assert [each.consequence for each in made.differences if each.consequence not in table] == []
+    assert len(annotations) == max(1, len(sentences))
+    assert len(json.loads(rendered(made, "json"))["differences"]) == len(sentences)
+    rows = [line for line in rendered(made, "markdown").splitlines() if line.startswith("| ")]
+    assert len(rows) == (len(sentences) + 1 if sentences else 0)
+
+
+def test_github() -> None:
+    assert rendered(EMPTIED, "github") == (
+        "::error title=roberta-inspect diff%3A kind::every call: attentions was a tuple of 2 "
+        "items, is (): code that reads an item of attentions now raises IndexError.\n"
+    )
+
+
+def test_github_of_nothing() -> None:
+    assert rendered(report(BASE, BASE), "github") == (
+        "::notice title=roberta-inspect diff::Nothing differs.\n"
+    )
+
+
+def test_json() -> None:
+    made = json.loads(rendered(EMPTIED, "json"))
+    assert list(made) == ["schema", "left", "right", "differences"]
+    assert made["differences"] == [
+        {
+            "id": "kind",
+            "where": "every call",
+            "message": "attentions was a tuple of 2 items, is ()",
+            "consequence": "code that reads an item of attentions now raises IndexError",
+            "also": [],
+        }
+    ]
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "github", "json"])
+def test_hostile_text_is_harmless_in_every_format(form: str) -> None:
+    text = rendered(report(with_call(0, container=HOSTILE), with_finding(HOSTILE)), form)
+    assert [each for each in text if not each.isprintable() and each != "\n"] == []
+    assert [line for line in text.splitlines() if line.startswith("::error::")] == []
+
+
+def test_a_percent_sign_and_a_comma_are_escaped_for_github() -> None:
+    text = rendered(report(BASE, with_logits(dtype="100%0A")), "github")
+    assert "100%250A" in text
