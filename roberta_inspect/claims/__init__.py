@@ -15,7 +15,7 @@ from roberta_inspect.claims import (
     loss,
     model,
 )
-from roberta_inspect.claims.claim import CLAIMS
+from roberta_inspect.claims.claim import Claim
 from roberta_inspect.claims.container import Comparison, compare
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.observe import as_found, tensors_in
@@ -23,16 +23,12 @@ from roberta_inspect.records import Proof
 
 __all__ = ["CLAIMS", "Comparison", "Evidence", "compare", "meaning", "not_finite", "prove"]
 
-SLOTS = (
-    "loss",
-    "logits",
-    "hidden_states",
-    "attentions",
-    "cross_attentions",
-    "past_key_values",
-    "outputs",
+CLAIMS: tuple[Claim, ...] = tuple(
+    each
+    for module in (loss, logits, model, hidden_states, attentions, cache, container)
+    for each in module.CLAIMS
 )
-"""The order in which the proofs are told."""
+"""Every claim, in the order in which the proofs are told."""
 
 _MEANINGS: Mapping[str, Callable[[Evidence], str]] = {
     "loss": loss.meaning,
@@ -49,8 +45,7 @@ def prove(evidence: Evidence, comparisons: Iterable[Comparison] = ()) -> tuple[P
     evidence.comparisons = tuple(comparisons)
     with as_found(evidence.model), torch.no_grad():
         evidence.model.eval()
-        ordered = sorted(CLAIMS, key=lambda each: SLOTS.index(each.slot))
-        proofs = [each.proof(evidence) for each in ordered]
+        proofs = [each.proof(evidence) for each in CLAIMS]
     return tuple(proof for proof in proofs if proof is not None)
 
 

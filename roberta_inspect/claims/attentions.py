@@ -7,19 +7,21 @@ from collections.abc import Sequence
 
 import torch
 
-from roberta_inspect.claims.claim import NotTestedError, Outcome, broken, claim, held
+from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
 from roberta_inspect.claims.comparison import Estimate, exact, judged, rounding, same
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.observe import tensors_in
 from roberta_inspect.releases import attention_of
 from roberta_inspect.text import counted
 
+CLAIMS = Claims()
+
 CROSS_IDLE = "forward passes no encoder_hidden_states on"
 
 MEANING = "attention weights of each layer: how much each position reads of every other, per head"
 
 
-@claim("attentions-count", "attentions", "one tensor per layer")
+@CLAIMS.register("attentions-count", "attentions", "one tensor per layer")
 def count(evidence: Evidence) -> Outcome | None:
     weights = _weights(evidence)
     if weights is None:
@@ -30,7 +32,9 @@ def count(evidence: Evidence) -> Outcome | None:
     return held(f"{counted(wanted, 'layer')}, {counted(wanted, 'item')}")
 
 
-@claim("attentions-origin", "attentions", "[i] is what the self-attention of layer i returned")
+@CLAIMS.register(
+    "attentions-origin", "attentions", "[i] is what the self-attention of layer i returned"
+)
 def origin(evidence: Evidence) -> Outcome | None:
     weights = _weights(evidence)
     if weights is None:
@@ -43,7 +47,7 @@ def origin(evidence: Evidence) -> Outcome | None:
     return held(f"{counted(len(weights), 'item')}, each returned by its layer")
 
 
-@claim("attentions-formula", "attentions", "equals softmax(QKᵀ / √head_size + mask)")
+@CLAIMS.register("attentions-formula", "attentions", "equals softmax(QKᵀ / √head_size + mask)")
 def formula(evidence: Evidence) -> Outcome | None:
     weights = _weights(evidence)
     if weights is None:
@@ -59,7 +63,7 @@ def formula(evidence: Evidence) -> Outcome | None:
     return _least(outcomes)
 
 
-@claim("attentions-rows", "attentions", "every row sums to 1")
+@CLAIMS.register("attentions-rows", "attentions", "every row sums to 1")
 def rows(evidence: Evidence) -> Outcome | None:
     weights = _weights(evidence)
     if weights is None:
@@ -74,7 +78,7 @@ def rows(evidence: Evidence) -> Outcome | None:
     return _least(outcomes)
 
 
-@claim("attentions-padding", "attentions", "padded keys get exactly 0")
+@CLAIMS.register("attentions-padding", "attentions", "padded keys get exactly 0")
 def padding(evidence: Evidence) -> Outcome | None:
     weights = _weights(evidence)
     if weights is None:
@@ -88,7 +92,7 @@ def padding(evidence: Evidence) -> Outcome | None:
         got = exact(each)[masked.expand_as(each)].abs()
         if not got.numel():
             raise NotTestedError("no position that can read anything is followed by padding")
-        if not float(got.max()) == 0:
+        if float(got.max()) != 0:
             return Outcome(
                 status="refuted",
                 detail=f"expected 0 for padded keys, got {float(got.max()):.3g} at {_at(index)}",
@@ -103,7 +107,7 @@ def padding(evidence: Evidence) -> Outcome | None:
     )
 
 
-@claim(
+@CLAIMS.register(
     "cross-attentions", "cross_attentions", "[i] is what the cross-attention of layer i returned"
 )
 def cross(evidence: Evidence) -> Outcome | None:

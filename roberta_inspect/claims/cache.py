@@ -5,16 +5,18 @@ from __future__ import annotations
 import torch
 
 from roberta_inspect.claims.attentions import heads
-from roberta_inspect.claims.claim import NotTestedError, Outcome, broken, claim, held
+from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
 from roberta_inspect.claims.comparison import furthest, same
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.releases import cache_layers
 from roberta_inspect.text import counted
 
+CLAIMS = Claims()
+
 MEANING = "keys and values of each layer, for decoding further tokens"
 
 
-@claim(
+@CLAIMS.register(
     "cache-projections",
     "past_key_values",
     "[i] is what the key and value projections of layer i gave",

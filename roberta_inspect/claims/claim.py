@@ -65,18 +65,17 @@ class Claim:
         )
 
 
-CLAIMS: list[Claim] = []
-"""Every claim, in the order of definition; `claim` puts them here."""
+class Claims(list[Claim]):
+    """The claims of one module, in the order of definition."""
 
+    def register(self, id: str, slot: str, sentence: str) -> Callable[[Test], Test]:  # noqa: A002
+        """Add the function below as the test of this claim."""
 
-def claim(id: str, slot: str, sentence: str) -> Callable[[Test], Test]:  # noqa: A002
-    """Register the function below as the test of this claim."""
+        def added(test: Test) -> Test:
+            self.append(Claim(id, slot, sentence, test))
+            return test
 
-    def register(test: Test) -> Test:
-        CLAIMS.append(Claim(id, slot, sentence, test))
-        return test
-
-    return register
+        return added
 
 
 def held(detail: str) -> Outcome:

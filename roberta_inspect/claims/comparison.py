@@ -25,7 +25,7 @@ SIGMAS = 8
 
 def epsilon(dtype: torch.dtype) -> float:
     """The relative distance of neighbouring numbers of this dtype."""
-    return torch.finfo(dtype).eps
+    return float(torch.finfo(dtype).eps)
 
 
 def accumulator(dtype: torch.dtype) -> torch.dtype:
@@ -41,7 +41,7 @@ def rounding(dtype: torch.dtype, *, operations: int, summed: int = 0) -> float:
 
 def smallest(dtype: torch.dtype) -> float:
     """The distance of neighbouring numbers around zero."""
-    return torch.finfo(dtype).smallest_normal * epsilon(dtype)
+    return float(torch.finfo(dtype).smallest_normal) * epsilon(dtype)
 
 
 def exact(tensor: torch.Tensor) -> torch.Tensor:

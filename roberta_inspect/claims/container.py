@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from roberta_inspect.axes import AXES, PER_ROW, PER_TOKEN
-from roberta_inspect.claims.claim import NotTestedError, Outcome, broken, claim, held
+from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
 from roberta_inspect.claims.comparison import SIGMAS, epsilon, exact, furthest
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.naming import UNNAMED
 from roberta_inspect.observe import CallSpec, Observed, tensors_in
+from roberta_inspect.probe import Probe
 from roberta_inspect.text import counted, listed
+
+CLAIMS = Claims()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,9 @@ def _apart(value: Any, other: Any) -> float | None:
         return None
 
 
-@claim("tuple-and-dict", "outputs", "every call returns the same values in the same order")
+@CLAIMS.register(
+    "tuple-and-dict", "outputs", "every call returns the same values in the same order"
+)
 def agreement(evidence: Evidence) -> Outcome | None:
     if not evidence.comparisons:
         raise NotTestedError("no other call returned anything")
@@ -142,7 +147,7 @@ def _only_there(evidence: Evidence) -> list[str]:
     return [name for name in names if name not in evidence.fields]
 
 
-@claim(
+@CLAIMS.register(
     "axes",
     "outputs",
     "another input changes exactly the axes called batch_size, sequence_length, query_length "
@@ -157,19 +162,14 @@ def axes(evidence: Evidence) -> Outcome | None:
             continue
         if len(before) != len(shapes):
             return broken(f"expected {len(before)} tensors, got {len(shapes)} at {name}")
-        for index, (old, new) in enumerate(zip(before, shapes, strict=True)):
-            words = AXES[name]
-            wanted = tuple(
-                _resized(word, size, first, second) for word, size in zip(words, old, strict=False)
-            )
-            sized = [(word, size) for word, size in zip(words, old, strict=False)]
-            wrong = next((pair for pair in sized if not _as_named(*pair, first)), None)
-            if wrong is not None or len(words) != len(old) or new != wanted:
-                place = name if len(before) == 1 else f"{name}[{index}]"
-                return broken(
-                    f"expected axes {_words(words)} to go from {old} to {wanted}, got {new} at "
-                    f"{place}"
-                )
+        for index, sizes in enumerate(zip(before, shapes, strict=True)):
+            for probe, shape in zip((first, second), sizes, strict=True):
+                wanted = _sized(AXES[name], before[index], probe)
+                if shape != wanted:
+                    place = name if len(before) == 1 else f"{name}[{index}]"
+                    return broken(
+                        f"expected ({', '.join(AXES[name])}) to be {wanted}, got {shape} at {place}"
+                    )
             checked += 1
     if not checked:
         raise NotTestedError("no slot of this model has axes with names")
@@ -179,34 +179,22 @@ def axes(evidence: Evidence) -> Outcome | None:
     )
 
 
-def _resized(word: str, size: int, first: Any, second: Any) -> int:
-    if word in PER_ROW:
-        return int(second.batch_size)
-    return int(second.sequence_length) if word in PER_TOKEN else size
+def _sized(words: Sequence[str], shape: Sequence[int], probe: Probe) -> tuple[int, ...]:
+    """The shape that axes of these words have for an input; the others stay as they are."""
+    changing = dict.fromkeys(PER_ROW, probe.batch_size)
+    changing |= dict.fromkeys(PER_TOKEN, probe.sequence_length)
+    kept = [*shape, *[0] * len(words)]
+    return tuple(changing.get(word, size) for word, size in zip(words, kept, strict=False))
 
 
-def _as_named(word: str, size: int, probe: Any) -> bool:
-    if word in PER_ROW:
-        return size == probe.batch_size
-    return word not in PER_TOKEN or size == probe.sequence_length
-
-
-def _words(words: Sequence[str]) -> str:
-    return f"({', '.join(words)})"
-
-
-@claim("no-pooler", "outputs", "the base model has no pooler, and its pooler_output is None")
+@CLAIMS.register(
+    "no-pooler", "outputs", "the base model has no pooler, and its pooler_output is None"
+)
 def no_pooler(evidence: Evidence) -> Outcome | None:
     base = evidence.module(evidence.anatomy.base, "base model")
     if getattr(base, "pooler", None) is not None:
-        return broken(
-            f"expected no pooler, got a {type(base.pooler).__name__} at {_base(evidence)}"
-        )
+        return broken(f"expected None, got a pooler at {evidence.anatomy.base}.pooler")
     returned = evidence.visit(evidence.anatomy.base, "base model").output
     if getattr(returned, "pooler_output", None) is not None:
         return broken("expected None, got a tensor at pooler_output")
-    return held(f"{_base(evidence)}.pooler is None; AutoModel would make a random one")
-
-
-def _base(evidence: Evidence) -> str:
-    return evidence.anatomy.base or "the model"
+    return held(f"{evidence.anatomy.base}.pooler is None; AutoModel would make a random one")

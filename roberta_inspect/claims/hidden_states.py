@@ -7,15 +7,19 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from roberta_inspect.claims.claim import NotTestedError, Outcome, broken, claim, held
+from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
 from roberta_inspect.claims.comparison import Estimate, exact, furthest, judged, rounding, same
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.text import counted
 
+CLAIMS = Claims()
+
 MEANING = "what the embeddings and then each layer returned: the input of layer k is [k]"
 
 
-@claim("hidden-states-count", "hidden_states", "num_hidden_layers + 1 tensors, none of them None")
+@CLAIMS.register(
+    "hidden-states-count", "hidden_states", "num_hidden_layers + 1 tensors, none of them None"
+)
 def count(evidence: Evidence) -> Outcome | None:
     states = evidence.fields.get("hidden_states")
     if states is None:
@@ -32,7 +36,7 @@ def count(evidence: Evidence) -> Outcome | None:
     return held(f"{counted(wanted - 1, 'layer')}, {counted(wanted, 'item')}")
 
 
-@claim(
+@CLAIMS.register(
     "hidden-states-embeddings",
     "hidden_states",
     "[0] is LayerNorm(word + position + token_type) of the embeddings",
@@ -50,7 +54,7 @@ def embeddings(evidence: Evidence) -> Outcome | None:
     return judged(got, _normed(norm, total, magnitude, got.dtype), place=_at(0))
 
 
-@claim(
+@CLAIMS.register(
     "hidden-states-positions",
     "hidden_states",
     "position ids count from pad_token_id + 1, and padding keeps pad_token_id",
@@ -76,7 +80,7 @@ def positions(evidence: Evidence) -> Outcome | None:
     return held(f"ids {int(wanted.min())} to {int(wanted.max())}; pad_token_id is {padding}")
 
 
-@claim("hidden-states-not-bare", "hidden_states", "[0] is not the bare word embedding")
+@CLAIMS.register("hidden-states-not-bare", "hidden_states", "[0] is not the bare word embedding")
 def not_bare(evidence: Evidence) -> Outcome | None:
     if evidence.fields.get("hidden_states") is None:
         return None
@@ -88,7 +92,7 @@ def not_bare(evidence: Evidence) -> Outcome | None:
     return held(f"up to {furthest(got, words.output):.1e} away from the word embedding")
 
 
-@claim(
+@CLAIMS.register(
     "hidden-states-chain",
     "hidden_states",
     "[0] is what the embeddings returned, [k] what layer k-1 returned and layer k read",
@@ -110,7 +114,7 @@ def chain(evidence: Evidence) -> Outcome | None:
     return held(f"{counted(len(states), 'item')}, each the tensor of its layers")
 
 
-@claim("hidden-states-last", "hidden_states", "[-1] is what classifier read")
+@CLAIMS.register("hidden-states-last", "hidden_states", "[-1] is what classifier read")
 def last(evidence: Evidence) -> Outcome | None:
     if evidence.fields.get("hidden_states") is None:
         return None

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from roberta_inspect.claims.claim import NotTestedError, Outcome, broken, claim, held
+from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
 from roberta_inspect.claims.comparison import (
     Estimate,
     exact,
@@ -19,6 +19,8 @@ from roberta_inspect.claims.comparison import (
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.probe import problem_type_for
 
+CLAIMS = Claims()
+
 SCORES = {
     "single_label_classification": "one unnormalised score per label; softmax gives probabilities",
     "multi_label_classification": "one unnormalised score per label; sigmoid gives the "
@@ -27,7 +29,7 @@ SCORES = {
 }
 
 
-@claim("logits-origin", "logits", "is the very tensor that classifier returned")
+@CLAIMS.register("logits-origin", "logits", "is the very tensor that classifier returned")
 def origin(evidence: Evidence) -> Outcome | None:
     logits = evidence.tensor("logits")
     returned = evidence.visit(evidence.anatomy.classifier, "classifier").output
@@ -42,7 +44,7 @@ def origin(evidence: Evidence) -> Outcome | None:
     return broken(f"expected what classifier returned, got {apart}, at logits")
 
 
-@claim("logits-classifier", "logits", "equals classifier(hidden_states[-1])")
+@CLAIMS.register("logits-classifier", "logits", "equals classifier(hidden_states[-1])")
 def from_last(evidence: Evidence) -> Outcome | None:
     last = _last(evidence)
     classifier = evidence.module(evidence.anatomy.classifier, "classifier")
@@ -56,7 +58,7 @@ def from_last(evidence: Evidence) -> Outcome | None:
     return judged(evidence.tensor("logits"), _again(evidence, again), place="logits")
 
 
-@claim("logits-head", "logits", "equals out_proj(tanh(dense(hidden_states[-1][:, 0])))")
+@CLAIMS.register("logits-head", "logits", "equals out_proj(tanh(dense(hidden_states[-1][:, 0])))")
 def head(evidence: Evidence) -> Outcome | None:
     classifier = evidence.module(evidence.anatomy.classifier, "classifier")
     if not has_class_form(evidence, classifier):
@@ -75,7 +77,7 @@ def head(evidence: Evidence) -> Outcome | None:
     return judged(evidence.tensor("logits"), expected, place="logits")
 
 
-@claim("logits-position", "logits", "only position 0 of the last hidden state matters")
+@CLAIMS.register("logits-position", "logits", "only position 0 of the last hidden state matters")
 def position(evidence: Evidence) -> Outcome | None:
     last, logits = _last(evidence), evidence.tensor("logits")
     exact(logits)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch.nn import functional
 
-from roberta_inspect.claims.claim import NotTestedError, Outcome, claim
+from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome
 from roberta_inspect.claims.comparison import Estimate, exact, judged, rounding
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.probe import IGNORED, problem_type_for
 from roberta_inspect.text import counted, listed
+
+CLAIMS = Claims()
 
 
 class Kind(NamedTuple):
@@ -48,7 +51,7 @@ class Terms(NamedTuple):
         return Estimate(how(self.values), how(self.magnitudes) * relative)
 
 
-@claim("loss-value", "loss", "the loss is computed from the logits and the labels")
+@CLAIMS.register("loss-value", "loss", "the loss is computed from the logits and the labels")
 def value(evidence: Evidence) -> Outcome | None:
     if not evidence.observed.call.labels:
         raise NotTestedError("no call with labels returned anything")
@@ -67,16 +70,11 @@ def value(evidence: Evidence) -> Outcome | None:
     others = [words for words, each in _alternatives(evidence) if _fits(loss, each)]
     instead = f"; it is {listed(others, last='or')}" if found.status == "refuted" and others else ""
     notes = [each for each in (reason, _ignored(evidence), _rows(logits)) if each]
-    return Outcome(
-        status=found.status,
-        detail=f"{found.detail}{instead}; {'; '.join(notes)}",
-        difference=found.difference,
-        tolerance=found.tolerance,
-        sentence=sentence,
-    )
+    detail = f"{found.detail}{instead}; {'; '.join(notes)}"
+    return replace(found, detail=detail, sentence=sentence)
 
 
-@claim("loss-kind", "loss", "no other loss than the one of this problem type fits")
+@CLAIMS.register("loss-kind", "loss", "no other loss than the one of this problem type fits")
 def kind_alone(evidence: Evidence) -> Outcome | None:
     if evidence.fields.get("loss") is None:
         return None

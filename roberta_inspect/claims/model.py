@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
-from roberta_inspect.claims.claim import NotTestedError, Outcome, claim
+from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome
 from roberta_inspect.claims.comparison import SIGMAS, exact, furthest
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.claims.second import padded, row_of, unmasked
 from roberta_inspect.releases import attention_of
 
+CLAIMS = Claims()
 
-@claim("padding", "logits", "the logits of a row are the same alone and padded with its mask")
+
+@CLAIMS.register(
+    "padding", "logits", "the logits of a row are the same alone and padded with its mask"
+)
 def padding(evidence: Evidence) -> Outcome | None:
     second = evidence.second
     logits = evidence.tensor("logits")[second.row]
@@ -23,15 +28,13 @@ def padding(evidence: Evidence) -> Outcome | None:
     apart = furthest(second.logits, logits.expand_as(second.logits))
     without = furthest(bare, logits.expand_as(bare))
     found = _within_rounding(evidence, apart, "the padded row's logits differ")
-    return Outcome(
-        status=found.status,
-        detail=f"{found.detail}; without the mask the difference is {without:.1e}",
-        difference=found.difference,
-        tolerance=found.tolerance,
-    )
+    detail = f"{found.detail}; without the mask the difference is {without:.1e}"
+    return replace(found, detail=detail)
 
 
-@claim("attention-implementations", "logits", "another attention implementation gives the same")
+@CLAIMS.register(
+    "attention-implementations", "logits", "another attention implementation gives the same"
+)
 def implementations(evidence: Evidence) -> Outcome | None:
     used = attention_of(evidence.config)
     other = "sdpa" if used == "eager" else "eager"
@@ -40,13 +43,7 @@ def implementations(evidence: Evidence) -> Outcome | None:
         logits = evidence.logits_of(evidence.probe)
     apart = furthest(logits, evidence.tensor("logits"))
     found = _within_rounding(evidence, apart, f"the logits under {other} differ")
-    return Outcome(
-        status=found.status,
-        detail=found.detail,
-        difference=found.difference,
-        tolerance=found.tolerance,
-        sentence=f"the logits under {used} and under {other} attention agree",
-    )
+    return replace(found, sentence=f"the logits under {used} and under {other} attention agree")
 
 
 def _within_rounding(evidence: Evidence, apart: float, what: str) -> Outcome:
@@ -54,17 +51,16 @@ def _within_rounding(evidence: Evidence, apart: float, what: str) -> Outcome:
     if not logits.isfinite().all():
         raise NotTestedError("the logits hold NaN or infinity, so there is nothing to compare")
     allowed = SIGMAS * evidence.rounding_of("logits")
-    measured = {"difference": apart, "tolerance": allowed}
     if not apart <= allowed:
         detail = f"expected the same, but {what} by {apart:.1e}; rounding explains {allowed:.1e}"
-        return Outcome(status="refuted", detail=detail, **measured)
+        return Outcome(status="refuted", detail=detail, difference=apart, tolerance=allowed)
     if allowed > float(logits.abs().max()) / 2:
         raise NotTestedError(
             f"rounding explains a difference of {allowed:.1e}, and the logits are no larger than "
             f"{float(logits.abs().max()):.1e}: they could not show anything else"
         )
     detail = f"largest difference {apart:.1e}; rounding explains {allowed:.1e}"
-    return Outcome(status="proved", detail=detail, **measured)
+    return Outcome(status="proved", detail=detail, difference=apart, tolerance=allowed)
 
 
 @contextmanager
