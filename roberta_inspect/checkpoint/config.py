@@ -25,7 +25,7 @@ class Field(NamedTuple):
 
 
 def _is_int(value: Any) -> bool:
-    return type(value) is int
+    return type(value) is int  # a bool is no size
 
 
 def _is_number(value: Any) -> bool:
@@ -40,7 +40,9 @@ def _one_of(*names: str) -> Field:
     return Field(f"one of {', '.join(names)}", lambda value: value in names)
 
 
-_SIZE = Field("a whole number from 1 on", lambda value: _is_int(value) and value >= 1)
+_SIZE = Field(
+    "a whole number from 1 to 2**63 - 1", lambda value: _is_int(value) and 0 < value < 2**63
+)
 _TOKEN = Field("a token id: a whole number from 0 on", lambda value: _is_int(value) and value >= 0)
 _FLAG = Field("true or false", lambda value: type(value) is bool)
 _SHARE = Field("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)

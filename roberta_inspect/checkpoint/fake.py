@@ -42,9 +42,9 @@ def skeleton(
         CannotInspectError: a broken or foreign checkpoint, or more layers than can be built.
     """
     loading.check_options(attention, dtype)
-    directory, header, names = hub.outline(location)
-    values = configs.read_config(directory)
     with loading.quiet():
+        directory, header, names = hub.outline(location)
+        values = configs.read_config(directory)
         config = loading.configured(directory, values)
         check_memory(directory, config.to_dict(), config.num_labels, element_bytes=0)
         mode = FakeTensorMode(allow_non_fake_inputs=True)

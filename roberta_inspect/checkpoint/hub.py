@@ -174,7 +174,8 @@ class _Fetch:
 @contextlib.contextmanager
 def _client(location: Location) -> Iterator[_Fetch]:
     """The client, its bars shown on a terminal only, its errors in a user's words."""
-    from huggingface_hub import utils
+    # Its logger gets its level when the first of its modules that log is imported: here.
+    from huggingface_hub import file_download, utils  # noqa: F401
 
     log = logging.getLogger("huggingface_hub")
     level = log.level

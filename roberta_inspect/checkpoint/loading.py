@@ -65,14 +65,14 @@ def load(
     target = _device(device)
     directory = hub.fetched(location)
     values = configs.read_config(directory)
-    header, names = weights.outline(directory)
-    if header is None:
-        raise CannotInspectError(
-            f"{safe(location.source)} has a config.json and no weights "
-            f"({listed(files.FORMS, last='or')}).",
-            hint="Use --no-weights: it shows shapes and origins from the configuration alone.",
-        )
     with quiet():
+        header, names = weights.outline(directory)
+        if header is None:
+            raise CannotInspectError(
+                f"{safe(location.source)} has a config.json and no weights "
+                f"({listed(files.FORMS, last='or')}).",
+                hint="Use --no-weights: it shows shapes and origins from the configuration alone.",
+            )
         config = configured(directory, values)
         name = chosen_dtype(values, header, dtype)
         check_memory(

@@ -12,7 +12,19 @@ from roberta_inspect.text import safe
 DEMO = Path(__file__).parent.parent / "demo"
 """The checkpoint that ships with the package."""
 
-_HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]{0,95}(/[A-Za-z0-9_][\w.-]{0,95})?", re.ASCII)
+_HUB_ID = re.compile(r"[A-Za-z0-9_][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
+_WITHOUT_OWNER = frozenset(
+    {
+        "distilroberta-base",
+        "roberta-base",
+        "roberta-base-openai-detector",
+        "roberta-large",
+        "roberta-large-mnli",
+        "roberta-large-openai-detector",
+    }
+)
+"""The Hub's RoBERTa ids from before ids had owners; the Hub still answers to them."""
+
 _FILE_ENDINGS = frozenset(
     {".bin", ".ckpt", ".gguf", ".json", ".onnx", ".pkl", ".pt", ".pth", ".safetensors", ".zip"}
 )
@@ -62,7 +74,6 @@ def _found(source: str | None, revision: str | None) -> Location:
             return Location(source=source, directory=path)
         exists = path.exists()
         symbolic = path.is_symlink()
-        sibling = path.parent != Path() and path.parent.is_dir()
     except (OSError, RuntimeError) as error:
         raise CannotInspectError(
             f"{safe(source)} cannot be looked at: {safe(error)}.", hint="Give another path."
@@ -79,7 +90,8 @@ def _found(source: str | None, revision: str | None) -> Location:
         )
     if source == "demo":
         return Location(source=source, directory=DEMO)
-    if sibling or not _HUB_ID.fullmatch(source) or path.suffix in _FILE_ENDINGS:
+    is_id = _HUB_ID.fullmatch(source) and path.suffix not in _FILE_ENDINGS
+    if not is_id and source not in _WITHOUT_OWNER:
         raise CannotInspectError(
             f"{safe(source)} does not exist.",
             hint="Give a directory with a config.json, a Hub model id such as owner/name, "

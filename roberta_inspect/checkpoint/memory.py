@@ -16,7 +16,7 @@ MOST_LAYERS = 1_000
 LAYER_OVERHEAD = 100_000
 """Bytes of Python objects per layer, rounded up; measured: about 70,000 on transformers 5.23."""
 
-_CGROUP = Path("/sys/fs/cgroup")
+CGROUP = Path("/sys/fs/cgroup")
 
 
 def parameters(config: Mapping[str, Any], num_labels: int) -> int:
@@ -84,9 +84,9 @@ def _physical() -> int | None:
 def _of_container() -> int | None:
     """What a control group (of either version) leaves; its page cache can be given back."""
     for folder, limit, used, cache in (
-        (_CGROUP, "memory.max", "memory.current", "inactive_file"),
+        (CGROUP, "memory.max", "memory.current", "inactive_file"),
         (
-            _CGROUP / "memory",
+            CGROUP / "memory",
             "memory.limit_in_bytes",
             "memory.usage_in_bytes",
             "total_inactive_file",

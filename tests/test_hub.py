@@ -1,0 +1,200 @@
+"""Checkpoints on the Hub: the real client, in a process of its own, and a server on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hub_server import COMMIT, TOKEN, Hub, serving
+from makers import edit_config, make_checkpoint, tiny_config, tiny_model
+
+CLIENT = """
+import json, sys
+from roberta_inspect import checkpoint  # its heavy parts are imported on first use
+from roberta_inspect.checkpoint import has_weights, hub, locate
+from roberta_inspect.errors import InspectError
+try:
+    print(json.dumps({expression}))
+except InspectError as error:
+    print(json.dumps({{"error": error.message, "hint": error.hint, "code": error.exit_code}}))
+"""
+
+WITHOUT_WAITING = "[setattr(__import__('time'), 'sleep', lambda seconds: None), {}][1]"
+"""The client waits longer and longer before it tries again."""
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    """A Hub with `acme/tiny`, whole with a tokenizer, in safetensors and as a pickle."""
+    folder = make_checkpoint(tmp_path / "model", tokenizer=True)
+    torch.save(tiny_model().state_dict(), folder / "pytorch_model.bin")
+    with serving(Hub(models={"acme/tiny": folder})) as made:
+        yield made
+
+
+@pytest.fixture
+def ask(hub: Hub, tmp_path: Path) -> Any:
+    """Evaluates an expression in a fresh process; its value, or the error's fields."""
+
+    def asked(expression: str, **environment: str) -> Any:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+        done = subprocess.run(
+            [sys.executable, "-c", CLIENT.format(expression=expression)],
+            env={
+                **kept,
+                "HF_ENDPOINT": hub.endpoint,
+                "HF_HOME": str(tmp_path / "home"),
+                "HF_HUB_DISABLE_TELEMETRY": "1",
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.stderr == ""
+        assert done.returncode == 0
+        return json.loads(done.stdout)
+
+    return asked
+
+
+def fetched(repo: str = "acme/tiny", revision: str | None = None) -> str:
+    return f"sorted(p.name for p in hub.fetched(locate({repo!r}, revision={revision!r})).iterdir())"
+
+
+def test_only_what_is_needed_travels(hub: Hub, ask: Any, tmp_path: Path) -> None:
+    assert ask(fetched()) == ["config.json", "model.safetensors"]
+    assert set(hub.sent) == {"config.json", "model.safetensors"}
+    snapshots = tmp_path / "home/hub/models--acme--tiny/snapshots"
+    assert [path.name for path in snapshots.iterdir()] == [COMMIT]
+    before = dict(hub.sent)
+    assert ask(fetched()) == ["config.json", "model.safetensors"]
+    assert hub.sent == before
+
+
+@pytest.mark.parametrize("form", ["sharded", "bin", "sharded-bin"])
+def test_the_other_forms(hub: Hub, ask: Any, tmp_path: Path, form: Any) -> None:
+    folder = make_checkpoint(tmp_path / form, form=form)
+    hub.models["acme/other"] = folder
+    assert ask(fetched("acme/other")) == sorted(path.name for path in folder.iterdir())
+
+
+def test_an_index_that_points_outside(hub: Hub, ask: Any, tmp_path: Path) -> None:
+    hub.models["acme/outside"] = folder = make_checkpoint(tmp_path / "sharded", form="sharded")
+    index = {"weight_map": {"a": "../../secret.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "no file of this directory" in ask(fetched("acme/outside"))["error"]
+    assert not any("secret" in request for request in hub.requests)
+
+
+def test_loading_from_the_hub(hub: Hub, ask: Any) -> None:
+    loaded = ask(
+        "[checkpoint.load(locate('acme/tiny', revision='v1')).weights.verdict,"
+        " type(checkpoint.load_tokenizer(locate('acme/tiny'))).__name__[:16],"
+        " has_weights(locate('acme/tiny'))]"
+    )
+    assert loaded == ["complete", "RobertaTokenizer", True]
+    assert "pytorch_model.bin" not in hub.sent
+
+
+def test_of_a_large_model_the_header_travels(hub: Hub, ask: Any, tmp_path: Path) -> None:
+    large = make_checkpoint(
+        tmp_path / "large",
+        tiny_model(vocab_size=20_000, hidden_size=64, num_attention_heads=4),
+    )
+    hub.models["acme/large"] = large
+    size = (large / "model.safetensors").stat().st_size
+    verdict, count = ask(
+        "(lambda bones: [bones.weights.verdict, len(bones.header)])"
+        "(checkpoint.skeleton(locate('acme/large')))"
+    )
+    assert (verdict, count) == ("complete", 41)
+    assert size > 5_000_000
+    assert hub.sent["model.safetensors"] <= 100_001
+    assert set(hub.sent) == {"config.json", "model.safetensors"}
+
+
+def test_outlines_of_the_other_forms(hub: Hub, ask: Any, tmp_path: Path) -> None:
+    hub.models["acme/sharded"] = make_checkpoint(tmp_path / "sharded", form="sharded")
+    hub.models["acme/bin"] = make_checkpoint(tmp_path / "bin", form="bin")
+    hub.models["acme/config"] = tmp_path / "config"
+    tiny_config().save_pretrained(tmp_path / "config")
+    sharded, pickled, alone, has = ask(
+        "[hub.outline(locate('acme/sharded'))[1:], hub.outline(locate('acme/bin'))[1:],"
+        " hub.outline(locate('acme/config'))[1:], has_weights(locate('acme/config'))]"
+    )
+    assert len(sharded[0]) == 41
+    assert len(sharded[1]) == 3
+    assert pickled == [None, ["pytorch_model.bin"]]
+    assert alone == [None, []]
+    assert has is False
+    assert "pytorch_model.bin" not in hub.sent
+
+
+@pytest.mark.parametrize(
+    ("repo", "revision", "sentence"),
+    [
+        ("acme/missing", None, "neither a directory here nor a model on the Hub"),
+        ("roberta-base", None, "neither a directory here nor a model on the Hub"),
+        ("acme/tiny", "v2", "acme/tiny has no revision v2"),
+        ("acme/gated", None, "acme/gated is gated"),
+        ("acme/empty", None, "lacks a file that is needed"),
+    ],
+)
+def test_what_the_hub_does_not_hand_out(
+    hub: Hub, ask: Any, tmp_path: Path, repo: str, revision: str | None, sentence: str
+) -> None:
+    hub.models |= {"acme/gated": hub.models["acme/tiny"], "acme/empty": tmp_path / "empty"}
+    hub.gated.add("acme/gated")
+    told = ask(fetched(repo, revision))
+    assert sentence in told["error"]
+    assert told["error"].count("\n") == 0
+    assert told["hint"]
+    assert told["code"] == 3
+
+
+def test_a_gated_model_with_a_token(hub: Hub, ask: Any) -> None:
+    hub.gated.add("acme/tiny")
+    assert ask(fetched(), HF_TOKEN=TOKEN) == ["config.json", "model.safetensors"]
+
+
+def test_offline(hub: Hub, ask: Any) -> None:
+    told = ask(fetched(), HF_HUB_OFFLINE="1")
+    assert "HF_HUB_OFFLINE is set" in told["error"]
+    assert not hub.requests
+    ask(fetched())
+    hub.requests.clear()
+    expression = f"[{fetched()}, has_weights(locate('acme/tiny')),"
+    expression += " len(hub.outline(locate('acme/tiny'))[1])]"
+    assert ask(expression, HF_HUB_OFFLINE="1") == [["config.json", "model.safetensors"], True, 41]
+    assert not hub.requests
+
+
+def test_no_answer(ask: Any) -> None:
+    told = ask(WITHOUT_WAITING.format(fetched()), HF_ENDPOINT="http://127.0.0.1:9")
+    assert "the Hub did not answer" in told["error"]
+
+
+def test_a_connection_that_is_cut(hub: Hub, ask: Any) -> None:
+    hub.dropping.add("model.safetensors")
+    told = ask(WITHOUT_WAITING.format(fetched()))
+    assert "The download of acme/tiny failed" in told["error"]
+    hub.dropping.clear()
+    assert ask(fetched()) == ["config.json", "model.safetensors"]
+
+
+def test_a_broken_header_on_the_hub(hub: Hub, ask: Any) -> None:
+    (hub.models["acme/tiny"] / "model.safetensors").write_bytes(b"\xff" * 200)
+    assert "cannot be read" in ask("hub.outline(locate('acme/tiny'))[1:]")["error"]
+
+
+def test_a_broken_config_on_the_hub(hub: Hub, ask: Any) -> None:
+    edit_config(hub.models["acme/tiny"], num_attention_heads=0)
+    assert "num_attention_heads is 0" in ask("checkpoint.load(locate('acme/tiny'))")["error"]
