@@ -325,7 +325,7 @@ CASES = {
         BASE,
         with_finding("claim-refuted", with_proofs(("logits-classifier", "refuted"))),
         [
-            "proofs: logits logits-classifier was proved, is refuted (no item): what the map says "
+            "proofs: logits-classifier was proved, is refuted (no item): what the map says "
             "of it is not true of this model."
         ],
     ),
@@ -333,8 +333,8 @@ CASES = {
         BASE,
         with_proofs(("attentions-softmax", "not-tested"), ("attentions-rows", "not-tested")),
         [
-            "proofs: attentions attentions-softmax and attentions attentions-rows were proved, "
-            "are not tested (no item): nobody knows whether it still holds."
+            "proofs: attentions-softmax and attentions-rows were proved, are not tested (no item): "
+            "what held is no longer known to hold."
         ],
     ),
     "a proof that holds now": (with_proofs(("logits-classifier", "refuted")), BASE, []),
@@ -342,8 +342,8 @@ CASES = {
         BASE,
         with_finding("padding-left"),
         [
-            "findings: padding-left was absent, is there as warning, saying it is so: "
-            "docs/findings.md says what to do about padding-left."
+            'findings: padding-left was absent, is a warning ("it is so"): docs/findings.md says '
+            "why, and what to do."
         ],
     ),
     "a finding that went": (with_finding("padding-left"), BASE, []),

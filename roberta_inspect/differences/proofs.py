@@ -32,12 +32,12 @@ def proof_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
                 "proof",
                 cause,
                 "proofs",
-                f"{safe(slot, longest=60)} {safe(claim, longest=60)}",
+                safe(claim, longest=60),
                 was,
                 f"{now} ({safe(next(iter(reasons)))})" if reasons else now,
                 "what the map says of it is not true of this model"
                 if now == "refuted"
-                else "nobody knows whether it still holds",
+                else "what held is no longer known to hold",
             )
 
 
@@ -51,12 +51,13 @@ def finding_changes(left: OutputMap, right: OutputMap, told: frozenset[str]) -> 
     for finding in right.findings:
         before[finding.id] -= 1
         if before[finding.id] < 0 and finding.id not in told:
+            article = "an" if finding.level == "error" else "a"
             yield Change(
                 "finding",
                 finding.id,
                 "findings",
                 safe(finding.id, longest=60),
                 "absent",
-                f"there as {finding.level}, saying {safe(finding.message)}",
-                f"docs/findings.md says what to do about {safe(finding.id, longest=60)}",
+                f'{article} {finding.level} ("{safe(finding.message)}")',
+                "docs/findings.md says why, and what to do",
             )
