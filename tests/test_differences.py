@@ -150,7 +150,7 @@ CASES = {
         BASE,
         [
             "return_dict=False, labels: outputs[3] was absent, is attentions (2 items): code that "
-            "unpacks outputs, or counts from its end, now meets attentions as well. "
+            "unpacks outputs, or counts from its end, now gets another thing. "
             "Likewise: return_dict=False, no labels."
         ],
     ),

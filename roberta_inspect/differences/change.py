@@ -60,6 +60,8 @@ def _difference(group: Sequence[Change], calls: Sequence[CallKey]) -> Difference
     same = [change for change in here if (change.was, change.now) == (first.was, first.now)]
     rest = [change for change in here if change not in same]
     also = ([folded(rest)] if rest else []) + ([_where(others, calls)] if others else [])
+    # Calls that return a dict come last, and what is said of them holds for keys as well.
+    consequence = [change for change in group if change.place in alike][-1].consequence
     subjects = folded(same)
     was, now = ("were", "are") if len({each.seen for each in same}) > 1 else ("was", "is")
     message = f"{subjects} {was} {first.was}, {now} {first.now}"
@@ -67,7 +69,7 @@ def _difference(group: Sequence[Change], calls: Sequence[CallKey]) -> Difference
         id=first.id,
         where=_where(alike, calls),
         message=safe(message, longest=LONGEST),
-        consequence=safe(first.consequence, longest=LONGEST),
+        consequence=safe(consequence, longest=LONGEST),
         also=tuple(safe(each) for each in also),
     )
 

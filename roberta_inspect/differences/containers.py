@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
@@ -105,7 +104,7 @@ def _returned(call: Call) -> str:
 
 
 def place_changes(left: Call, right: Call) -> Iterator[Change]:
-    """The first index at which another name stands; what follows from it is the consequence."""
+    """Indices at which another name stands: one change per name that came, went or moved."""
     if left.error is not None or right.error is not None:
         return
     was, now = left.positions, right.positions
@@ -114,17 +113,35 @@ def place_changes(left: Call, right: Call) -> Iterator[Change]:
         for index in range(max(len(was), len(now)))
         if index >= len(was) or index >= len(now) or was[index].name != now[index].name
     ]
-    if moved:
+    causes = _causes(was, now, moved)
+    ends = [*causes, len(was) + len(now)][1:]
+    for (start, (kind, name)), end in zip(causes.items(), ends, strict=True):
+        reading = list(_reading(was, now, [index for index in moved if start <= index < end]))
+        keyed = (
+            _by_key(kind, name) if right.return_dict and start >= min(len(was), len(now)) else []
+        )
         yield Change(
             "place",
-            _cause(was, now),
+            (kind, name),
             left.key,
             "outputs",
-            _standing(was, moved[0]),
-            _standing(now, moved[0]),
-            _consequence(was, now, moved),
-            (moved[0],),
+            _standing(was, start),
+            _standing(now, start),
+            "; ".join([*reading, *keyed]),
+            (start,),
         )
+
+
+def _causes(was: Positions, now: Positions, moved: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Index → what happened there: a name that is gone, a new one, or the others in a new order."""
+    before, after = [slot.name for slot in was], [slot.name for slot in now]
+    gone = {index: ("gone", name) for index, name in enumerate(before) if name not in after}
+    new = {index: ("new", name) for index, name in enumerate(after) if name not in before}
+    kept = [name for name in before if name in after], [name for name in after if name in before]
+    if kept[0] == kept[1]:
+        return dict(sorted({**new, **gone}.items()))
+    # A loss in front of both changes no order, so that calls with and without labels agree.
+    return {moved[0]: ("order", ", ".join(name for name in after if name != "loss"))}
 
 
 def _standing(slots: Positions, index: int) -> str:
@@ -140,34 +157,19 @@ def _standing(slots: Positions, index: int) -> str:
     return name if slot.kind == "tensor" else f"{name} ({counted(len(slot.items), 'item')})"
 
 
-def _gone_and_new(was: Positions, now: Positions) -> tuple[list[str], list[str]]:
-    before, after = Counter(slot.name for slot in was), Counter(slot.name for slot in now)
-    return list((before - after).elements()), list((after - before).elements())
-
-
-def _cause(was: Positions, now: Positions) -> tuple[object, ...]:
-    """The names that came and went, and the new order of the others where that changed."""
-    gone, new = _gone_and_new(was, now)
-    before = [slot.name for slot in was if slot.name not in gone]
-    after = [slot.name for slot in now if slot.name not in new]
-    # A loss in front of both changes no order, so that calls with and without labels agree.
-    order = None if before == after else tuple(name for name in after if name != "loss")
-    return (tuple(gone), tuple(new), order)
-
-
-def _consequence(was: Positions, now: Positions, moved: Sequence[int]) -> str:
-    gone, new = _gone_and_new(was, now)
+def _reading(was: Positions, now: Positions, moved: Sequence[int]) -> Iterator[str]:
+    """What reading the indices that moved now does."""
     replaced = [f"outputs[{index}]" for index in moved if index < min(len(was), len(now))]
     lost = [f"outputs[{index}]" for index in moved if index >= len(now)]
-    said = []
     if replaced:
-        said.append(f"code that reads {listed(replaced, last='or')} now gets another thing")
+        yield f"code that reads {listed(replaced, last='or')} now gets another thing"
     if lost:
-        said.append(f"code that reads {listed(lost, last='or')} now raises IndexError")
-    if not said:
-        said.append(
-            f"code that unpacks outputs, or counts from its end, now meets {listed(new)} as well"
-        )
-    if replaced and gone and not set(gone) <= {was[moved[0]].name}:
-        said.append(f"{listed(gone)} {'is' if len(gone) == 1 else 'are'} gone")
-    return "; ".join(said)
+        yield f"code that reads {listed(lost, last='or')} now raises IndexError"
+    if not replaced and not lost:
+        yield "code that unpacks outputs, or counts from its end, now gets another thing"
+
+
+def _by_key(kind: str, name: str) -> list[str]:
+    """What reading by key does, where a name came or went."""
+    key = f"outputs.{safe(name, longest=60)}"
+    return {"gone": [f"{key} is None"], "new": [f"{key} is no longer None"], "order": []}[kind]

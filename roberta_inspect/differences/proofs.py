@@ -13,14 +13,16 @@ from roberta_inspect.text import safe
 def proof_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
     """Claims that are refuted and were not, and those that held and are no longer tested.
 
-    The claims of one slot share a line, and so do slots whose claims lack the same thing.
+    The claims of one slot share a line, and so do slots whose claims lack the same thing. Of a slot
+    that is gone nothing is said: that is a difference of its own.
     """
     before = {(proof.slot, proof.id): proof for proof in left.proofs}
     after = {(proof.slot, proof.id): proof for proof in right.proofs}
     lost: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for slot, claim in dict.fromkeys([*before, *after]):
         was, now = _status(before.get((slot, claim))), _status(after.get((slot, claim)))
-        if now != was and (was == "proved" or now == "refuted"):
+        is_about_nothing = (slot, claim) not in after and slot not in right.names
+        if now != was and (was == "proved" or now == "refuted") and not is_about_nothing:
             lost.setdefault((slot, now), []).append((claim, was))
     for (slot, now), claims in lost.items():
         reasons = dict.fromkeys(

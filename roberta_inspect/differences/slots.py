@@ -46,6 +46,8 @@ def pairs(left: Call, right: Call) -> Iterator[Pair]:
 
 def _descended(pair: Pair) -> Iterator[Pair]:
     yield pair
+    if pair.left.kind != pair.right.kind:
+        return
     for left, right in zip(pair.left.items, pair.right.items, strict=False):
         yield from _descended(Pair(pair.call, pair.name, (*pair.at, left.index), left, right))
 
