@@ -87,7 +87,7 @@ def _from_modules(value: Any, seen: Observed, anatomy: Anatomy, taken: Sequence[
     makers = [seen.trace.returned_by(each) for each in tensors_in(value)]
     if isinstance(value, torch.Tensor):
         name = "logits" if anatomy.classifier in makers[0] else None
-        if name is None and value.ndim == 0 and seen.call.labels and not makers[0]:
+        if name is None and value.ndim == 0 and seen.call.labels and not any(makers[0]):
             name = "loss"
     elif len(makers) == len(anatomy.layers) + 1 and _each_by(makers[1:], anatomy.layers):
         name = "hidden_states"
