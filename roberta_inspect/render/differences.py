@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from roberta_inspect.differences.report import Difference, Report, Side
+from roberta_inspect.render.github import annotation
 from roberta_inspect.text import counted, safe
 
 
@@ -77,21 +78,14 @@ def differences_markdown(report: Report) -> str:
 def differences_github(report: Report) -> str:
     """A workflow annotation per difference, or one notice that nothing differs."""
     if report.ok:
-        return _annotation("notice", "roberta-inspect diff", verdict(report))
-    return "".join(
-        _annotation("error", f"roberta-inspect diff: {each.id}", each.sentence)
+        return annotation("notice", title="roberta-inspect diff", message=verdict(report)) + "\n"
+    lines = [
+        annotation("error", title=f"roberta-inspect diff: {each.id}", message=each.sentence)
         for each in report.differences
-    )
+    ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _escaped(text: str) -> str:
     """The text as Markdown shows it: nothing of it is markup, and `|` ends no table cell."""
     return re.sub(r"([\\`*_{}\[\]<>()#!|~&@])", r"\\\1", text)
-
-
-def _annotation(level: str, title: str, message: str) -> str:
-    """One workflow command; the escapes are those of the format (`@actions/core`, command.ts)."""
-    message = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    title = title.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    title = title.replace(":", "%3A").replace(",", "%2C")
-    return f"::{level} title={title}::{message}\n"
