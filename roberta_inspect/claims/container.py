@@ -70,7 +70,9 @@ def _apart(value: Any, other: Any) -> float | None:
 
 
 @CLAIMS.register(
-    "tuple-and-dict", "outputs", "every call returns the same values in the same order"
+    "tuple-and-dict",
+    "outputs",
+    "all calls return the same values in the same order",
 )
 def agreement(evidence: Evidence) -> Outcome | None:
     if not evidence.comparisons:
@@ -79,6 +81,8 @@ def agreement(evidence: Evidence) -> Outcome | None:
         wrong = next(_disagreements(each, evidence), None)
         if wrong is not None:
             return broken(f"{wrong} ({each.words})")
+    if evidence.fake:
+        raise NotTestedError("names and order agree, and the tensors have shapes, no values")
     largest = max(_measured(evidence), default=0.0)
     extra = _only_there(evidence)
     also = f"; the dict lacks {listed(extra)}" if extra else ""

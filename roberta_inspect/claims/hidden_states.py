@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
-from torch import nn
 
 from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
 from roberta_inspect.claims.comparison import Estimate, exact, furthest, judged, rounding, same
@@ -47,8 +47,6 @@ def embeddings(evidence: Evidence) -> Outcome | None:
     got = evidence.tuple_of("hidden_states")[0]
     parts = list(_parts(evidence, got))
     norm = evidence.module(f"{evidence.anatomy.embeddings}.LayerNorm", "LayerNorm")
-    if type(norm) is not nn.LayerNorm:
-        raise NotTestedError(f"the embeddings end in a {type(norm).__name__}, no LayerNorm")
     total = torch.stack(parts).sum(dim=0)
     magnitude = torch.stack(parts).abs().sum(dim=0)
     return judged(got, _normed(norm, total, magnitude, got.dtype), place=_at(0))
@@ -62,11 +60,10 @@ def embeddings(evidence: Evidence) -> Outcome | None:
 def positions(evidence: Evidence) -> Outcome | None:
     if evidence.fields.get("hidden_states") is None:
         return None
-    made = exact(_position_ids(evidence)).long()
-    ids = evidence.probe.inputs["input_ids"].detach().cpu()
+    path = f"{evidence.anatomy.embeddings}.position_embeddings"
+    evidence.visit(path, "position_embeddings")
+    made, wanted = exact(_position_ids(evidence)).long(), _counted_ids(evidence).cpu()
     padding = evidence.config.pad_token_id
-    tokens = (ids != padding).long()
-    wanted = tokens.cumsum(dim=1) * tokens + padding
     made = made.expand_as(wanted) if made.shape[-1:] == wanted.shape[-1:] else made
     if made.shape != wanted.shape:
         return broken(f"expected ids of shape {tuple(wanted.shape)}, got {tuple(made.shape)}")
@@ -149,11 +146,23 @@ def _at(index: int) -> str:
 
 
 def _position_ids(evidence: Evidence) -> torch.Tensor:
-    """The ids that the model itself made, of shape `(batch_size or 1, sequence_length)`."""
-    path = f"{evidence.anatomy.embeddings}.position_embeddings"
-    visit = evidence.visit(path, "position_embeddings")
-    ids = visit.args[0] if visit.args else visit.kwargs["input"]
-    return torch.as_tensor(ids)
+    """The ids that the model itself made, of shape `(batch_size or 1, sequence_length)`; where it
+    made none, those of its class."""
+    embeddings = evidence.module(evidence.anatomy.embeddings, "embeddings")
+    kind = getattr(embeddings, "position_embedding_type", "absolute")
+    if kind != "absolute":
+        raise NotTestedError(f"position_embedding_type {kind} adds no position embedding")
+    visit = evidence.trace.visit(f"{evidence.anatomy.embeddings}.position_embeddings")
+    if visit is None:
+        return _counted_ids(evidence)
+    return torch.as_tensor(visit.args[0] if visit.args else visit.kwargs["input"])
+
+
+def _counted_ids(evidence: Evidence) -> torch.Tensor:
+    """Position ids as `RobertaEmbeddings` makes them."""
+    padding = evidence.config.pad_token_id
+    tokens = (evidence.probe.inputs["input_ids"] != padding).long()
+    return tokens.cumsum(dim=1) * tokens + padding
 
 
 def _parts(evidence: Evidence, like: torch.Tensor) -> Iterator[torch.Tensor]:
@@ -175,13 +184,15 @@ def _parts(evidence: Evidence, like: torch.Tensor) -> Iterator[torch.Tensor]:
 
 
 def _normed(
-    norm: nn.LayerNorm, total: torch.Tensor, magnitude: torch.Tensor, dtype: torch.dtype
+    norm: Any, total: torch.Tensor, magnitude: torch.Tensor, dtype: torch.dtype
 ) -> Estimate:
     """LayerNorm of a sum of three; a row of little variance magnifies the rounding of the sum."""
-    scale = (total.var(dim=-1, correction=0, keepdim=True) + norm.eps).rsqrt()
+    found = {name: getattr(norm, name, None) for name in ("weight", "bias", "eps")}
+    variance = total.var(dim=-1, correction=0, keepdim=True)
+    scale = (variance + (found["eps"] or 0.0)).rsqrt()
     centred = (total - total.mean(dim=-1, keepdim=True)) * scale
-    weight = 1.0 if norm.weight is None else exact(norm.weight)
-    bias = 0.0 if norm.bias is None else exact(norm.bias)
+    weight = 1.0 if found["weight"] is None else exact(found["weight"])
+    bias = 0.0 if found["bias"] is None else exact(found["bias"])
     value = centred * weight + bias
     size = total.shape[-1]
     largest = magnitude.amax(dim=-1, keepdim=True) * scale
