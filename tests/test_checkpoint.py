@@ -34,7 +34,7 @@ from transformers.utils import logging as transformers_logging
 from roberta_inspect import releases
 from roberta_inspect.checkpoint import has_weights, load, load_tokenizer, locate, memory, skeleton
 from roberta_inspect.checkpoint.header import read_header
-from roberta_inspect.errors import CannotInspectError, InspectError, UsageError
+from roberta_inspect.errors import CannotInspectError, UsageError
 
 FORMS = ("safetensors", "sharded", "bin", "sharded-bin")
 HEAD = {f"classifier.{part}" for part in ("dense.weight", "dense.bias")} | {
@@ -288,7 +288,7 @@ def test_no_file_is_written_or_changed(made: Path) -> None:
 def test_custom_code_is_never_followed(folder: Path) -> None:
     witness = folder / "executed"
     (folder / "evil.py").write_text(f"open({str(witness)!r}, 'w')\n")
-    targets = {name: "evil.Evil" for name in ("AutoConfig", "AutoModelForSequenceClassification")}
+    targets = dict.fromkeys(("AutoConfig", "AutoModelForSequenceClassification"), "evil.Evil")
     edit_config(folder, auto_map={**targets, "AutoTokenizer": ["evil.Evil", "evil.Evil"]})
     location = locate(str(folder))
     assert type(load(location).model) is RobertaForSequenceClassification
@@ -497,7 +497,7 @@ def test_an_adapter_is_not_followed(folder: Path) -> None:
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "somebody/else"}')
     assert "adapter_config.json" in refusal(folder)
     (folder / "config.json").unlink()
-    assert "holds an adapter" in refusal(folder)
+    assert "adapter_config.json" in refusal(folder)
 
 
 # Memory
@@ -542,7 +542,7 @@ def test_memory_bombs_are_refused_without_trying(
 
 def test_what_is_free_decides(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available", lambda: 2 * memory.LAYER_OVERHEAD + 4 * 6259 - 1)
-    assert "6,259 parameters, 2 layers" in refusal(folder)
+    assert "6,259 parameters in 2 layers" in refusal(folder)
     monkeypatch.setattr(memory, "available", lambda: 2 * memory.LAYER_OVERHEAD + 4 * 6259)
     assert opened(folder).weights.verdict == "complete"
     monkeypatch.setattr(memory, "available", lambda: None)
@@ -632,7 +632,7 @@ def test_broken_header(folder: Path, header: Any, data: int, sentence: str) -> N
         (b"", "it has 0 bytes"),
         (b"1234567", "it has 7 bytes"),
         (b"\xff" * 64, "no safetensors file"),
-        ((100).to_bytes(8, "little") + b"{}", "should be 100 bytes long, the file ends after 2"),
+        ((100).to_bytes(8, "little") + b"{}", "should be 100 bytes long, 2 are there"),
         ((2).to_bytes(8, "little") + b"{]", "is not JSON"),
         ((2).to_bytes(8, "little") + b"\xff\xff", "is not UTF-8"),
         ((0).to_bytes(8, "little"), "is empty"),
@@ -836,9 +836,11 @@ def test_a_changed_config_is_loaded_or_refused(
     (tmp_path / "config.json").write_text(json.dumps({**values, **changes}))
     try:
         assert opened(tmp_path).weights.loaded >= 0
-    except InspectError as error:
-        assert error.message.isprintable(), error.message
-        assert error.exit_code == 3
+    except CannotInspectError as error:
+        told = error.message
+    else:
+        told = ""
+    assert told == "" or told.isprintable()
 
 
 @settings(
@@ -860,9 +862,11 @@ def test_changed_bytes_are_loaded_or_refused(
     (tmp_path / "model.safetensors").write_bytes(content)
     try:
         assert opened(tmp_path).weights.loaded >= 0
-    except InspectError as error:
-        assert error.message.isprintable(), error.message
-        assert error.exit_code == 3
+    except CannotInspectError as error:
+        told = error.message
+    else:
+        told = ""
+    assert told == "" or told.isprintable()
 
 
 def test_a_bert_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -40,76 +40,56 @@ def _one_of(*names: str) -> Field:
     return Field(f"one of {', '.join(names)}", lambda value: value in names)
 
 
+def _is_labels(value: Any) -> bool:
+    if not isinstance(value, dict) or not value:
+        return False
+    named = all(isinstance(name, str | int | float) for name in value.values())
+    return named and value.keys() == {str(number) for number in range(len(value))}
+
+
 _SIZE = Field(
     "a whole number from 1 to 2**63 - 1", lambda value: _is_int(value) and 0 < value < 2**63
 )
-_TOKEN = Field("a token id: a whole number from 0 on", lambda value: _is_int(value) and value >= 0)
+_COUNT = Field("a whole number from 0 on", lambda value: _is_int(value) and value >= 0)
+_TOKENS = Field(
+    "a token id or a list of them",
+    lambda value: all(map(_COUNT.fits, value if isinstance(value, list) else [value])),
+)
 _FLAG = Field("true or false", lambda value: type(value) is bool)
 _SHARE = Field("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
 _AMOUNT = Field("a number from 0 on", lambda value: _is_number(value) and value >= 0)
-_TOKENS = Field(
-    "a token id or a list of them",
-    lambda value: all(map(_TOKEN.fits, value)) if isinstance(value, list) else _TOKEN.fits(value),
+_OBJECT = Field("an object from label names to ids", lambda value: isinstance(value, dict))
+_CLASSES = Field(
+    "a list of class names",
+    lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
 )
-_LABELS = Field(
-    "an object from the label ids 0, 1, … to label names",
-    lambda value: (
-        isinstance(value, dict)
-        and set(value) == {str(number) for number in range(len(value))}
-        and len(value) > 0
-        and all(isinstance(name, str) for name in value.values())
-    ),
+
+_SIZES = (
+    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_labels"),
+    *("intermediate_size", "max_position_embeddings", "type_vocab_size"),
+)
+_FLAGS = (
+    *("is_decoder", "add_cross_attention", "use_cache", "tie_word_embeddings"),
+    *("return_dict", "output_hidden_states", "output_attentions"),
 )
 
 FIELDS: Mapping[str, Field] = {
-    **dict.fromkeys(
-        (
-            "vocab_size",
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "intermediate_size",
-            "max_position_embeddings",
-            "type_vocab_size",
-            "num_labels",
-        ),
-        _SIZE,
-    ),
-    **dict.fromkeys(
-        (
-            "is_decoder",
-            "add_cross_attention",
-            "use_cache",
-            "return_dict",
-            "output_hidden_states",
-            "output_attentions",
-            "tie_word_embeddings",
-        ),
-        _FLAG,
-    ),
+    **dict.fromkeys(_SIZES, _SIZE),
+    **dict.fromkeys(_FLAGS, _FLAG),
     **dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), _SHARE),
     "classifier_dropout": _optional(_SHARE),
     **dict.fromkeys(("layer_norm_eps", "initializer_range"), _AMOUNT),
-    "chunk_size_feed_forward": Field(
-        "a whole number from 0 on", lambda value: _is_int(value) and value >= 0
-    ),
-    "pad_token_id": _TOKEN,
-    "bos_token_id": _optional(_TOKEN),
+    "chunk_size_feed_forward": _COUNT,
+    "pad_token_id": _COUNT,
+    "bos_token_id": _optional(_COUNT),
     "eos_token_id": _optional(_TOKENS),
     "hidden_act": Field("the name of an activation", lambda value: isinstance(value, str)),
     "position_embedding_type": _one_of("absolute", "relative_key", "relative_key_query"),
     "problem_type": _optional(_one_of(*PROBLEM_TYPES)),
-    "id2label": _LABELS,
-    "label2id": _optional(
-        Field("an object from label names to ids", lambda value: isinstance(value, dict))
-    ),
+    "id2label": Field("an object from the label ids 0, 1, … to label names", _is_labels),
+    "label2id": _optional(_OBJECT),
     **dict.fromkeys(("dtype", "torch_dtype"), _optional(_one_of(*DTYPES))),
-    "architectures": _optional(
-        Field(
-            "a list of class names",
-            lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
-        )
-    ),
+    "architectures": _optional(_CLASSES),
 }
 """Every field that the class or the tool reads; one that is not there has transformers' default."""
 
@@ -127,20 +107,17 @@ def read_config(directory: Path) -> dict[str, Any]:
         CannotInspectError: unreadable, of another architecture, or a field that cannot be.
     """
     path = directory / "config.json"
-    if not files.present(path):
-        adapter = files.present(directory / "adapter_config.json")
-        raise CannotInspectError(
-            f"{safe(directory)} holds {'an adapter' if adapter else 'no config.json'}"
-            f"{', not a whole model' if adapter else ''}.",
-            hint="Merge the adapter into its base model and save that."
-            if adapter
-            else "Give a directory that save_pretrained wrote.",
-        )
     if files.present(directory / "adapter_config.json"):
-        raise CannotInspectError(
-            f"{safe(directory)} holds adapter_config.json, which makes from_pretrained load "
-            "another checkpoint.",
-            hint="Merge the adapter into its base model, or take that file away.",
+        raise files.fault(
+            directory,
+            "holds an adapter_config.json, which makes from_pretrained load another checkpoint",
+            hint="Merge the adapter into its base model and save that.",
+        )
+    if not files.present(path):
+        raise files.fault(
+            directory,
+            "holds no config.json",
+            hint="Give a directory that save_pretrained wrote.",
         )
     values = files.json_object(path)
     _check_architecture(path, values)
@@ -148,9 +125,8 @@ def read_config(directory: Path) -> dict[str, Any]:
         if name in FIELDS and not FIELDS[name].fits(value):
             raise wrong(path, name, value, FIELDS[name].allowed)
         if name in _ELSEWHERE and value is not None:
-            raise CannotInspectError(
-                f"{safe(path)}: {name} {_ELSEWHERE[name]}.",
-                hint="Save the model without it, in its plain form.",
+            raise files.fault(
+                f"{path}: {name}", _ELSEWHERE[name], hint="Save the model in its plain form."
             )
         if name in ("attn_implementation", "_attn_implementation") and "/" in str(value):
             raise wrong(path, name, value, "eager, sdpa or another name without a slash")
@@ -171,13 +147,10 @@ def check_together(directory: Path, values: Mapping[str, Any], defaults: Mapping
     pad, vocabulary = whole["pad_token_id"], whole["vocab_size"]
     if pad >= vocabulary:
         raise wrong(path, "pad_token_id", pad, f"below vocab_size {vocabulary:,}")
-    if whole["max_position_embeddings"] <= pad + 1:
-        raise wrong(
-            path,
-            "max_position_embeddings",
-            whole["max_position_embeddings"],
-            f"more than {pad + 1:,}: positions start at pad_token_id + 1",
-        )
+    positions = whole["max_position_embeddings"]
+    if positions <= pad + 1:
+        allowed = f"more than {pad + 1:,}: positions start at pad_token_id + 1"
+        raise wrong(path, "max_position_embeddings", positions, allowed)
     labels, names = values.get("num_labels"), values.get("id2label")
     if labels is not None and names is not None and labels != len(names):
         raise wrong(path, "num_labels", labels, f"{len(names):,}, as many as id2label names")
@@ -195,18 +168,17 @@ def wrong(path: Path, name: str, value: Any, allowed: str) -> CannotInspectError
 def _check_architecture(path: Path, values: Mapping[str, Any]) -> None:
     kind = values.get("model_type", MODEL_TYPE)
     if kind != MODEL_TYPE:
-        near = isinstance(kind, str) and "roberta" in kind
-        raise CannotInspectError(
-            f"{safe(path)} is of a {safe(kind)} model, not of a {MODEL_TYPE} one.",
-            hint="Its class is another one than RobertaForSequenceClassification"
-            f"{', though close to it' if near else ''}; "
-            "roberta-inspect reads model_type roberta only.",
+        raise files.fault(
+            path,
+            f"is of a {safe(kind)} model, not of a {MODEL_TYPE} one",
+            hint="Its class is another one, even where it is built alike; give a checkpoint of "
+            "RobertaForSequenceClassification.",
         )
     # With a model_type the class names say nothing more: the tensors' names decide in the end.
     names = [] if "model_type" in values else values.get("architectures")
-    foreign = isinstance(names, list) and not any("Roberta" in str(name) for name in names)
-    if names and foreign:
-        raise CannotInspectError(
-            f"{safe(path)} is of a {safe(names[0])}, not of a RoBERTa model.",
+    if names and isinstance(names, list) and not any("Roberta" in str(name) for name in names):
+        raise files.fault(
+            path,
+            f"is of a {safe(names[0])}, not of a RoBERTa model",
             hint="Give a checkpoint of RobertaForSequenceClassification.",
         )

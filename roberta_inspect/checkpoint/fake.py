@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from roberta_inspect.checkpoint import config as configs
@@ -13,6 +14,19 @@ from roberta_inspect.checkpoint.header import Header
 from roberta_inspect.checkpoint.location import Location
 from roberta_inspect.checkpoint.memory import check_memory
 from roberta_inspect.records import Weights
+
+
+class ShapesOnly(FakeTensorMode):  # type: ignore[misc]  # torch is not followed by mypy
+    """Fake tensors; a yes-or-no question about their values is answered with no.
+
+    Releases before 5.0 ask whether the mask is all ones before they call sdpa: it is not, since
+    the probe has a padded row. Shapes do not depend on it.
+    """
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default and args[0].dtype == torch.bool:
+            return False
+        return super().__torch_dispatch__(func, types, args, kwargs or {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +61,7 @@ def skeleton(
         values = configs.read_config(directory)
         config = loading.configured(directory, values)
         check_memory(directory, config.to_dict(), config.num_labels, element_bytes=0)
-        mode = FakeTensorMode(allow_non_fake_inputs=True)
+        mode = ShapesOnly(allow_non_fake_inputs=True)
         with mode:
             model = loading.built(config, attention, loading.chosen_dtype(values, header, dtype))
     if header is None:

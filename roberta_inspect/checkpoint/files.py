@@ -15,11 +15,21 @@ LARGEST = 16 * 2**20
 times the space."""
 
 SAFETENSORS = "model.safetensors"
-SAFETENSORS_INDEX = "model.safetensors.index.json"
-PICKLE = "pytorch_model.bin"
-PICKLE_INDEX = "pytorch_model.bin.index.json"
-FORMS = (SAFETENSORS, SAFETENSORS_INDEX, PICKLE, PICKLE_INDEX)
+FORMS = (
+    SAFETENSORS,
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 """The file that a directory's weights start from, in the order `from_pretrained` looks."""
+
+AGAIN = "Save the checkpoint again with save_pretrained, or download it again."
+_POINTER = b"version https://git-lfs"
+
+
+def fault(where: object, what: str, *, hint: str = AGAIN) -> CannotInspectError:
+    """The error for a file or directory: where, and what is wrong with it."""
+    return CannotInspectError(f"{safe(where)} {what}.", hint=hint)
 
 
 def weight_form(directory: Path) -> str | None:
@@ -34,7 +44,7 @@ def present(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise _unreadable(path, error) from error
     return True
 
 
@@ -42,15 +52,15 @@ def size_of(path: Path) -> int:
     """Bytes of a regular file.
 
     Raises:
-        CannotInspectError: it is not there, not a regular file, or may not be read.
+        CannotInspectError: it is not there, no regular file, or may not be looked at.
     """
     try:
         status = path.stat()
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise _unreadable(path, error) from error
     if not stat.S_ISREG(status.st_mode):
         kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
-        raise CannotInspectError(f"{safe(path)} is {kind}, not a file.", hint=ANOTHER)
+        raise fault(path, f"is {kind}, not a file")
     return status.st_size
 
 
@@ -62,14 +72,15 @@ def head_of(path: Path, length: int, *, start: int = 0) -> bytes:
             opened.seek(start)
             return opened.read(length)
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise _unreadable(path, error) from error
 
 
 def check_pointer(path: Path) -> None:
     """Refuse what git leaves in place of a large file where git-lfs is not installed."""
     if head_of(path, len(_POINTER)) == _POINTER:
-        raise CannotInspectError(
-            f"{safe(path)} is a git-lfs pointer, not the weights.",
+        raise fault(
+            path,
+            "is a git-lfs pointer, not the weights",
             hint="Install git-lfs and run `git lfs pull` in that directory.",
         )
 
@@ -82,60 +93,45 @@ def json_object(path: Path) -> dict[str, Any]:
     """
     size = size_of(path)
     if size > LARGEST:
-        raise CannotInspectError(
-            f"{safe(path)} is {storage(size)} large; at most {storage(LARGEST)} are read.",
-            hint=ANOTHER,
-        )
+        raise fault(path, f"is {storage(size)} large; at most {storage(LARGEST)} are read")
     return parsed_object(head_of(path, size), str(path))
 
 
 def parsed_object(content: bytes, where: str) -> dict[str, Any]:
     """The JSON object in `content`; `where` names it in errors."""
     if not content.strip():
-        raise CannotInspectError(f"{safe(where)} is empty.", hint=ANOTHER)
+        raise fault(where, "is empty")
     try:
         value = json.loads(
             content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
         )
     except UnicodeDecodeError as error:
-        raise CannotInspectError(
-            f"{safe(where)} is not UTF-8 text: {error.reason} at byte {error.start:,}.",
-            hint=ANOTHER,
-        ) from error
+        raise fault(where, f"is not UTF-8 text: {error.reason} at byte {error.start:,}") from error
     except RecursionError as error:
-        raise CannotInspectError(
-            f"{safe(where)} is nested too deeply to be read.", hint=ANOTHER
-        ) from error
+        raise fault(where, "is nested too deeply to be read") from error
     except ValueError as error:
-        raise CannotInspectError(
-            f"{safe(where)} is not JSON: {safe(error)}.", hint=ANOTHER
-        ) from error
+        raise fault(where, f"is not JSON: {safe(error)}") from error
     if not isinstance(value, dict):
-        raise CannotInspectError(
-            f"{safe(where)} holds JSON, but not an object ({type(value).__name__}).", hint=ANOTHER
-        )
+        raise fault(where, f"holds JSON, but not an object ({type(value).__name__})")
     return value
 
 
-def unreadable(path: Path, error: OSError) -> CannotInspectError:
-    """The error for a file that the operating system does not hand out."""
-    if isinstance(error, FileNotFoundError) and not path.is_symlink():
-        return CannotInspectError(f"{safe(path)} does not exist.", hint=ANOTHER)
-    reason = "a link that leads nowhere" if isinstance(error, FileNotFoundError) else error.strerror
-    return CannotInspectError(f"{safe(path)} cannot be read: {safe(reason)}.", hint=READABLE)
-
-
-_POINTER = b"version https://git-lfs"
-ANOTHER = "Save the checkpoint again with save_pretrained, or download it again."
-READABLE = "Check the file's permissions and links, or download the checkpoint again."
+def _unreadable(path: Path, error: OSError) -> CannotInspectError:
+    if not isinstance(error, FileNotFoundError):
+        reason = safe(error.strerror)
+    elif path.is_symlink():
+        reason = "a link that leads nowhere"
+    else:
+        return fault(path, "does not exist")
+    return fault(path, f"cannot be read: {reason}", hint="Check its permissions and links.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in made if names.count(name) > 1)
-        raise ValueError(f"{twice!r} stands there twice")
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:
+            raise ValueError(f"{name!r} stands there twice")
+        made[name] = value
     return made
 
 

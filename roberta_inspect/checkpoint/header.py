@@ -12,7 +12,7 @@ from typing import Any
 
 from roberta_inspect.checkpoint import files
 from roberta_inspect.errors import CannotInspectError
-from roberta_inspect.text import listed, safe, storage
+from roberta_inspect.text import safe, storage
 
 Header = dict[str, tuple[str, tuple[int, ...]]]
 """Tensor name → its dtype as the format writes it (`F32`), and its shape."""
@@ -41,32 +41,28 @@ def read_header(path: Path) -> Header:
     files.check_pointer(path)
     if size < 8:
         raise _broken(path, f"it has {size} bytes and is no safetensors file")
-    length = int.from_bytes(files.head_of(path, 8), "little")
+    length, rest = int.from_bytes(files.head_of(path, 8), "little"), size - 8
     if length > files.LARGEST:
         raise _broken(path, f"its header says to be {length:,} bytes long: no safetensors file")
-    if length > size - 8:
-        raise _broken(
-            path, f"its header should be {length:,} bytes long, the file ends after {size - 8:,}"
-        )
-    where = f"The header of {path}"
-    tensors = files.parsed_object(files.head_of(path, length, start=8), where)
-    metadata = tensors.pop("__metadata__", {})
-    if not isinstance(metadata, dict):
+    if length > rest:
+        raise _broken(path, f"its header should be {length:,} bytes long, {rest:,} are there")
+    tensors = files.parsed_object(files.head_of(path, length, start=8), f"The header of {path}")
+    if not isinstance(tensors.pop("__metadata__", {}), dict):
         raise _broken(path, "its __metadata__ is no object")
-    _check_offsets(path, tensors, size - 8 - length)
+    for name, each in tensors.items():
+        _check_tensor(path, name, each)
+    _check_offsets(path, tensors, rest - length)
     return {name: (each["dtype"], tuple(each["shape"])) for name, each in tensors.items()}
 
 
 def _check_offsets(path: Path, tensors: dict[str, Any], size: int) -> None:
-    """Every tensor is whole, and together they fill the file: no gap, no overlap, no rest."""
-    for name, each in tensors.items():
-        _check_tensor(path, name, each)
+    """Together the tensors fill the file: no gap, no overlap, no rest."""
     end = 0
     for name, each in sorted(tensors.items(), key=lambda pair: tuple(pair[1]["data_offsets"])):
         start, stop = each["data_offsets"]
         if start != end:
-            fault = "overlaps the one before it" if start < end else "leaves a gap before it"
-            raise _broken(path, f"tensor {safe(name)} {fault}: it starts at {start}, not at {end}")
+            where = "overlaps the one before it" if start < end else "leaves a gap before it"
+            raise _broken(path, f"tensor {safe(name)} {where}: it starts at {start}, not {end}")
         end = stop
     if end > size:
         raise _broken(path, f"it is truncated: {storage(size)} of {storage(end)} tensors are there")
@@ -75,33 +71,27 @@ def _check_offsets(path: Path, tensors: dict[str, Any], size: int) -> None:
 
 
 def _check_tensor(path: Path, name: str, each: Any) -> None:
+    tensor = f"tensor {safe(name)}"
     if not isinstance(each, dict) or not each.keys() >= {"dtype", "shape", "data_offsets"}:
-        raise _broken(path, f"tensor {safe(name)} lacks its dtype, shape or data_offsets")
+        raise _broken(path, f"{tensor} lacks its dtype, shape or data_offsets")
     dtype, shape, offsets = each["dtype"], each["shape"], each["data_offsets"]
     if not isinstance(dtype, str) or dtype not in BITS:
-        raise _broken(
-            path,
-            f"tensor {safe(name)} has dtype {safe(dtype)}, "
-            f"which is none of {listed(sorted(BITS), most=len(BITS))}",
-        )
+        known = ", ".join(sorted(BITS))
+        raise _broken(path, f"{tensor} has dtype {safe(dtype)}, which is none of {known}")
     if not _is_sizes(shape) or len(shape) > _MOST_AXES:
-        raise _broken(path, f"tensor {safe(name)} has shape {safe(shape)}")
+        raise _broken(path, f"{tensor} has shape {safe(shape)}")
     if not _is_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise _broken(path, f"tensor {safe(name)} has data_offsets {safe(offsets)}")
+        raise _broken(path, f"{tensor} has data_offsets {safe(offsets)}")
     bits, given = math.prod(shape) * BITS[dtype], offsets[1] - offsets[0]
     if bits != given * 8:
-        raise _broken(
-            path,
-            f"tensor {safe(name)} of {dtype} {safe(tuple(shape))} takes {safe(bits // 8)} bytes, "
-            f"its data_offsets hold {given:,}",
-        )
+        needs = f"of {dtype} {safe(tuple(shape))} takes {safe(bits // 8)} bytes"
+        raise _broken(path, f"{tensor} {needs}, its data_offsets hold {given:,}")
 
 
 def _is_sizes(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        type(each) is int and 0 <= each < 2**63 for each in value
-    )
+    whole = isinstance(value, list) and all(type(each) is int for each in value)
+    return whole and all(0 <= each < 2**63 for each in value)
 
 
-def _broken(path: Path, fault: str) -> CannotInspectError:
-    return CannotInspectError(f"{safe(path)} is broken: {fault}.", hint=files.ANOTHER)
+def _broken(path: Path, what: str) -> CannotInspectError:
+    return files.fault(path, f"is broken: {what}")

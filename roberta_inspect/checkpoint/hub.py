@@ -162,10 +162,9 @@ class _Fetch:
         for file, metadata in told.files_metadata.items():
             for name, tensor in metadata.tensors.items():
                 if tensor.dtype not in BITS:
-                    raise CannotInspectError(
-                        f"{safe(file)} of {self.repo} is broken: tensor {safe(name)} has dtype "
-                        f"{safe(tensor.dtype)}.",
-                        hint=files.ANOTHER,
+                    where = f"{self.repo}/{file}"
+                    raise files.fault(
+                        where, f"is broken: {safe(name)} has dtype {safe(tensor.dtype)}"
                     )
                 header[name] = (tensor.dtype, tuple(tensor.shape))
         return header, tuple(sorted(told.files_metadata))
@@ -199,6 +198,7 @@ def _told(location: Location, error: Exception) -> CannotInspectError:
 
     repo = safe(location.repo)
     at = f" at revision {safe(location.revision)}" if location.revision else ""
+    offline = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the Hub did not answer"
     causes: tuple[tuple[Any, str, str], ...] = (
         (
             utils.GatedRepoError,
@@ -217,8 +217,7 @@ def _told(location: Location, error: Exception) -> CannotInspectError:
         ),
         (
             (utils.LocalEntryNotFoundError, utils.OfflineModeIsEnabled),
-            f"{repo}{at} is neither a directory here nor in the Hub's cache, and "
-            + ("HF_HUB_OFFLINE is set." if constants.HF_HUB_OFFLINE else "the Hub did not answer."),
+            f"{repo}{at} is neither a directory here nor in the Hub's cache, and {offline}.",
             "Check the network and HF_ENDPOINT, unset HF_HUB_OFFLINE, or give a directory.",
         ),
         (
@@ -234,7 +233,7 @@ def _told(location: Location, error: Exception) -> CannotInspectError:
         (
             (utils.SafetensorsParsingError, utils.NotASafetensorsRepoError),
             f"The safetensors header of {repo}{at} cannot be read: {_first_line(error)}.",
-            files.ANOTHER,
+            files.AGAIN,
         ),
     )
     for kinds, message, hint in causes:

@@ -23,14 +23,12 @@ from roberta_inspect.checkpoint import files, hub, weights
 from roberta_inspect.checkpoint.header import Header
 from roberta_inspect.checkpoint.location import Location
 from roberta_inspect.checkpoint.memory import check_memory
+from roberta_inspect.checkpoint.pickled import TORCH_NAMES
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.records import Weights
 from roberta_inspect.text import listed, safe
 
 BASE = RobertaForSequenceClassification.base_model_prefix
-
-TORCH_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-"""Safetensors' names of the dtypes that a model can have → torch's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +73,13 @@ def load(
             )
         config = configured(directory, values)
         name = chosen_dtype(values, header, dtype)
-        check_memory(
-            directory,
-            config.to_dict(),
-            config.num_labels,
-            element_bytes=getattr(torch, name).itemsize,
-        )
+        element = getattr(torch, name).itemsize
+        check_memory(directory, config.to_dict(), config.num_labels, element_bytes=element)
         with torch.device("meta"):
             laid_out = built(config, attention, name)
         seen, _ = judged(directory, laid_out, header, names, config)
         model, missing = _from_pretrained(directory, config, attention, dtype)
-    weights.check_agreement(missing, seen)
+    weights.check_agreement(missing, seen, BASE)
     return Loaded(
         model=_moved(model.eval(), target), weights=seen, location=location, source=location.source
     )
@@ -143,8 +137,9 @@ def configured(directory: Path, values: Mapping[str, Any]) -> Any:
     Raises:
         CannotInspectError: values that do not fit together, or that transformers refuses.
     """
-    configs.check_together(directory, values, RobertaConfig().to_dict())
-    activation = values.get("hidden_act", RobertaConfig().hidden_act)
+    defaults = RobertaConfig().to_dict()
+    configs.check_together(directory, values, defaults)
+    activation = values.get("hidden_act", defaults["hidden_act"])
     if activation not in ACT2FN:
         allowed = f"one of {', '.join(sorted(ACT2FN))}"
         raise configs.wrong(directory / "config.json", "hidden_act", activation, allowed)
@@ -165,8 +160,9 @@ def chosen_dtype(values: Mapping[str, Any], header: Header | None, dtype: str | 
     if not releases.loads_in_the_files_dtype():
         return "float32"
     configured = values.get("dtype") or values.get("torch_dtype")
-    stored = (TORCH_NAMES[kind] for kind, _ in (header or {}).values() if kind in TORCH_NAMES)
-    return configured or next(stored, "float32")
+    stored = (TORCH_NAMES.get(kind) for kind, _ in (header or {}).values())
+    floating = (name for name in stored if name in configs.DTYPES)
+    return configured or next(floating, "float32")
 
 
 def built(config: Any, attention: str | None, dtype: str) -> Any:
@@ -274,7 +270,7 @@ def _from_pretrained(
     except Exception as error:
         raise CannotInspectError(
             f"transformers cannot load {safe(directory / form)}: {_reason(error)}.",
-            hint=files.ANOTHER,
+            hint=files.AGAIN,
         ) from error
     return model, [str(name) for name in report["missing_keys"]]
 

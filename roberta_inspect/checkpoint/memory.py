@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from roberta_inspect.errors import CannotInspectError
-from roberta_inspect.text import safe, storage
+from roberta_inspect.checkpoint.files import fault
+from roberta_inspect.text import storage
 
 MOST_LAYERS = 1_000
 """Layers that are tried; each costs milliseconds to build, and no RoBERTa has a tenth of them."""
@@ -41,22 +41,17 @@ def check_memory(
         CannotInspectError: what it needs, and what there is.
     """
     count, layers = parameters(config, num_labels), config["num_hidden_layers"]
-    path = safe(directory / "config.json")
-    needed = count * element_bytes + layers * LAYER_OVERHEAD
-    free = available()
+    needed, free = count * element_bytes + layers * LAYER_OVERHEAD, available()
+    sizes = f"{count:,} parameters in {layers:,} layers"
+    path, hint = directory / "config.json", "Check the sizes in config.json"
     if free is not None and needed > free:
-        raise CannotInspectError(
-            f"{path} asks for {storage(needed)} of memory ({safe(f'{count:,}', longest=60)} "
-            f"parameters, {layers:,} layers), and {storage(free)} are free.",
-            hint="Check the sizes in config.json; if they are right, use a machine with more "
-            "memory, or --no-weights.",
+        raise fault(
+            path,
+            f"asks for {storage(needed)} of memory ({sizes}), and {storage(free)} are free",
+            hint=f"{hint}; if they are right, use --no-weights or a machine with more memory.",
         )
     if layers > MOST_LAYERS or count >= 2**60:
-        raise CannotInspectError(
-            f"{path} asks for {safe(f'{count:,}', longest=60)} parameters in {layers:,} layers, "
-            "more than can be laid out.",
-            hint="Check the sizes in config.json.",
-        )
+        raise fault(path, f"asks for {sizes}, more than can be laid out", hint=f"{hint}.")
 
 
 def available() -> int | None:
@@ -82,22 +77,20 @@ def _physical() -> int | None:
 
 
 def _of_container() -> int | None:
-    """What a control group (of either version) leaves; its page cache can be given back."""
-    for folder, limit, used, cache in (
+    """What a control group leaves of its limit; its page cache can be given back."""
+    for folder, limit_name, used_name, cache in (
         (CGROUP, "memory.max", "memory.current", "inactive_file"),
         (
             CGROUP / "memory",
-            "memory.limit_in_bytes",
-            "memory.usage_in_bytes",
-            "total_inactive_file",
+            *("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
         ),
     ):
         try:
-            most = (folder / limit).read_text(encoding="ascii").strip()
-            taken = int((folder / used).read_text(encoding="ascii"))
-            statistics = (folder / "memory.stat").read_text(encoding="ascii").split()
+            limit = (folder / limit_name).read_text(encoding="ascii").strip()
+            taken = int((folder / used_name).read_text(encoding="ascii"))
+            words = (folder / "memory.stat").read_text(encoding="ascii").split()
         except OSError:
             continue
-        given_back = dict(zip(statistics[::2], statistics[1::2], strict=True)).get(cache, "0")
-        return None if most == "max" else max(0, int(most) - taken + int(given_back))
+        idle = int(dict(zip(words[::2], words[1::2], strict=True)).get(cache, "0"))
+        return None if limit == "max" else max(0, int(limit) - taken + idle)
     return None

@@ -14,19 +14,19 @@ from roberta_inspect.checkpoint.header import Header
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.text import safe
 
-DTYPE_NAMES = {
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.int64: "I64",
-    torch.int32: "I32",
-    torch.int16: "I16",
-    torch.int8: "I8",
-    torch.uint8: "U8",
-    torch.bool: "BOOL",
+TORCH_NAMES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
 }
-"""torch's dtypes → the names that safetensors has for them."""
+"""The names that safetensors has for dtypes → torch's."""
 
 
 def read_pickled_header(path: Path) -> Header:
@@ -38,36 +38,32 @@ def read_pickled_header(path: Path) -> Header:
         CannotInspectError: unreadable, not of that form, or holding anything but tensors.
     """
     if not releases.unpickles_safely():
-        raise CannotInspectError(
-            f"{safe(path)} is a pickle, and torch {torch.__version__} can be made to execute one "
-            "(CVE-2025-32434).",
+        raise files.fault(
+            path,
+            f"is a pickle, and torch {torch.__version__} can be made to execute one "
+            "(CVE-2025-32434)",
             hint="Update torch to 2.6 or later, or save the checkpoint as safetensors.",
         )
-    size = files.size_of(path)
     files.check_pointer(path)
     try:
         mapped = _is_archive(path)
         state = torch.load(path, map_location="meta", weights_only=True, mmap=mapped)
-    except CannotInspectError:
+    except (CannotInspectError, MemoryError):
         raise
     except pickle.UnpicklingError as error:
-        raise CannotInspectError(
-            f"{safe(path)} holds more than tensors, or is broken; nothing in it was executed.",
+        raise files.fault(
+            path,
+            "holds more than tensors, or is broken; nothing in it was executed",
             hint="Take a safetensors file of this checkpoint; a pickle can run any code.",
         ) from error
     # What damaged bytes make the reader raise is open-ended.
     except Exception as error:
-        raise CannotInspectError(
-            f"{safe(path)} ({size:,} bytes) cannot be read as a torch file: {safe(error)}.",
-            hint=files.ANOTHER,
-        ) from error
+        raise files.fault(path, f"cannot be read as a torch file: {safe(error)}") from error
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-        raise CannotInspectError(
-            f"{safe(path)} holds {safe(type(state).__name__)}, not tensors by name.",
-            hint="Save model.state_dict(), or use save_pretrained.",
-        )
+        raise files.fault(path, f"holds {safe(type(state).__name__)}, not tensors by name")
+    names = {getattr(torch, name): short for short, name in TORCH_NAMES.items()}
     return {
-        name: (DTYPE_NAMES.get(value.dtype, str(value.dtype)), tuple(value.shape))
+        name: (names.get(value.dtype, str(value.dtype)), tuple(value.shape))
         for name, value in state.items()
         if isinstance(value, torch.Tensor)
     }
@@ -79,11 +75,10 @@ def _is_archive(path: Path) -> bool:
         return False
     with zipfile.ZipFile(path) as archive:
         for record in archive.infolist():
-            packed = record.compress_type != zipfile.ZIP_STORED
-            if packed or (record.filename.endswith(".pkl") and record.file_size > files.LARGEST):
-                raise CannotInspectError(
-                    f"{safe(path)} holds {safe(record.filename)} compressed or larger than a "
-                    "state dict's names are: it may be made to fill the memory.",
-                    hint=files.ANOTHER,
+            large = record.filename.endswith(".pkl") and record.file_size > files.LARGEST
+            if large or record.compress_type != zipfile.ZIP_STORED:
+                name = safe(record.filename)
+                raise files.fault(
+                    path, f"holds {name} compressed or too large: it may be made to fill the memory"
                 )
     return True

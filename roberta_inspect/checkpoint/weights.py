@@ -38,7 +38,7 @@ def weight_files(directory: Path) -> tuple[Path, ...]:
     if form is None:
         return ()
     path = directory / form
-    return tuple(shards(path)) if form.endswith(".json") else (path,)
+    return shards(path) if path.suffix == ".json" else (path,)
 
 
 def outline(directory: Path) -> tuple[Header | None, tuple[str, ...]]:
@@ -56,10 +56,7 @@ def outline(directory: Path) -> tuple[Header | None, tuple[str, ...]]:
     for path in found:
         header = read_header(path) if path.suffix == ".safetensors" else _pickled(path)
         for name in merged.keys() & header.keys():
-            raise CannotInspectError(
-                f"{safe(path)} holds tensor {safe(name)}, which another shard holds too.",
-                hint=files.ANOTHER,
-            )
+            raise files.fault(path, f"holds tensor {safe(name)}, which another shard holds too")
         merged |= header
     form = files.weight_form(directory) or ""
     if form.endswith(".json"):
@@ -100,39 +97,42 @@ def check_shapes(
     """Refuse a file whose tensors are not of the configured shapes.
 
     Raises:
-        CannotInspectError: the first such tensor, both shapes, and the field that decides.
+        CannotInspectError: the first such tensor, both sizes, and the field that decides.
     """
     wrong = [name for name in shapes if name in header and header[name][1] != shapes[name]]
     if not wrong:
         return
-    name = wrong[0]
-    wanted, given = shapes[name], header[name][1]
-    field = _field(name, wanted, given, config)
+    name, wanted, given = wrong[0], shapes[wrong[0]], header[wrong[0]][1]
+    field, other = _field(name, wanted, given, config)
     asks = (
-        f"config.json asks for {field} {config[field]:,}, the file has {_other(wanted, given):,}"
+        f"config.json asks for {field} {config[field]:,}, the file has {other:,}"
         if field
         else f"{safe(given)} in the file, {safe(wanted)} by config.json"
     )
-    rest = f", and so do {counted(len(wrong) - 1, 'other tensor')}" if len(wrong) > 1 else ""
-    raise CannotInspectError(
-        f"{safe(directory)}: tensor {name} does not fit config.json{rest}: {asks}.",
-        hint=f"Correct {'id2label' if field == 'num_labels' else field or 'the sizes'} "
-        "in config.json, or take the weights that belong to it.",
+    rest = f", like {counted(len(wrong) - 1, 'other')}" if len(wrong) > 1 else ""
+    mend = "id2label" if field == "num_labels" else field or "the sizes"
+    raise files.fault(
+        directory,
+        f"holds tensor {name} in another shape than configured{rest}: {asks}",
+        hint=f"Correct {mend} in config.json, or take the weights that belong to it.",
     )
 
 
-def check_agreement(report: Iterable[str], weights: Weights) -> None:
+def check_agreement(report: Iterable[str], weights: Weights, base: str) -> None:
     """The loading report's missing tensors are those that the file's header lacks.
+
+    Where a file has no name with the prefix `base`, older releases report without it.
 
     Raises:
         CannotInspectError: they are not: one of the two is wrong, so no verdict is given.
     """
-    told, seen = set(report), set(weights.missing)
+    seen = set(weights.missing)
+    told = {f"{base}.{name}" if f"{base}.{name}" in seen else name for name in report}
     if told != seen:
         differing = listed([safe(name) for name in sorted(told ^ seen)], most=4)
+        named = listed([safe(name) for name in weights.files], most=3)
         raise CannotInspectError(
-            "transformers' loading report and the names in "
-            f"{listed([safe(name) for name in weights.files], most=3)} disagree about {differing}.",
+            f"transformers' loading report and the names in {named} disagree about {differing}.",
             hint="Run it with another release of transformers, and report this disagreement.",
         )
 
@@ -149,26 +149,21 @@ def _verdict(missing: tuple[str, ...], shapes: Shapes, base: str) -> Verdict:
 
 def _field(
     name: str, wanted: tuple[int, ...], given: tuple[int, ...], config: Mapping[str, Any]
-) -> str | None:
+) -> tuple[str | None, int]:
+    """The field behind the first size that differs, if one is; and the file's size there."""
     if len(wanted) != len(given):
-        return None
-    axis = next(i for i, (one, other) in enumerate(zip(wanted, given, strict=True)) if one != other)
+        return None, 0
+    axis = next(axis for axis, size in enumerate(wanted) if size != given[axis])
     rows = next((field for module, field in _ROWS.items() if f".{module}." in name), None)
     candidates = [rows] if axis == 0 and rows else ["hidden_size", "intermediate_size"]
-    return next((field for field in candidates if config[field] == wanted[axis]), None)
-
-
-def _other(wanted: tuple[int, ...], given: tuple[int, ...]) -> int:
-    return next(other for one, other in zip(wanted, given, strict=True) if one != other)
+    found = (field for field in candidates if config[field] == wanted[axis])
+    return next(found, None), given[axis]
 
 
 def _check_index(path: Path, header: Header) -> None:
     for name, shard in read_index(path).items():
         if name not in header:
-            raise CannotInspectError(
-                f"{safe(path)} puts tensor {safe(name)} into {safe(shard)}, which lacks it.",
-                hint=files.ANOTHER,
-            )
+            raise files.fault(path, f"puts tensor {safe(name)} into {safe(shard)}, which lacks it")
 
 
 def _pickled(path: Path) -> Header:
