@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -22,6 +22,8 @@ from roberta_inspect.text import safe
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from roberta_inspect.render import Product
 
 DEBUG = "ROBERTA_INSPECT_DEBUG"
 """The environment variable that, set to 1, has tracebacks shown."""
@@ -44,6 +46,9 @@ class Target:
     """Where the product goes: a file, written whole or not at all, or stdout where it is `None`."""
 
     path: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.check()
 
     def check(self) -> None:
         """Find out before the work whether the file can be written; nothing is made yet.
@@ -72,7 +77,20 @@ class Target:
                     hint="Name a file in a directory that you may write to.",
                 )
 
-    def deliver(self, product: str | RenderableType) -> None:
+    def deliver(self, thing: Product, form: str, **options: Any) -> None:
+        """Write a map, a tree or a report in this format; `options` are its renderer's.
+
+        Raises:
+            CannotInspectError, BrokenPipeError: as `deliver_text`.
+        """
+        from roberta_inspect.render import rendered, table_of
+
+        if form == "table":
+            self.deliver_text(table_of(thing, **options))
+        else:
+            self.deliver_text(rendered(thing, form, **options))
+
+    def deliver_text(self, product: str | RenderableType) -> None:
         """Write a text as it is, or a renderable as fits: in colour on a terminal only.
 
         Raises:

@@ -250,6 +250,24 @@ class Call:
         """What stands at 0, 1, 2 … of the container: the slots that have an index."""
         return tuple(slot for slot in self.slots if slot.index is not None)
 
+    @property
+    def flags(self) -> tuple[str, str, str, str]:
+        """Each part of the call in words, in the order of `key`."""
+        return (
+            f"return_dict={self.return_dict}",
+            "labels" if self.labels else "no labels",
+            f"output_hidden_states={self.output_hidden_states}",
+            f"output_attentions={self.output_attentions}",
+        )
+
+    def single_flag_to(self, other: Call) -> str | None:
+        """The one part in which `other` differs from this call, as `other` has it.
+
+        `None` where they differ in none, or in more than one.
+        """
+        differing = [flag for flag in other.flags if flag not in self.flags]
+        return differing[0] if len(differing) == 1 else None
+
     def slot(self, name: str) -> Slot | None:
         """The slot of that name, or `None` where this container lacks it."""
         return next((slot for slot in self.slots if slot.name == name), None)
@@ -278,6 +296,16 @@ class Stage:
     """Its path as in `named_modules()`; `""` for the model itself."""
     container: str
     slots: tuple[StageSlot, ...]
+
+    @property
+    def silent(self) -> tuple[StageSlot, ...]:
+        """The fields that are `None`, take no index, and of which there is nothing to say."""
+        return tuple(each for each in self.slots if each.index is None and not each.note)
+
+    @property
+    def told(self) -> tuple[StageSlot, ...]:
+        """All the others."""
+        return tuple(each for each in self.slots if each.index is not None or each.note)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -409,9 +437,42 @@ class OutputMap:
                 return slot
         return None
 
+    def shown(self, name: str) -> tuple[Slot, ...]:
+        """Every slot of that name in the one call that has the most to show of it.
+
+        A call in which it is something goes before one in which it is `None`, then a dict before
+        a tuple, then labels before none.
+        """
+        calls = sorted(self.main_calls, key=lambda call: (not call.return_dict, not call.labels))
+        found = [tuple(slot for slot in call.slots if slot.name == name) for call in calls]
+        filled = [slots for slots in found if any(slot.kind != "none" for slot in slots)]
+        return next(iter([*filled, *filter(None, found)]), ())
+
     def proofs_of(self, name: str) -> tuple[Proof, ...]:
         """The proofs about one slot, in the order of the claims."""
         return tuple(proof for proof in self.proofs if proof.slot == name)
+
+    def proofs_with(self, status: Status) -> tuple[Proof, ...]:
+        """The proofs with this outcome, in the order of the claims."""
+        return tuple(proof for proof in self.proofs if proof.status == status)
+
+    def findings_of(self, level: Level) -> tuple[Finding, ...]:
+        """The findings of one level."""
+        return tuple(finding for finding in self.findings if finding.level == level)
+
+    def moved_by_labels(self, call: Call, slot: Slot) -> int:
+        """How many places further `slot` stands in this call than in the same call without labels.
+
+        0 for a call without labels, and where there is nothing to compare with.
+        """
+        if not call.labels or slot.index is None:
+            return 0
+        for other in self.calls:
+            if other.key == (call.return_dict, False, *call.key[2:]):
+                before = other.slot(slot.name)
+                if before is not None and before.index is not None:
+                    return slot.index - before.index
+        return 0
 
     def to_dict(self) -> dict[str, Any]:
         """The map as plain JSON values, in the layout of `schema/map.json`."""
@@ -464,17 +525,24 @@ class Node:
     dtypes: tuple[str, ...] = ()
     """The dtypes that its tensors have in the file, sorted."""
     repeat: int = 1
-    """How many alike siblings this node stands for."""
+    """How many alike modules this node stands for; below a folded run too."""
     last: str | None = None
     """The name of the last of a folded run."""
     feeds: tuple[str, ...] = ()
-    """The slots that hold a tensor which this module returned: `hidden_states[12]`, `logits`."""
+    """The slots whose tensor this module, or one inside it, made: `hidden_states[12]`, `logits`;
+    of a folded run counted from its number: `hidden_states[i+1]`."""
     output: tuple[str, ...] = ()
-    """What it returns: one entry per tensor, in axis words: `(batch_size, num_labels)`."""
+    """What it returns: one entry per tensor, in axis words: `(batch_size, num_labels)`; of a tuple
+    in it how many: `13 × (batch_size, sequence_length, hidden_size)`."""
     in_checkpoint: bool | None = None
     """Whether the file has all of its tensors; `None` where it has none or there is no file."""
     note: str | None = None
     children: tuple[Node, ...] = ()
+
+    @property
+    def each(self) -> int:
+        """The parameters of one of the modules that this node stands for."""
+        return self.parameters // self.repeat
 
     def walk(self) -> Iterator[Node]:
         """This node and all below it, in the order of `print(model)`."""

@@ -1,0 +1,61 @@
+"""One index of one call: what it is, how to reach it by name, what moves it, what proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from roberta_inspect.records import Call, OutputMap, Slot
+from roberta_inspect.render import phrases
+from roberta_inspect.render.page import rows
+from roberta_inspect.render.slots import about, proofs
+
+Row = tuple[Text, RenderableType]
+
+
+def explanation(of: OutputMap, call: Call, index: int) -> Group:
+    """What stands at `index` of the container that `call` returned.
+
+    Raises:
+        IndexError: the container has no such index.
+    """
+    slot = next((each for each in call.slots if each.index == index), None)
+    if slot is None:
+        raise IndexError(f"{call.words} returns nothing at index {index}")
+    title = Text.assemble(
+        (f"outputs[{index}]", "bold"), f"  when called with {', '.join(call.flags)}"
+    )
+    return Group(title, rows(_told(of, call, slot)))
+
+
+def _told(of: OutputMap, call: Call, slot: Slot) -> Iterator[Row]:
+    name = Text(phrases.name(slot.name), "bold")
+    yield Text("  is", "bold"), Text.assemble(name, f": {phrases.what(slot)}")
+    yield from about(of, slot)
+    for other in of.calls:
+        if other.return_dict and other.key[1:] == call.key[1:]:
+            yield Text("  by name", "bold"), Text(_by_name(other, slot))
+    moves = list(_moves(of, call, slot))
+    if moves:
+        yield Text("  what moves it", "bold"), Text("\n".join(moves))
+    shown = of.proofs_of(slot.name)
+    if shown:
+        yield Text("  what proves it", "bold"), Text()
+        yield from proofs(shown)
+
+
+def _by_name(call: Call, slot: Slot) -> str:
+    same = call.slot(slot.name)
+    if same is None or same.kind == "none":
+        return f"not with return_dict=True: there {phrases.name(slot.name)} is missing"
+    return f"{phrases.sentence(same.access)} with return_dict=True, wherever it stands"
+
+
+def _moves(of: OutputMap, call: Call, slot: Slot) -> Iterator[str]:
+    """The same name in the calls that differ from this one in a single flag."""
+    for other in of.calls:
+        if flag := call.single_flag_to(other):
+            place = phrases.place(other, slot.name)
+            yield f"{flag}: {place if place != f'[{slot.index}]' else f'stays {place}'}"

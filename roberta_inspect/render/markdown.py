@@ -1,0 +1,177 @@
+"""The map as Markdown, for a step summary or a comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from roberta_inspect.records import Call, OutputMap, Slot
+from roberta_inspect.render import phrases
+from roberta_inspect.render.page import LEVEL, STATUS
+from roberta_inspect.render.predictions import MOST_LABELS, MOST_TEXTS
+from roberta_inspect.render.slots import MOST_RUNS
+from roberta_inspect.text import safe
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$&])")
+_BACKTICKS = re.compile(r"`+")
+
+
+def map_markdown(of: OutputMap) -> str:
+    """The whole map in tables; the proofs folded away where all of them hold."""
+    parts = [_head(of), _places(of), _slots(of), _proofs(of), _stages(of), _predictions(of)]
+    return "\n".join([line for part in [*parts, _findings(of)] for line in part])
+
+
+def escaped(text: str) -> str:
+    r"""`text` as Markdown that shows it as it is: `a|b` becomes `a\|b`; `@name` calls nobody."""
+    return _SPECIAL.sub(r"\\\1", text).replace("@", "@<!-- -->")
+
+
+def code(text: str) -> str:
+    """`text` as code in the cell of a table, whatever backticks and bars it holds."""
+    longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if longest else ""
+    return f"{fence}{pad}{text}{pad}{fence}".replace("|", r"\|") if text else ""
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table of cells that are Markdown already, between empty lines."""
+    yield ""
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{' --- |' * len(heads)}"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield ""
+
+
+def _head(of: OutputMap) -> Iterator[str]:
+    yield f"## {'✓' if of.ok else '✗'} roberta-inspect run: {phrases.verdict(of)}"
+    told = {
+        "Checkpoint": phrases.checkpoint(of.checkpoint),
+        "Labels": phrases.labels(of.checkpoint),
+        "Setup": phrases.setup(of),
+        "Weights": phrases.weights(of.checkpoint.weights),
+        "Input": phrases.given(of.input),
+    }
+    yield from table(["", ""], [[label, escaped(words)] for label, words in told.items()])
+
+
+def _places(of: OutputMap) -> Iterator[str]:
+    yield "### Where each output is"
+    calls = of.main_calls
+    heads = ["", *(code(call.words) for call in calls)]
+    rows = [
+        [code(phrases.name(name)), *(_place(of, call, name) for call in calls)] for name in of.names
+    ]
+    yield from table(heads, rows)
+    if len(of.calls) > len(calls):
+        yield "### How each index moves with the flags"
+        flags = ["return_dict", "labels", "output_hidden_states", "output_attentions"]
+        moves = [
+            [
+                *("yes" if flag else "no" for flag in call.key),
+                *(escaped(phrases.place(call, name)) for name in of.names),
+            ]
+            for call in of.calls
+        ]
+        yield from table(
+            [*map(code, flags), *(code(phrases.name(each)) for each in of.names)], moves
+        )
+
+
+def _place(of: OutputMap, call: Call, name: str) -> str:
+    """`outputs.logits` and its index, or why it has none."""
+    told = escaped(phrases.place(call, name) + phrases.moved(of, call, name))
+    accesses = [slot.access for slot in call.slots if slot.name == name]
+    return " ".join([*(code(safe(each)) for each in accesses), told])
+
+
+def _slots(of: OutputMap) -> Iterator[str]:
+    yield "### What each output is"
+    rows = [_slot(of, name, slot) for name in of.names for slot in of.shown(name)]
+    yield from table(["output", "holds", "meaning", "origin"], rows)
+
+
+def _slot(of: OutputMap, name: str, slot: Slot) -> list[str]:
+    runs = list(phrases.runs(slot.items, alike=phrases.alike(slot)))
+    origins = [f"{run.indices} {run.line}" for run in runs[:MOST_RUNS]]
+    if len(runs) > MOST_RUNS:
+        origins.append(f"… {len(runs) - MOST_RUNS:,} more kinds of items")
+    if slot.kind == "tensor":
+        origins.append(phrases.made_by(slot, of.checkpoint.architecture))
+    if slot.same_as:
+        origins.append(f"the same tensor as {phrases.name(slot.same_as)}")
+    return [
+        code(phrases.name(name)),
+        escaped(phrases.what(slot)),
+        escaped(phrases.sentence(slot.meaning or "")),
+        "<br>".join(map(escaped, origins)),
+    ]
+
+
+def _proofs(of: OutputMap) -> Iterator[str]:
+    if not of.proofs:
+        return
+    yield f"<details{'' if of.ok else ' open'}><summary>Proofs</summary>"
+    rows = [
+        [
+            f"{STATUS[proof.status].sign} {STATUS[proof.status].word}",
+            code(phrases.name(proof.slot)),
+            escaped(phrases.sentence(proof.claim)),
+            escaped(phrases.sentence(proof.detail)),
+        ]
+        for proof in of.proofs
+    ]
+    yield from table(["", "output", "claim", "measured"], rows)
+    yield "</details>"
+    yield ""
+
+
+def _stages(of: OutputMap) -> Iterator[str]:
+    if not of.stages:
+        return
+    yield "### How the tuple is built"
+    rows = []
+    for stage in of.stages:
+        module = safe(stage.module or of.checkpoint.architecture)
+        whose = f"{code(module)} {code(safe(stage.container))}"
+        for slot in stage.told:
+            index, name = phrases.stage_index(slot), phrases.stage_slot(slot)
+            rows.append([whose, escaped(index), escaped(name), escaped(phrases.goes(slot))])
+            whose = ""
+    yield from table(["returned by", "index", "what", "found again"], rows)
+
+
+def _predictions(of: OutputMap) -> Iterator[str]:
+    if not of.predictions:
+        return
+    yield "### What the logits say"
+    rows = []
+    for each in of.predictions[:MOST_TEXTS]:
+        ranked = each.ranked
+        told = [
+            f"{code(phrases.name(score.label))} {escaped(', '.join(phrases.score(each, score)))}"
+            for score in ranked[:MOST_LABELS]
+        ]
+        if len(ranked) > MOST_LABELS:
+            told.append(f"and {len(ranked) - MOST_LABELS:,} more labels")
+        rows.append([escaped(safe(each.text)), "<br>".join(told)])
+    if len(of.predictions) > MOST_TEXTS:
+        rows.append([f"and {len(of.predictions) - MOST_TEXTS:,} more texts", ""])
+    yield from table(["text", phrases.function(of.predictions[0])], rows)
+
+
+def _findings(of: OutputMap) -> Iterator[str]:
+    if not of.findings:
+        return
+    yield "### Findings"
+    rows = [
+        [
+            f"{LEVEL[each.level].sign} {LEVEL[each.level].word}",
+            code(phrases.name(each.id)),
+            escaped(phrases.sentence(each.message)),
+            escaped(phrases.sentence(each.hint or "")),
+        ]
+        for each in of.findings
+    ]
+    yield from table(["", "finding", "what", "what to do"], rows)

@@ -1,0 +1,265 @@
+"""What the records say in words: plain, harmless strings that every format uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from roberta_inspect.records import (
+    Call,
+    Checkpoint,
+    Input,
+    Item,
+    OutputMap,
+    Prediction,
+    Score,
+    Setup,
+    Slot,
+    StageSlot,
+    Weights,
+)
+from roberta_inspect.render.runs import Run, folded
+from roberta_inspect.text import counted, listed, safe
+
+LONGEST_NAME = 40
+"""Characters of a label, a token or a slot's name."""
+
+LONGEST_SENTENCE = 1000
+"""Characters of a claim, a detail or a message."""
+
+MOST_TOKENS = 40
+"""Tokens of a row that are shown, runs of the same token counted as one."""
+
+TOKENS_AT_END = 2
+
+
+def name(untrusted: object) -> str:
+    """A short name, harmless."""
+    return safe(untrusted, longest=LONGEST_NAME)
+
+
+def sentence(untrusted: object) -> str:
+    """A sentence, harmless."""
+    return safe(untrusted, longest=LONGEST_SENTENCE)
+
+
+def checkpoint(of: Checkpoint) -> str:
+    """Where the weights come from, the class, and how large it is."""
+    return " · ".join([safe(of.source), safe(of.architecture), counted(of.parameters, "parameter")])
+
+
+def labels(of: Checkpoint) -> str:
+    """How many labels there are, their names and the problem type."""
+    names = listed([name(each) for each in list(of.id2label.values())[:100]], most=6)
+    if len(of.id2label) > 100:
+        names = f"{listed([name(each) for each in list(of.id2label.values())[:5]], last=',')} …"
+    placeholders = " (placeholder names)" if of.placeholder_labels else ""
+    problem = name(of.problem_type) if of.problem_type else "unset"
+    return f"{of.num_labels:,}: {names}{placeholders} · problem_type {problem}"
+
+
+def setup(of: OutputMap) -> str:
+    """Versions, device, dtype, mode and attention implementation."""
+    how: Setup = of.setup
+    told = [
+        f"transformers {name(of.versions.transformers)}",
+        f"torch {name(of.versions.torch)}",
+        name(how.device),
+        name(how.dtype),
+        how.mode,
+        f"attention {name(how.attention)}",
+    ]
+    return " · ".join(told)
+
+
+def weights(of: Weights) -> str:
+    """The verdict in words."""
+    files = listed([safe(each) for each in of.files], most=3) or "the live model as it stands"
+    some = listed([safe(each, longest=80) for each in of.missing[:100]], most=3)
+    random = f"{counted(len(of.missing), 'tensor')} not in {files}: {some}"
+    return {
+        "complete": f"complete: all {counted(of.loaded, 'tensor')} come from {files}",
+        "head-not-in-checkpoint": f"the head is random: {random}",
+        "encoder-not-in-checkpoint": f"a part of the encoder is random: {random}",
+        "nothing-from-checkpoint": f"everything is random: {random}",
+        "no-weights": "none: fake tensors made from the configuration alone",
+    }[of.verdict]
+
+
+def given(of: Input) -> str:
+    """The input: how many rows, how long, how much of it is padding, which labels."""
+    source = "synthetic ids" if of.texts is None else counted(len(of.texts), "text")
+    size = f"batch_size {of.batch_size:,} × sequence_length {of.sequence_length:,}"
+    values = safe(of.labels.values, longest=60)
+    return f"{source} · {size}{_padding(of)} · labels {values} {name(of.labels.dtype)}"
+
+
+def _padding(of: Input) -> str:
+    if all(length == of.sequence_length for length in of.row_lengths):
+        return ""
+    lengths = listed([f"{length:,}" for length in of.row_lengths], most=6)
+    return f" (rows of {lengths} tokens, then padding)"
+
+
+def tokens(row: Sequence[str]) -> list[str]:
+    """`0 <s>`, `1 what` …: which token each position is; runs of the same one are folded."""
+    runs = [
+        (list(each), token)
+        for token, each in groupby(range(len(row)), key=lambda position: row[position])
+    ]
+    told = [
+        f"{places[0]}{f' … {places[-1]}' if len(places) > 1 else ''} {name(token)}"
+        for places, token in runs
+    ]
+    if len(told) <= MOST_TOKENS:
+        return told
+    left_out = len(told) - MOST_TOKENS
+    return [
+        *told[: MOST_TOKENS - TOKENS_AT_END],
+        f"… {left_out:,} more …",
+        *told[-TOKENS_AT_END:],
+    ]
+
+
+def shape(of: Slot | Item) -> str:
+    """`(batch_size 2, num_labels 3)`; `()` for a tensor without axes."""
+    sizes = of.shape or ()
+    if len(of.axes) != len(sizes):
+        return f"({', '.join(f'{size:,}' for size in sizes)})"
+    return f"({', '.join(f'{axis} {size:,}' for axis, size in zip(of.axes, sizes, strict=True))})"
+
+
+def what(of: Slot | Item) -> str:
+    """What a slot or an item holds: `tuple of 13 × (batch_size 2, …) float32`."""
+    if of.kind == "none":
+        return "None"
+    if of.kind == "tensor":
+        return f"{shape(of)} {name(of.dtype)}"
+    if not of.items:
+        return "() an empty tuple" if of.kind == "tuple" else "an empty cache"
+    held = {what(item) for item in of.items if item.kind != "none"}
+    missing = sum(item.kind == "none" for item in of.items)
+    holes = f", {missing:,} of them None" if missing else ""
+    alike = f" × {held.pop()}" if len(held) == 1 else ""
+    layers = counted(len(of.items), "layer")
+    count = f"cache of {layers}" if of.kind == "cache" else f"tuple of {len(of.items):,}"
+    return f"{count}{alike}{holes}"
+
+
+def origin(of: Slot | Item) -> str | None:
+    """The module that returned this very tensor; `None` where no submodule did."""
+    if of.origin is None:
+        return None
+    module, through = safe(of.origin.module), of.origin.through
+    if through is None:
+        return module
+    inner = safe(through)
+    if inner.startswith(f"{module}."):
+        return f"{module} (its {inner.removeprefix(f'{module}.')})"
+    return f"{module} (made by {inner})"
+
+
+def made_by(of: Slot, architecture: str) -> str:
+    """`origin`, or who must have made it where no submodule returned it."""
+    return origin(of) or f"computed in {name(architecture)}.forward; no submodule returned it"
+
+
+def runs(items: Sequence[Item], *, alike: bool) -> Iterator[Run]:
+    """One line per run of alike items, nested ones after `; `; shapes where they differ."""
+    return folded([_item(item, shape_too=not alike) for item in items])
+
+
+def _item(item: Item, *, shape_too: bool) -> str:
+    if item.kind == "none":
+        return "None"
+    told = [what(item)] if shape_too else []
+    if item.same_as is not None:
+        told.append(f"the same tensor as {name(item.same_as)}")
+    elif item.origin is not None:
+        told.append(origin(item) or "")
+    if item.kind == "tensor" and not told:
+        return "no module returned this very tensor"
+    nested = [
+        f"{run.indices} {run.line}" for run in runs(item.items, alike=True) if item.kind != "tensor"
+    ]
+    return "; ".join([*told, *nested]) or what(item)
+
+
+def alike(of: Slot) -> bool:
+    """Whether what the slot holds already tells what each of its items is."""
+    return len({what(item) for item in of.items if item.kind != "none"}) == 1
+
+
+def place(call: Call, slot_name: str) -> str:
+    """Where a name is in one call: `[1]`, `[2] ()`, `None`, `absent`, or `raised`."""
+    if call.error is not None:
+        return "raised"
+    found = [_place(slot) for slot in call.slots if slot.name == slot_name]
+    return ", ".join(found) or "absent"
+
+
+def _place(slot: Slot) -> str:
+    if slot.index is None:
+        return "None"
+    if slot.kind == "none":
+        return f"[{slot.index}] None"
+    if slot.is_empty:
+        return f"[{slot.index}] ()"
+    return f"[{slot.index}] {slot.holes:,}×None" if slot.holes else f"[{slot.index}]"
+
+
+def moved(of: OutputMap, call: Call, slot_name: str) -> str:
+    """` +1` where the labels moved it, else nothing."""
+    slot = call.slot(slot_name)
+    shift = 0 if slot is None else of.moved_by_labels(call, slot)
+    return f" {shift:+d}" if shift else ""
+
+
+def verdict(of: OutputMap) -> str:
+    """All of it in one line: `21 proofs hold · 0 refuted · 1 not tested · 1 warning`."""
+    proved = len(of.proofs_with("proved"))
+    told = [
+        f"{counted(proved, 'proof')} {'holds' if proved == 1 else 'hold'}",
+        f"{len(of.proofs_with('refuted')):,} refuted",
+        f"{len(of.proofs_with('not-tested')):,} not tested",
+    ]
+    errors, warnings = of.findings_of("error"), of.findings_of("warning")
+    told += [counted(len(errors), "error")] if errors else []
+    told += [counted(len(warnings), "warning")] if warnings else []
+    return " · ".join(told)
+
+
+def stage_slot(of: StageSlot) -> str:
+    """`hidden_states (13 items)`, `attentions ()`."""
+    if not of.items:
+        return name(of.name) + (" ()" if of.items == 0 else "")
+    return f"{name(of.name)} ({counted(of.items, 'item')})"
+
+
+def stage_index(of: StageSlot) -> str:
+    """`[0]`, or nothing for a field that takes no index."""
+    return "" if of.index is None else f"[{of.index}]"
+
+
+def goes(of: StageSlot) -> str:
+    """Where it is found again, and what else is known of it."""
+    reaches = f"→ {', '.join(sentence(each) for each in of.reaches)}" if of.reaches else ""
+    return " · ".join(each for each in (reaches, sentence(of.note or "")) if each)
+
+
+def score(of: Prediction, each: Score) -> tuple[str, ...]:
+    """A label's probability and its logit, or the value itself for a regression."""
+    logit = "not finite" if each.logit is None else f"{each.logit:.4g}"
+    if of.function == "none":
+        return (f"value {logit}",)
+    chance = "not finite" if each.probability is None else f"{each.probability:.3f}"
+    return (chance, f"logit {logit}")
+
+
+def function(of: Prediction) -> str:
+    """How probabilities are made of the logits."""
+    return {
+        "softmax": "softmax of the logits: probabilities that sum to 1",
+        "sigmoid": "sigmoid of each logit: every label on its own",
+        "none": "the logits as they are: a regression",
+    }[of.function]

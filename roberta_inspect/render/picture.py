@@ -1,0 +1,96 @@
+"""A page as an SVG picture or an HTML page, from what Rich records."""
+
+from __future__ import annotations
+
+import io
+from html import escape
+
+from rich.console import Console, RenderableType
+from rich.terminal_theme import DEFAULT_TERMINAL_THEME, SVG_EXPORT_THEME
+
+SVG_WIDTH = 100
+"""Columns that are still readable at the width of a code host's page."""
+
+HTML_WIDTH = 120
+
+FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+"""Fonts of the reader's machine: a picture fetches nothing from elsewhere."""
+
+SVG = """\
+<svg class="rich-terminal" viewBox="0 0 {width} {height}" role="img" \
+xmlns="http://www.w3.org/2000/svg">
+<title>TITLE</title>
+<style>
+.{unique_id}-matrix {{ font-family: FONTS; font-size: {char_height}px; \
+line-height: {line_height}px; font-variant-east-asian: full-width; }}
+.{unique_id}-title {{ font-size: 18px; font-weight: bold; font-family: FONTS; }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+</clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
+
+HTML = """\
+<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>TITLE</title></head>
+<body>
+<pre style="font-family: FONTS; line-height: 1.35; padding: 1em; overflow-x: auto; \
+color: {foreground}; background-color: {background}">{code}</pre>
+</body>
+</html>
+"""
+
+
+def svg(renderable: RenderableType, *, title: str, width: int | None = None) -> str:
+    """A picture of a terminal that shows `renderable`; the same bytes every time.
+
+    Args:
+        renderable: what is shown.
+        title: of the window; plain text.
+        width: columns.
+    """
+    return _recorded(renderable, width or SVG_WIDTH).export_svg(
+        title=title,
+        theme=SVG_EXPORT_THEME,
+        code_format=_filled(SVG, title),
+        unique_id=title.replace(" ", "-"),
+    )
+
+
+def html(renderable: RenderableType, *, title: str, width: int | None = None) -> str:
+    """A page that shows `renderable`, styled inline so that a notebook can embed it."""
+    return _recorded(renderable, width or HTML_WIDTH).export_html(
+        theme=DEFAULT_TERMINAL_THEME, code_format=_filled(HTML, title), inline_styles=True
+    )
+
+
+def _filled(template: str, title: str) -> str:
+    shown = escape(title).replace("{", "{{").replace("}", "}}")
+    return template.replace("FONTS", FONTS).replace("TITLE", shown)
+
+
+def _recorded(renderable: RenderableType, width: int) -> Console:
+    console = Console(
+        record=True,
+        width=width,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        no_color=False,
+        legacy_windows=False,
+    )
+    console.print(renderable)
+    return console

@@ -1,0 +1,145 @@
+"""Where each output is: at which index of which call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from roberta_inspect.records import Call, OutputMap
+from roberta_inspect.render import phrases
+from roberta_inspect.render.page import LABEL, block, rows
+from roberta_inspect.text import safe
+
+GAP = (0, 2, 0, 0)
+
+HEAD = 3
+"""Lines above the first name: `return_dict`, the container, the labels."""
+
+LEGEND: dict[str, tuple[str, str]] = {
+    "+1": (r" [+-]\d", "places further than without labels: the loss comes first"),
+    "[i] ()": (r"\] \(\)", "an empty tuple: it takes an index and holds nothing"),
+    "[i] None": (r"\] None", "None that takes an index"),
+    "[i] 1×None": (r"×None", "a tuple, and so many of its items are None"),
+    "None": (r"^None", "an attribute that is None and takes no index"),
+    "absent": (r"^absent", "the container has no place for it"),
+    "raised": (r"^raised", "the call raised an exception: see the findings"),
+}
+"""Sign → how to find it in a cell, and what it means; only those that occur are explained."""
+
+ABSENT = "–"
+"""`absent`, where there are many columns."""
+
+STYLES = {ABSENT: "dim", "None": "dim", "absent": "dim", "raised": "bold red"}
+
+
+def places(of: OutputMap) -> Group:
+    """The four calls side by side, one row per name."""
+    halves = [list(calls) for _, calls in groupby(of.main_calls, lambda call: call.return_dict)]
+    return block("Where each output is", _SideBySide(of, halves), *_legend(of, of.main_calls))
+
+
+def combinations(of: OutputMap) -> Group:
+    """Every combination of the flags, one column per call: how each index moves."""
+    ordered = sorted(of.calls, key=lambda call: (not call.return_dict, *call.key[2:], call.labels))
+    parts: list[RenderableType] = []
+    for return_dict, calls in groupby(ordered, lambda call: call.return_dict):
+        parts += [Text(f"  return_dict={return_dict}", "bold"), _combinations(of, list(calls))]
+    parts += [Text(), Text(f"  {ABSENT} absent: the container has no place for it", "dim")]
+    return block("How each index moves with the flags", *parts)
+
+
+def _combinations(of: OutputMap, calls: Sequence[Call]) -> Table:
+    flags = {
+        "with labels": [call.labels for call in calls],
+        "with hidden_states": [call.output_hidden_states for call in calls],
+        "with attentions": [call.output_attentions for call in calls],
+    }
+    grid = Table.grid(padding=GAP)
+    for flag, given in flags.items():
+        grid.add_row(
+            Text(f"  {flag}", "dim"), *(Text("yes" if on else "no", "dim") for on in given)
+        )
+    for name in of.names:
+        told = (phrases.place(call, name) for call in calls)
+        cells = (_styled(ABSENT if place == "absent" else place) for place in told)
+        grid.add_row(Text(f"  {phrases.name(name)}", "bold"), *cells)
+    return grid
+
+
+class _SideBySide:
+    """Both values of `return_dict` beside each other where the width allows it, else below."""
+
+    def __init__(self, of: OutputMap, halves: Sequence[Sequence[Call]]) -> None:
+        self.of = of
+        self.halves = halves
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = _named(self.of, self.halves)
+        needed = Measurement.get(console, options.update(max_width=10_000), wide).maximum
+        if needed <= options.max_width:
+            yield wide
+        else:
+            yield from (_named(self.of, [calls]) for calls in self.halves)
+
+
+def _named(of: OutputMap, halves: Sequence[Sequence[Call]]) -> Table:
+    """The names, and beside them the calls."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(min_width=LABEL)
+    names = [Text(f"  {phrases.name(name)}", "bold") for name in of.names]
+    grid.add_row(Group(*([Text()] * HEAD), *names), *(_half(of, calls) for calls in halves))
+    return grid
+
+
+def _half(of: OutputMap, calls: Sequence[Call]) -> Group:
+    """One row per name; the keys too, where the containers have them."""
+    containers = dict.fromkeys(phrases.name(call.container) for call in calls if call.container)
+    keyed = any(slot.key for call in calls for slot in call.slots)
+    grid = Table.grid(padding=GAP)
+    for _ in range(len(calls) + keyed):
+        grid.add_column(no_wrap=True)
+    heads = [
+        *(["by name"] if keyed else []),
+        *("labels" if call.labels else "no labels" for call in calls),
+    ]
+    grid.add_row(*(Text(head, "dim") for head in heads))
+    for name in of.names:
+        keys = [Text(_key(calls, name), "cyan")] if keyed else []
+        cells = [
+            _styled(phrases.place(each, name), phrases.moved(of, each, name)) for each in calls
+        ]
+        grid.add_row(*keys, *cells)
+    title = Text(f"return_dict={calls[0].return_dict}", "bold")
+    return Group(title, Text(" or ".join(containers), "dim"), grid)
+
+
+def _key(calls: Sequence[Call], name: str) -> str:
+    """How to reach a name in these calls, as what follows `outputs`: `.logits`."""
+    found = (slot for call in calls for slot in call.slots if slot.name == name and slot.key)
+    return ", ".join(dict.fromkeys(safe(slot.access.removeprefix("outputs")) for slot in found))
+
+
+def _styled(place: str, moved: str = "") -> Text:
+    return Text.assemble((place, STYLES.get(place, "")), (moved, "bold yellow"))
+
+
+def _legend(of: OutputMap, calls: Sequence[Call]) -> Iterator[RenderableType]:
+    cells = [
+        phrases.place(call, name) + phrases.moved(of, call, name)
+        for call in calls
+        for name in of.names
+    ]
+    told = {
+        sign: words
+        for sign, (sought, words) in LEGEND.items()
+        if any(re.search(sought, cell) for cell in cells)
+    }
+    if told:
+        yield Text()
+        yield rows((Text(f"  {sign}", "dim"), Text(words, "dim")) for sign, words in told.items())

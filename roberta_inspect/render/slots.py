@@ -1,0 +1,83 @@
+"""What each output is: shape, meaning, origin, and what proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from roberta_inspect.records import OutputMap, Proof, Slot
+from roberta_inspect.render import phrases
+from roberta_inspect.render.page import STATUS, Remark, block, rows
+
+Row = tuple[Text, RenderableType]
+
+MOST_RUNS = 12
+"""Lines on the items of one slot; a model whose layers are all different would flood the page."""
+
+
+def slots(of: OutputMap) -> Group:
+    """One paragraph per name; proofs about no single slot come last."""
+    paragraphs = [row for name in of.names for row in _named(of, name)]
+    for name in dict.fromkeys(proof.slot for proof in of.proofs if proof.slot not in of.names):
+        paragraphs += [(_label(name), Text("all of them together")), *proofs(of.proofs_of(name))]
+    return block("What each output is", rows(paragraphs))
+
+
+def _named(of: OutputMap, name: str) -> Iterator[Row]:
+    for slot in of.shown(name):
+        yield _label(name), Text(phrases.what(slot), "bold")
+        yield from about(of, slot)
+    if not of.shown(name):
+        yield _label(name), Text("no call returned it", "dim")
+    yield from proofs(of.proofs_of(name))
+
+
+def _label(name: str) -> Text:
+    return Text(f"  {phrases.name(name)}", "bold cyan")
+
+
+def about(of: OutputMap, slot: Slot) -> Iterator[Row]:
+    """What is known of a slot itself: meaning, origin, items."""
+    if slot.meaning:
+        yield Text("    meaning", "dim"), Text(phrases.sentence(slot.meaning))
+    if slot.same_as:
+        yield Text("    same as", "dim"), Text(f"the same tensor as {phrases.name(slot.same_as)}")
+    if slot.kind == "tensor":
+        yield Text("    origin", "dim"), Text(phrases.made_by(slot, of.checkpoint.architecture))
+    lines = list(phrases.runs(slot.items, alike=phrases.alike(slot)))
+    for run in lines[:MOST_RUNS]:
+        yield Text(f"    {run.indices}", "dim"), Text(run.line)
+    if len(lines) > MOST_RUNS:
+        yield Text("    …", "dim"), Text(f"{len(lines) - MOST_RUNS:,} more kinds of items", "dim")
+
+
+def proofs(of: Sequence[Proof]) -> Iterator[Row]:
+    """One row per proof, its outcome in the margin, told once for neighbours that share it."""
+    for status, neighbours in groupby(of, lambda proof: proof.status):
+        mark, alike = STATUS[status], list(neighbours)
+        told: Iterable[RenderableType] = (
+            _untested(alike) if status == "not-tested" else map(_tested, alike)
+        )
+        for number, content in enumerate(told):
+            yield (
+                Text(f"    {mark.sign if number else f'{mark.sign} {mark.word}'}", mark.style),
+                content,
+            )
+
+
+def _tested(proof: Proof) -> Remark:
+    refuted = proof.status == "refuted"
+    return Remark(
+        Text(phrases.sentence(proof.claim), "bold" if refuted else ""),
+        Text(phrases.sentence(proof.detail), "red" if refuted else "dim"),
+    )
+
+
+def _untested(of: Sequence[Proof]) -> Iterator[Text]:
+    """The claims that share a reason, and the reason."""
+    for reason, alike in groupby(of, lambda proof: proof.detail):
+        claims = "; ".join(phrases.sentence(proof.claim) for proof in alike)
+        yield Text.assemble((phrases.sentence(reason), "yellow"), f": {claims}")
