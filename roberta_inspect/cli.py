@@ -273,7 +273,14 @@ def tree(
         int | None,
         typer.Option(min=0, help="Show modules down to this depth.", show_default=False),
     ] = None,
-    attention: AttentionOption = None,
+    attention: Annotated[
+        Attention | None,
+        typer.Option(
+            "--attention",
+            help="Attention implementation; unless given, eager: it hands back attentions.",
+            show_default=False,
+        ),
+    ] = None,
     allow_missing_head: MissingHead = False,
     format: Annotated[TreeFormat, typer.Option(help="How to write the tree.")] = TreeFormat.table,
     output: Output = None,
@@ -301,8 +308,12 @@ def tree(
 
 @app.command()
 def diff(
-    left: Annotated[str, typer.Argument(help="A saved map (JSON) or a checkpoint.")],
-    right: Annotated[str, typer.Argument(help="A saved map (JSON) or a checkpoint.")],
+    left: Annotated[
+        str, typer.Argument(metavar="LEFT", help="A saved map (JSON) or a checkpoint.")
+    ],
+    right: Annotated[
+        str, typer.Argument(metavar="RIGHT", help="A saved map (JSON) or a checkpoint.")
+    ],
     values: Annotated[
         bool, typer.Option("--values", help="Also compare what the tensors hold.")
     ] = False,

@@ -31,7 +31,9 @@ def state(model: Any) -> dict[str, Any]:
     """Everything about a live model that a call could change."""
     return {
         "attributes": [sorted(module.__dict__) for module in model.modules()],
-        "hooks": [[list(getattr(each, name).items()) for name in HOOKS] for each in model.modules()],
+        "hooks": [
+            [list(getattr(each, name).items()) for name in HOOKS] for each in model.modules()
+        ],
         "training": [module.training for module in model.modules()],
         "config": model.config.to_dict(),
         "private config": dict(model.config.__dict__),
@@ -79,21 +81,24 @@ def test_a_live_model_is_as_before_after_a_call_that_raised(aspect: str) -> None
     assert state(model)[aspect] == before
 
 
-def test_a_hook_added_afterwards_is_seen_by_the_hidden_states() -> None:
-    """Capture hooks that transformers left behind would record what a later hook replaces."""
-    model = tiny_model(num_hidden_layers=3)
-    inspect(model)
-    layer = model.roberta.encoder.layer[0]
+def doubled(_: Any, __: Any, output: Any) -> Any:
+    return (output[0] * 2, *output[1:]) if isinstance(output, tuple) else output * 2
 
-    def doubled(_: Any, __: Any, output: Any) -> Any:
-        return (output[0] * 2, *output[1:]) if isinstance(output, tuple) else output * 2
 
-    layer.register_forward_hook(doubled)
-    probe = synthetic(model.config)
-    seen = observe(model, probe, EVERYTHING)
+def recorded_is_read(model: Any) -> bool:
+    """Whether hidden_states[1] is what layer 1 read, with a hook of the user's on layer 0."""
+    model.roberta.encoder.layer[0].register_forward_hook(doubled)
+    seen = observe(model, synthetic(model.config), EVERYTHING)
     read = seen.trace.visit("roberta.encoder.layer.1")
     assert read is not None
-    assert torch.equal(seen.output.hidden_states[1], read.hidden_states)
+    return torch.equal(seen.output.hidden_states[1], read.hidden_states)
+
+
+def test_a_hook_added_afterwards_is_recorded_as_on_a_new_model() -> None:
+    """Capture hooks that transformers left behind would record what a later hook replaces."""
+    inspected = tiny_model(num_hidden_layers=3)
+    inspect(inspected)
+    assert recorded_is_read(inspected) == recorded_is_read(tiny_model(num_hidden_layers=3))
 
 
 def test_the_call_that_raises_is_recorded_with_where() -> None:
