@@ -63,7 +63,10 @@ def value(evidence: Evidence) -> Outcome | None:
     loss, logits = evidence.tensor("loss"), evidence.tensor("logits")
     expected = _expected(evidence, kind, mean=True)
     if expected is None:
-        raise NotTestedError(f"{KINDS[kind].function} does not take these labels")
+        raise NotTestedError(
+            f"{KINDS[kind].function} does not take logits of shape {tuple(logits.shape)} with "
+            f"labels of shape {tuple(evidence.probe.labels.shape)}"
+        )
     if expected.value.isnan() and loss.isnan().all():
         raise NotTestedError(f"the loss is NaN: {_ignored(evidence) or 'so are the logits'}")
     found = judged(loss, expected, place="loss")
@@ -163,11 +166,9 @@ def _alternatives(evidence: Evidence) -> Iterator[tuple[str, Estimate]]:
 
 
 def _expected(evidence: Evidence, kind: str, *, mean: bool) -> Estimate | None:
-    """The loss of that kind in float64; `None` where it does not take these labels."""
+    """The loss of that kind in float64; `None` where it does not take these tensors."""
     logits, labels = evidence.tensor("logits"), evidence.probe.labels
-    if logits.ndim != 2:
-        raise NotTestedError(f"the logits are of shape {tuple(logits.shape)}, not one row each")
-    terms = _terms(exact(logits), labels.detach().cpu(), kind)
+    terms = _terms(exact(logits), labels.detach().cpu(), kind) if logits.ndim == 2 else None
     return None if terms is None else terms.reduced(logits.dtype, mean=mean)
 
 
