@@ -10,7 +10,7 @@ import re
 import pages
 import pytest
 
-from roberta_inspect.claims.claim import CLAIMS
+from roberta_inspect.claims import CLAIMS
 from roberta_inspect.findings import IDS
 
 FINDINGS = pages.ROOT / "docs" / "findings.md"
