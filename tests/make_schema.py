@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import roberta_inspect
+from roberta_inspect.differences import Report
 from roberta_inspect.records import SCHEMA, ModuleTree, OutputMap
 
 FOLDER = Path(roberta_inspect.__file__).parent / "schema"
-FILES = {"map.json": OutputMap, "tree.json": ModuleTree}
+FILES = {"map.json": OutputMap, "tree.json": ModuleTree, "diff.json": Report}
 TITLES = {
     "map.json": "What roberta-inspect run --format json writes",
     "tree.json": "What roberta-inspect tree --format json writes",
+    "diff.json": "What roberta-inspect diff --format json writes",
 }
 PLAIN = {str: "string", int: "integer", bool: "boolean", float: "number"}
 ROW = {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]}

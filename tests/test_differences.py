@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -496,6 +498,13 @@ def test_a_file_that_is_no_map_is_refused(tmp_path: Any) -> None:
 def test_a_difference_reads_as_its_sentence() -> None:
     one = Difference(id="x", where="here", message="a was b, is c", consequence="mind it")
     assert str(one) == "here: a was b, is c: mind it."
+
+
+def test_the_page_on_json_lists_every_kind_of_difference() -> None:
+    page = Path(__file__).parent.parent / "docs" / "json.md"
+    table = page.read_text(encoding="utf-8").split("| Difference | What differs |\n")[1]
+    seen = {each.id for left, right, _ in CASES.values() for each in diff(left, right)}
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.M)) == {*seen, "values"}
 
 
 EMPTIED = report(BASE, replace(with_slot("attentions", items=()), versions=ALIKE.versions))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import collections.abc
 import json
+import re
 import types
 import typing
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -132,7 +134,7 @@ def test_the_number_of_the_schema_comes_first() -> None:
     assert [next(iter(made.to_dict())) for made in (BASE, TREE)] == ["schema", "schema"]
 
 
-QUIET = settings(derandomize=True, deadline=None, max_examples=60, database=None)
+QUIET = settings(derandomize=True, deadline=None, max_examples=40, database=None)
 PLAIN = {
     str: st.text(max_size=5),
     int: st.integers(),
@@ -185,7 +187,7 @@ JSON = st.recursive(
 )
 
 
-@settings(QUIET, max_examples=300)
+@settings(QUIET, max_examples=200)
 @given(data=st.data())
 def test_a_map_with_anything_in_one_place_is_a_map_or_refused(data: st.DataObject) -> None:
     whole = BASE.to_dict()
@@ -210,3 +212,13 @@ def map_or_refusal(text: str) -> OutputMap | CannotInspectError:
         return OutputMap.from_json(text)
     except CannotInspectError as error:
         return error
+
+
+def properties(name: str) -> set[str]:
+    return {key for each in schema(name)["$defs"].values() for key in each["properties"]}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_page_names_every_field(name: str) -> None:
+    page = Path(__file__).parent.parent / "docs" / "json.md"
+    assert properties(name) - set(re.findall(r"`(\w+)`", page.read_text(encoding="utf-8"))) == set()
