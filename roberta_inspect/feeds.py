@@ -1,0 +1,54 @@
+"""Which modules feed which slot: by the identity of the tensor that stands in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from typing import Any
+
+import torch
+
+from roberta_inspect.observe import Trace, tensors_in
+from roberta_inspect.releases import cache_layers
+
+
+def feeds_of(slots: Mapping[str, Any], trace: Trace, ran: Set[str]) -> dict[str, tuple[str, ...]]:
+    """Path of a module → the places (`logits`, `hidden_states[3]`) that it feeds, in their order.
+
+    `slots` are the named values of one call, `ran` the paths of the modules whose `forward` ran in
+    it. A module feeds a place when the tensor there was made by it or by a module inside it;
+    the encoder, the base model and the model hold all of them, so they feed only what nobody
+    inside them returned.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for name, value in slots.items():
+        for place, tensor in _places(name, value):
+            for path in _makers(tensor, trace, ran):
+                found.setdefault(path, {})[place] = None
+    return {path: tuple(places) for path, places in found.items()}
+
+
+def _places(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(value, torch.Tensor):
+        yield name, value
+        return
+    layers = cache_layers(value)
+    elements = layers if layers is not None else value
+    if isinstance(elements, tuple | list):
+        for index, each in enumerate(elements):
+            for tensor in tensors_in(each):
+                yield f"{name}[{index}]", tensor
+
+
+def _makers(tensor: torch.Tensor, trace: Trace, ran: Set[str]) -> tuple[str, ...]:
+    """The module that made the tensor, those around it, and the last that handed it on."""
+    chain = trace.returned_by(tensor)
+    makers = [path for path in chain if path not in trace.stages] or list(chain)
+    if not makers:
+        return ()
+    inside = [path for path in _around(makers[0]) if path in ran and path not in trace.stages]
+    return tuple(dict.fromkeys([makers[0], *inside, makers[-1]]))
+
+
+def _around(path: str) -> Iterator[str]:
+    while path := path.rpartition(".")[0]:
+        yield path

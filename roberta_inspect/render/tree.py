@@ -1,0 +1,279 @@
+"""The module tree: one line per module, alike ones folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from roberta_inspect.folding import cut, folded
+from roberta_inspect.records import Finding, ModuleTree, Node
+from roberta_inspect.render import markdown, phrases
+from roberta_inspect.render.findings import findings
+from roberta_inspect.render.header import DOUBT, VERDICT
+from roberta_inspect.render.page import LEVEL, rows
+from roberta_inspect.text import counted, safe, storage
+
+WIDE = 120
+"""Columns from which there is room for arguments and bytes."""
+
+MOST_FEEDS = 6
+"""Slots of one module that are named."""
+
+_MEASURE = Console(width=WIDE, color_system=None)
+"""Rich breaks lines with a console at hand; nothing is ever printed on this one."""
+
+
+def tree_table(
+    tree: ModuleTree, *, expand: bool = False, depth: int | None = None
+) -> RenderableType:
+    """`tree` as Rich shows it: what was read, the modules, the shapes they return, the findings.
+
+    Args:
+        tree: what `module_tree` made.
+        expand: every module on a line of its own, alike siblings too.
+        depth: how many levels below the model are shown; `None` for all.
+    """
+    root = _shown(tree.root, expand, depth)
+    letters = _letters(root)
+    parts: list[RenderableType] = [
+        _head(tree),
+        _Modules(tuple(_lines(root, expand)), letters, expand),
+    ]
+    if letters:
+        parts.append(
+            _Flow(
+                tuple(
+                    Text.assemble((f"{letter} ", "bold"), shape)
+                    for shape, letter in letters.items()
+                )
+            )
+        )
+    told = _told(tree)
+    return Group(*parts, *([findings(told)] if told else []))
+
+
+def tree_markdown(tree: ModuleTree, *, expand: bool = False, depth: int | None = None) -> str:
+    """`tree` as Markdown: one row per module, under the path that `named_modules()` gives it."""
+    rows = [
+        [
+            markdown.code(safe(path) or "the model"),
+            markdown.code(safe(node.repr)),
+            _parameters(node),
+            _size(node),
+            "<br>".join(markdown.code(entry) for entry in node.output),
+            ", ".join(markdown.code(phrases.name(each)) for each in node.feeds),
+            markdown.escaped(safe(node.note or "")),
+        ]
+        for path, node in _paths(_shown(tree.root, expand, depth))
+    ]
+    heads = ["module", "class", "parameters", "size", "returns", "feeds", ""]
+    told = [
+        f"- {LEVEL[each.level].sign} {markdown.code(each.id)}: "
+        + markdown.escaped(phrases.sentence(f"{each.message}. {each.hint or ''}".strip()))
+        for each in _told(tree)
+    ]
+    return "\n".join(
+        [
+            f"## roberta-inspect tree: {markdown.escaped(phrases.checkpoint(tree.checkpoint))}",
+            "",
+            *(f"{label}: {markdown.escaped(said)}  " for label, said in _facts(tree).items()),
+            "",
+            *markdown.table(heads, rows),
+            *told,
+            *([""] if told else []),
+        ]
+    )
+
+
+def _told(tree: ModuleTree) -> list[Finding]:
+    """The findings; that there are no weights stands in the head already."""
+    return [each for each in tree.findings if each.id != "no-weights"]
+
+
+def _paths(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
+    yield path, node
+    for child in node.children:
+        name = f"{{{child.name} … {child.last}}}" if child.last else child.name
+        yield from _paths(child, f"{path}.{name}" if path else name)
+
+
+def _shown(root: Node, expand: bool, depth: int | None) -> Node:
+    whole = root if expand else folded(root)
+    return whole if depth is None else cut(whole, depth)
+
+
+def _head(tree: ModuleTree) -> Table:
+    mark = VERDICT.get(tree.checkpoint.weights.verdict, DOUBT)
+    said = {label: Text(words) for label, words in _facts(tree).items()}
+    said["Weights"] = Text.assemble((f"{mark.sign} ", mark.style), said["Weights"])
+    return rows((Text(label, "bold"), words) for label, words in said.items())
+
+
+def _facts(tree: ModuleTree) -> dict[str, str]:
+    inspected = [
+        safe(tree.checkpoint.source),
+        counted(tree.checkpoint.num_labels, "label"),
+        f"transformers {phrases.name(tree.versions.transformers)}",
+        f"attention {phrases.name(tree.attention)}",
+    ]
+    weights = phrases.weights(tree.checkpoint.weights)
+    return {"Checkpoint": " · ".join(inspected), "Weights": weights}
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One module: the guides before its name, those below it, what it is called there, and its
+    dtype where modules beside it have another."""
+
+    guide: str
+    below: str
+    name: str
+    node: Node
+    dtype: str | None
+
+
+def _lines(root: Node, expand: bool) -> Iterator[_Line]:
+    def walk(node: Node, name: str, guide: str, below: str, around: Node) -> Iterator[_Line]:
+        children = [(name, child) for name, child in _children(node, expand)]
+        mixed = len(around.dtypes) > 1 and len(node.dtypes) == 1
+        under = f"{below}│ " if children else f"{below}  "
+        yield _Line(guide, under, name, node, node.dtypes[0] if mixed else None)
+        for number, (name, child) in enumerate(children, start=1):
+            branch, on = ("└ ", "  ") if number == len(children) else ("├ ", "│ ")
+            yield from walk(child, name, below + branch, below + on, node)
+
+    yield from walk(root, "", "", "", root)
+
+
+def _children(node: Node, expand: bool) -> Iterator[tuple[str, Node]]:
+    """The lines below a node. Folded, a list is no line of its own: its members carry its name."""
+    for child in node.children:
+        name = phrases.name(child.name)
+        if child.cls == "ModuleList" and child.children and not expand:
+            for each in child.children:
+                last = f" … {name}.{phrases.name(each.last)}" if each.last else ""
+                yield f"{name}.{phrases.name(each.name)}{last}", each
+        else:
+            yield (f"{name} … {phrases.name(child.last)}" if child.last else name), child
+
+
+def _letters(root: Node) -> dict[str, str]:
+    """Shape → the letter that stands for it in the column, in the order of the lines."""
+    shapes = dict.fromkeys(
+        shape for node in root.walk() for _, shape in map(_counted, node.output) if shape != "()"
+    )
+    return {shape: _letter(number) for number, shape in enumerate(shapes)}
+
+
+def _letter(number: int) -> str:
+    alphabet = "abcdefghijklmnopqrstuvwxyz"
+    return alphabet[number % 26] * (number // 26 + 1)
+
+
+def _counted(entry: str) -> tuple[str, str]:
+    """`13 × (…)` as `13×` and the shape."""
+    count, times, shape = entry.rpartition(" × ")
+    return f"{count}{times.strip()}", shape
+
+
+@dataclass(frozen=True)
+class _Modules:
+    """The lines of the tree, laid out for the width that there is."""
+
+    lines: tuple[_Line, ...]
+    letters: Mapping[str, str]
+    expand: bool
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = options.max_width >= WIDE
+        sides = [self._sides(line.node, wide) for line in self.lines]
+        heads = ["parameters", "size", "returns"] if wide else ["parameters", "returns"]
+        taken = sum(
+            2 + max(len(head), *(len(side[column]) for side in sides))
+            for column, head in enumerate(heads)
+        )
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+        table.add_column("module", no_wrap=True)
+        for head in heads:
+            table.add_column(head, justify="left" if head == "returns" else "right", no_wrap=True)
+        for line, side in zip(self.lines, sides, strict=True):
+            text = self._module(line, options.max_width - taken, wide or self.expand)
+            table.add_row(text, *map(Text, side))
+        yield table
+
+    def _sides(self, node: Node, wide: bool) -> list[str]:
+        entries = [_counted(entry) for entry in node.output]
+        returns = [
+            f"{count}{self.letters.get(shape, shape)}"
+            for count, shape in entries
+            if wide or not count
+        ]
+        rest = ["…"] if len(returns) < len(entries) else []
+        return [_parameters(node), *([_size(node)] if wide else []), ", ".join([*returns, *rest])]
+
+    def _module(self, line: _Line, width: int, arguments: bool) -> Text:
+        node = line.node
+        what = f"{_what(node, arguments)}{f' × {node.repeat}' if node.last else ''}"
+        named = f"{line.name}  " if line.name else ""
+        pieces = [Text.assemble((named, "bold"), (what, "" if named else "bold"))]
+        if line.dtype is not None:
+            pieces.append(Text(phrases.name(line.dtype), "yellow"))
+        if node.note is not None:
+            pieces.append(
+                Text(safe(node.note), "yellow" if node.in_checkpoint is False else "italic")
+            )
+        if node.feeds:
+            pieces.append(Text(f"→ {_fed(node.feeds)}", "cyan"))
+        told = _flowed(pieces, max(width - len(line.guide), 20))
+        guides = [line.guide, *[line.below] * (len(told) - 1)]
+        return Text("\n").join(
+            Text.assemble((guide, "dim"), part) for guide, part in zip(guides, told, strict=True)
+        )
+
+
+def _parameters(node: Node) -> str:
+    return f"{_times(node)}{node.each:,}" if node.parameters else ""
+
+
+def _size(node: Node) -> str:
+    return f"{_times(node)}{storage(node.bytes // node.repeat)}" if node.parameters else ""
+
+
+def _times(node: Node) -> str:
+    return f"{node.repeat} × " if node.repeat > 1 else ""
+
+
+def _what(node: Node, arguments: bool) -> str:
+    if not arguments:
+        return phrases.name(node.cls)
+    return safe(node.repr if not node.children else node.repr.removesuffix("()"))
+
+
+def _fed(feeds: Sequence[str]) -> str:
+    rest = [f"{len(feeds) - MOST_FEEDS:,} more"] if len(feeds) > MOST_FEEDS else []
+    return ", ".join([*map(phrases.name, feeds[:MOST_FEEDS]), *rest])
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """Pieces side by side, as many on a line as fit."""
+
+    pieces: tuple[Text, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from _flowed(self.pieces, options.max_width)
+
+
+def _flowed(pieces: Iterable[Text], width: int) -> list[Text]:
+    """`pieces` in lines of `width`, broken inside a piece only where one alone is longer."""
+    lines: list[Text] = []
+    for piece in pieces:
+        if lines and lines[-1].cell_len + 2 + piece.cell_len <= width:
+            lines[-1] = Text.assemble(lines[-1], "  ", piece)
+        else:
+            lines += piece.wrap(_MEASURE, width, overflow="fold")
+    return lines
