@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from roberta_inspect.differences.report import Difference, Report, Side
 from roberta_inspect.render.github import annotation
+from roberta_inspect.render.markdown import code, escaped, table
 from roberta_inspect.text import counted, safe
 
 
@@ -59,20 +58,25 @@ def verdict(report: Report) -> str:
 
 
 def differences_markdown(report: Report) -> str:
-    """A heading, both sides and a list: for a step summary or a comment on a pull request."""
+    """A heading, both sides and a table: for a step summary or a comment on a pull request."""
     lines = [
-        f"### roberta-inspect diff: {verdict(report)}",
+        f"### {'✓' if report.ok else '✗'} roberta-inspect diff: {verdict(report)}",
         "",
-        f"- left: {_escaped(side_words(report.left))}",
-        f"- right: {_escaped(side_words(report.right))}",
+        f"- left: {escaped(side_words(report.left))}",
+        f"- right: {escaped(side_words(report.right))}",
     ]
-    if not report.ok:
-        lines += ["", "| id | what differs | what that does |", "|---|---|---|"]
-    for each in report.differences:
-        likewise = f" Likewise: {'; '.join(each.also)}." if each.also else ""
-        what = _escaped(f"{each.where}: {each.message}.{likewise}")
-        lines.append(f"| {_escaped(each.id)} | {what} | {_escaped(each.consequence)} |")
-    return "\n".join(lines) + "\n"
+    rows = [
+        [code(each.id), escaped(_with_others(each)), escaped(each.consequence)]
+        for each in report.differences
+    ]
+    if rows:
+        lines += table(["", "what differs", "what that does"], rows)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _with_others(difference: Difference) -> str:
+    also = f" (likewise: {'; '.join(difference.also)})" if difference.also else ""
+    return f"{difference.where}: {difference.message}{also}"
 
 
 def differences_github(report: Report) -> str:
@@ -84,8 +88,3 @@ def differences_github(report: Report) -> str:
         for each in report.differences
     ]
     return "".join(f"{line}\n" for line in lines)
-
-
-def _escaped(text: str) -> str:
-    """The text as Markdown shows it: nothing of it is markup, and `|` ends no table cell."""
-    return re.sub(r"([\\`*_{}\[\]<>()#!|~&@])", r"\\\1", text)
