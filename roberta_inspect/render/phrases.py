@@ -126,7 +126,8 @@ def shape(of: Slot | Item) -> str:
     sizes = of.shape or ()
     if len(of.axes) != len(sizes):
         return f"({', '.join(f'{size:,}' for size in sizes)})"
-    return f"({', '.join(f'{axis} {size:,}' for axis, size in zip(of.axes, sizes, strict=True))})"
+    axes = zip(map(name, of.axes), sizes, strict=True)
+    return f"({', '.join(f'{axis} {size:,}' for axis, size in axes)})"
 
 
 def what(of: Slot | Item) -> str:
@@ -180,7 +181,9 @@ def _item(item: Item, *, shape_too: bool) -> str:
     if item.kind == "tensor" and not told:
         return "no module returned this very tensor"
     nested = [
-        f"{run.indices} {run.line}" for run in runs(item.items, alike=True) if item.kind != "tensor"
+        f"{run.indices}: {run.line}"
+        for run in runs(item.items, alike=True)
+        if item.kind != "tensor"
     ]
     return "; ".join([*told, *nested]) or what(item)
 

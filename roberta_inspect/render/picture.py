@@ -6,7 +6,7 @@ import io
 from html import escape
 
 from rich.console import Console, RenderableType
-from rich.terminal_theme import DEFAULT_TERMINAL_THEME, SVG_EXPORT_THEME
+from rich.terminal_theme import DEFAULT_TERMINAL_THEME, TerminalTheme
 
 SVG_WIDTH = 100
 """Columns that are still readable at the width of a code host's page."""
@@ -15,6 +15,22 @@ HTML_WIDTH = 120
 
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 """Fonts of the reader's machine: a picture fetches nothing from elsewhere."""
+
+THEME = TerminalTheme(
+    background=(30, 31, 36),
+    foreground=(236, 238, 240),
+    normal=[
+        (90, 94, 104),
+        (255, 107, 107),
+        (126, 211, 127),
+        (240, 200, 95),
+        (110, 170, 255),
+        (208, 150, 240),
+        (100, 205, 225),
+        (200, 204, 210),
+    ],
+)
+"""Light on dark; dimmed text keeps a contrast of more than 4.5 to the background."""
 
 SVG = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" role="img" \
@@ -64,7 +80,7 @@ def svg(renderable: RenderableType, *, title: str, width: int | None = None) -> 
     """
     return _recorded(renderable, width or SVG_WIDTH).export_svg(
         title=title,
-        theme=SVG_EXPORT_THEME,
+        theme=THEME,
         code_format=_filled(SVG, title),
         unique_id=title.replace(" ", "-"),
     )

@@ -8,12 +8,13 @@ from itertools import groupby
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from roberta_inspect.records import Call, OutputMap
 from roberta_inspect.render import phrases
-from roberta_inspect.render.page import LABEL, block, rows
+from roberta_inspect.render.page import LABEL, WIDEST_LABEL, block, rows
 from roberta_inspect.text import safe
 
 GAP = (0, 2, 0, 0)
@@ -91,9 +92,13 @@ class _SideBySide:
 def _named(of: OutputMap, halves: Sequence[Sequence[Call]]) -> Table:
     """The names, and beside them the calls."""
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(min_width=LABEL)
+    grid.add_column(min_width=LABEL, max_width=WIDEST_LABEL, no_wrap=True)
+    blocks = [
+        Padding(_half(of, calls), (0, 0, 0, 2 if place else 0))
+        for place, calls in enumerate(halves)
+    ]
     names = [Text(f"  {phrases.name(name)}", "bold") for name in of.names]
-    grid.add_row(Group(*([Text()] * HEAD), *names), *(_half(of, calls) for calls in halves))
+    grid.add_row(Group(*([Text()] * HEAD), *names), *blocks)
     return grid
 
 

@@ -20,10 +20,19 @@ MOST_RUNS = 12
 
 def slots(of: OutputMap) -> Group:
     """One paragraph per name; proofs about no single slot come last."""
-    paragraphs = [row for name in of.names for row in _named(of, name)]
-    for name in dict.fromkeys(proof.slot for proof in of.proofs if proof.slot not in of.names):
-        paragraphs += [(_label(name), Text("all of them together")), *proofs(of.proofs_of(name))]
-    return block("What each output is", rows(paragraphs))
+    others = dict.fromkeys(proof.slot for proof in of.proofs if proof.slot not in of.names)
+    paragraphs = [
+        *(_named(of, name) for name in of.names),
+        *([(_label(name), _of_no_slot(name)), *proofs(of.proofs_of(name))] for name in others),
+    ]
+    space = (Text(), Text())
+    spaced = [row for paragraph in paragraphs for row in (*paragraph, space)]
+    return block("What each output is", rows(spaced[:-1]))
+
+
+def _of_no_slot(name: str) -> Text:
+    together = "all of them together" if name == "outputs" else "in no main call"
+    return Text(together, "bold")
 
 
 def _named(of: OutputMap, name: str) -> Iterator[Row]:

@@ -1,0 +1,438 @@
+"""What `run` shows, in every format: goldens at the edges, and what must hold of any of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+from samples import (
+    ATTENTIONS,
+    DECODER,
+    EAGER,
+    FAKE,
+    HIDDEN_STATES,
+    HOSTILE,
+    LOSS,
+    MATRIX,
+    PAST_KEY_VALUES,
+    REFUTED,
+    SDPA,
+    call,
+    hostile,
+)
+
+from roberta_inspect.records import Item, OutputMap, Prediction, Score, Slot
+from roberta_inspect.render import phrases, rendered
+from roberta_inspect.render.explain import explanation
+from roberta_inspect.render.github import annotation
+from roberta_inspect.render.markdown import code, escaped
+from roberta_inspect.render.plain import plain
+from roberta_inspect.render.runs import folded
+
+GOLDENS = Path(__file__).parent / "goldens"
+MAPS = {
+    "eager": EAGER,
+    "sdpa": SDPA,
+    "matrix": MATRIX,
+    "decoder": DECODER,
+    "refuted": REFUTED,
+    "fake": FAKE,
+}
+FORMATS = ("table", "json", "markdown", "svg", "html", "github")
+
+
+def words(text: str) -> str:
+    """The text without line breaks and indentation."""
+    return " ".join(text.split())
+
+
+def same_as_golden(text: str, name: str) -> None:
+    path = GOLDENS / name
+    if os.environ.get("UPDATE_GOLDENS") == "1":
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8"), f"UPDATE_GOLDENS=1 rewrites {path.name}"
+
+
+@pytest.mark.parametrize("width", [80, 140])
+@pytest.mark.parametrize("name", MAPS)
+def test_table(name: str, width: int) -> None:
+    same_as_golden(rendered(MAPS[name], "table", width=width), f"{name}-{width}.txt")
+
+
+@pytest.mark.parametrize("name", ["eager", "decoder", "refuted", "matrix"])
+def test_markdown(name: str) -> None:
+    same_as_golden(rendered(MAPS[name], "markdown"), f"{name}.md")
+
+
+@pytest.mark.parametrize("name", ["eager", "refuted"])
+def test_github(name: str) -> None:
+    same_as_golden(rendered(MAPS[name], "github"), f"{name}.github.txt")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+@pytest.mark.parametrize("of", [*MAPS.values(), hostile(), hostile(MATRIX)])
+def test_no_line_is_wider_than_the_page_or_ends_in_spaces(of: OutputMap, width: int) -> None:
+    for line in rendered(of, "table", width=width).splitlines():
+        assert cell_len(line) <= width
+        assert line == line.rstrip()
+
+
+@pytest.mark.parametrize("width", [80, 140])
+@pytest.mark.parametrize("of", MAPS.values(), ids=MAPS)
+def test_the_table_tells_every_access_proof_and_finding(of: OutputMap, width: int) -> None:
+    text = words(rendered(of, "table", width=width))
+    for each in of.main_calls:
+        for slot in each.slots:
+            assert slot.access.removeprefix("outputs") in text
+    for proof in of.proofs:
+        assert proof.claim in text
+        assert proof.detail in text
+    for finding in of.findings:
+        assert f"{finding.id}: {finding.message}" in text
+        assert finding.hint is None or f"Hint: {finding.hint}" in text
+
+
+@pytest.mark.parametrize("of", MAPS.values(), ids=MAPS)
+def test_the_table_marks_every_outcome_in_words(of: OutputMap) -> None:
+    text = rendered(of, "table", width=140)
+    for status, word in (("refuted", "✗ refuted"), ("proved", "✓ proved")):
+        assert (word in text) == bool(of.proofs_with(status))
+    assert ("· not tested" in text) == bool(of.proofs_with("not-tested"))
+    counts = re.search(r"(\d+) proofs? holds? · (\d+) refuted · (\d+) not tested", text)
+    assert counts is not None
+    assert sum(map(int, counts.groups())) == len(of.proofs)
+    assert text.splitlines()[-1][0] == ("✓" if of.ok else "✗")
+
+
+@pytest.mark.parametrize("of", MAPS.values(), ids=MAPS)
+def test_the_markdown_tells_every_access_proof_and_finding(of: OutputMap) -> None:
+    text = rendered(of, "markdown")
+    for each in of.main_calls:
+        for slot in each.slots:
+            assert code(slot.access) in text
+    for proof in of.proofs:
+        assert f"| {escaped(proof.claim)} | {escaped(proof.detail)} |" in text
+    for finding in of.findings:
+        assert f"| {code(finding.id)} | {escaped(finding.message)} |" in text
+
+
+@pytest.mark.parametrize("of", [*MAPS.values(), hostile()])
+def test_the_markdown_tables_have_as_many_cells_in_every_row(of: OutputMap) -> None:
+    tables = re.findall(r"(?:^\|.*\|$\n)+", rendered(of, "markdown"), flags=re.MULTILINE)
+    assert len(tables) >= 4
+    for table in tables:
+        cells = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(cells) == 1, table
+
+
+@pytest.mark.parametrize("of", [EAGER, MATRIX])
+def test_the_columns_of_the_places_line_up(of: OutputMap) -> None:
+    lines = rendered(of, "table", width=80).splitlines()
+    heads = next(line for line in lines if "by name" in line)
+    logits = next(line for line in lines if line.startswith("  logits"))
+    starts = [found.start() for found in re.finditer(r"(no )?labels", heads)]
+    assert [logits[start : start + 3] for start in starts] == ["[0]", "[1]", "[0]", "[1]"]
+
+
+PLACES: list[tuple[str, OutputMap, bool, bool, str]] = [
+    ("loss", SDPA, True, False, "None"),
+    ("loss", SDPA, False, False, "absent"),
+    ("loss", SDPA, False, True, "[0]"),
+    ("attentions", SDPA, False, True, "[3] ()"),
+    ("attentions", EAGER, False, True, "[3]"),
+    ("attentions", DECODER, False, True, "[4] 1×None"),
+    ("past_key_values", DECODER, True, True, "absent"),
+    ("logits", REFUTED, False, True, "raised"),
+]
+
+
+@pytest.mark.parametrize(("name", "of", "return_dict", "labels", "told"), PLACES)
+def test_none_absent_empty_and_holes_are_told_apart(
+    name: str, of: OutputMap, return_dict: bool, labels: bool, told: str
+) -> None:
+    assert phrases.place(of.call(return_dict=return_dict, labels=labels), name) == told
+
+
+def test_a_place_of_the_tuple_that_is_none_has_its_index() -> None:
+    slot = Slot(index=1, name="past", key=None, access="outputs[1]", kind="none")
+    assert phrases.place(replace(EAGER.calls[2], slots=(slot,)), "past") == "[1] None"
+
+
+@pytest.mark.parametrize(
+    ("of", "told"),
+    [
+        (Slot(index=0, name="", key=None, access="", **LOSS), "() float32"),
+        (
+            Slot(index=0, name="", key=None, access="", **HIDDEN_STATES),
+            "tuple of 13 × (batch_size 2, sequence_length 7, hidden_size 768) float32",
+        ),
+        (
+            Slot(index=0, name="", key=None, access="", **PAST_KEY_VALUES),
+            "tuple of 12 × tuple of 2 × (batch_size 2, num_heads 12, key_length 7, head_size 64) "
+            "float32",
+        ),
+        (Item(index=0, kind="cache"), "an empty cache"),
+        (Item(index=0, kind="tensor", shape=(2, 3), dtype="int64"), "(2, 3) int64"),
+    ],
+)
+def test_what_a_slot_holds(of: Slot | Item, told: str) -> None:
+    assert phrases.what(of) == told
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([], []),
+        (["a", "b"], ["[0] a", "[1] b"]),
+        (["same", "same"], ["[0] … [1] same"]),
+        (["layer.0", "layer.1", "layer.2"], ["[0] … [2] layer.0 … 2"]),
+        (["layer.0.self", "layer.1.self"], ["[0] … [1] layer.{0 … 1}.self"]),
+        (["layer.1", "layer.0"], ["[0] layer.1", "[1] layer.0"]),
+        (["e", "layer.0", "layer.1", "x"], ["[0] e", "[1] … [2] layer.0 … 1", "[3] x"]),
+        (["layer.0 h[1]", "layer.1 h[2]"], ["[0] … [1] layer.0 … 1 h[1 … 2]"]),
+        (["layer.0", "layer.1", "layer.1"], ["[0] … [1] layer.0 … 1", "[2] layer.1"]),
+    ],
+)
+def test_runs_are_folded(lines: list[str], told: list[str]) -> None:
+    assert [f"{run.indices} {run.line}" for run in folded(lines)] == told
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (["<s>", "hi", "</s>"], ["0 <s>", "1 hi", "2 </s>"]),
+        (["a", "<pad>", "<pad>", "<pad>"], ["0 a", "1 … 3 <pad>"]),
+        (
+            [f"t{i}" for i in range(500)],
+            [*(f"{i} t{i}" for i in range(38)), "… 460 more …", "498 t498", "499 t499"],
+        ),
+    ],
+)
+def test_which_token_each_position_is(row: list[str], told: list[str]) -> None:
+    assert phrases.tokens(row) == told
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("of", [hostile(EAGER), hostile(MATRIX)])
+def test_nothing_hostile_reaches_the_reader(of: OutputMap, form: str) -> None:
+    text = rendered(of, form)
+    shown = text.replace("\n", "")
+    bad = {hex(ord(each)) for each in shown if unicodedata.category(each) in {"Cc", "Cf", "Co"}}
+    assert not bad
+    assert HOSTILE not in text
+
+
+def test_a_hostile_name_starts_no_workflow_command() -> None:
+    lines = rendered(hostile(), "github").splitlines()
+    assert [line.partition(" ")[0] for line in lines] == ["::error", "✗"]
+    title, _, message = lines[0].removeprefix("::error title=").partition("::")
+    assert not set(title) & set(":,\r\n")
+    assert "%0A" in message
+    assert "##[" not in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("title", "message", "line"),
+    [
+        ("a", "b", "::error title=a::b"),
+        ("a:b,c", "d:e,f", "::error title=a%3Ab%2Cc::d:e,f"),
+        ("10%", "100%\nof\r", "::error title=10%25::100%25%0Aof%0D"),
+        ("%0A", "%3A", "::error title=%250A::%253A"),
+    ],
+)
+def test_annotations_are_escaped(title: str, message: str, line: str) -> None:
+    assert annotation("error", title=title, message=message) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "`plain`"),
+        ("a|b", r"`a\|b`"),
+        ("a`b", "`` a`b ``"),
+        ("``", "``` `` ```"),
+        ("", ""),
+    ],
+)
+def test_code_in_markdown(text: str, shown: str) -> None:
+    assert code(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a|b", r"a\|b"), ("<b>", r"\<b\>"), ("@all", "@<!-- -->all"), ("[x](y)", r"\[x\](y)")],
+)
+def test_text_in_markdown(text: str, shown: str) -> None:
+    assert escaped(text) == shown
+
+
+def many_labels(count: int) -> OutputMap:
+    """A map with so many labels, the first with a name of a megabyte."""
+    names = {str(i): f"label {i}" for i in range(count)} | {"0": "x" * 2**20}
+    scores = tuple(
+        Score(label=name, logit=-float(i), probability=1 / count)
+        for i, name in enumerate(names.values())
+    )
+    prediction = Prediction(text="t" * 2**20, function="softmax", scores=scores)
+    return replace(
+        EAGER,
+        checkpoint=replace(EAGER.checkpoint, num_labels=count, id2label=names),
+        predictions=(prediction,) * 100,
+    )
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "github"])
+def test_many_labels_and_texts_are_counted_not_listed(form: str) -> None:
+    text = rendered(many_labels(100_000), form)
+    assert len(text) < 20_000
+    if form != "github":
+        assert "100,000: xxxxx" in text
+        assert "and 99,995 more labels" in text
+        assert "and 92 more texts" in text
+
+
+def test_layers_that_are_all_different_are_counted_not_listed() -> None:
+    items = tuple(
+        Item(index=i, kind="tensor", shape=(7 * i % 13, i), dtype="float32") for i in range(1000)
+    )
+    held = {**ATTENTIONS, "items": items}
+    of = replace(EAGER, calls=tuple(call(d, False, {"a": held}) for d in (True, False)))
+    text = rendered(of, "table", width=80)
+    assert len(text.splitlines()) < 120
+    assert "more kinds of items" in text
+
+
+@pytest.mark.parametrize(
+    ("function", "score", "told"),
+    [
+        ("softmax", Score(label="", logit=1.5, probability=0.25), ("0.250", "logit 1.5")),
+        (
+            "softmax",
+            Score(label="", logit=None, probability=None),
+            ("not finite", "logit not finite"),
+        ),
+        ("none", Score(label="", logit=2.5, probability=None), ("value 2.5",)),
+    ],
+)
+def test_scores(function: str, score: Score, told: tuple[str, ...]) -> None:
+    prediction = Prediction(text="", function=function, scores=(score,))
+    assert phrases.score(prediction, score) == told
+
+
+def test_the_highest_score_comes_first() -> None:
+    lines = rendered(EAGER, "table", width=80).splitlines()
+    block = lines[lines.index("What the logits say") :]
+    assert [line.split()[0] for line in block[3:6]] == ["positive", "negative", "neutral"]
+
+
+EXPLAINED: list[tuple[str, OutputMap, bool, int, list[str]]] = [
+    (
+        "hidden states without labels",
+        MATRIX,
+        False,
+        1,
+        [
+            "outputs[1] when called with return_dict=False, no labels",
+            "is hidden_states: tuple of 13",
+            "by name outputs.hidden_states with return_dict=True",
+            "labels: [2]",
+            "output_hidden_states=False: absent",
+            "output_attentions=False: stays [1]",
+            "[0] is what the embeddings returned",
+        ],
+    ),
+    (
+        "loss",
+        EAGER,
+        True,
+        0,
+        ["is loss: () float32", "no labels: absent", "equals CrossEntropyLoss(logits, labels)"],
+    ),
+    (
+        "in the tuple alone",
+        DECODER,
+        True,
+        2,
+        ["is past_key_values", "by name not with return_dict=True", "no labels: [1]"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("of", "labels", "index", "told"),
+    [case[1:] for case in EXPLAINED],
+    ids=[case[0] for case in EXPLAINED],
+)
+def test_one_index_is_explained(of: OutputMap, labels: bool, index: int, told: list[str]) -> None:
+    shown = words(
+        plain(explanation(of, of.call(return_dict=False, labels=labels), index), width=80)
+    )
+    for part in told:
+        assert part in shown
+
+
+def test_an_index_that_no_call_has_cannot_be_explained() -> None:
+    with pytest.raises(IndexError, match="return_dict=False, labels returns nothing at index 9"):
+        explanation(EAGER, EAGER.calls[3], 9)
+
+
+@pytest.mark.parametrize("of", [EAGER, hostile()])
+def test_the_picture_is_well_formed_and_the_same_every_time(of: OutputMap) -> None:
+    made = rendered(of, "svg")
+    picture = ElementTree.fromstring(made)
+    assert made == rendered(of, "svg")
+    assert picture.findtext("{http://www.w3.org/2000/svg}title") == "roberta-inspect run"
+    assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)[^<]*\.(css|woff)", made)
+    assert "<script" not in made
+
+
+def test_the_picture_shows_what_the_table_shows() -> None:
+    picture = ElementTree.fromstring(rendered(EAGER, "svg"))
+    drawn = words(" ".join("".join(picture.itertext()).replace("\xa0", " ").split()))
+    for proof in EAGER.proofs:
+        assert words(proof.claim)[:40] in drawn
+
+
+def test_the_page_stands_alone_and_escapes_what_it_shows() -> None:
+    page = rendered(hostile(), "html")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "<b>" not in page
+    assert "&lt;b&gt;" in page
+    assert "<style" not in page
+
+
+def test_a_map_shows_itself_in_a_notebook() -> None:
+    assert EAGER._repr_html_() == rendered(EAGER, "html")
+
+
+def test_a_map_prints_itself_with_rich() -> None:
+    console = Console(width=80, color_system=None, file=None, record=True, quiet=False)
+    with console.capture() as captured:
+        console.print(EAGER)
+    printed = "\n".join(line.rstrip() for line in captured.get().split("\n"))
+    assert printed == rendered(EAGER, "table", width=80)
+
+
+@pytest.mark.parametrize("of", MAPS.values(), ids=MAPS)
+def test_json_is_the_map_itself(of: OutputMap) -> None:
+    assert json.loads(rendered(of, "json")) == of.to_dict()
+
+
+def test_colour_is_not_the_only_carrier() -> None:
+    """With and without colour the same words stand at the same places."""
+    ansi: Callable[[str], str] = lambda text: re.sub(r"\x1b\[[0-9;]*m", "", text)  # noqa: E731
+    console = Console(width=80, force_terminal=True, color_system="truecolor")
+    with console.capture() as captured:
+        console.print(EAGER)
+    assert captured.get() != ansi(captured.get())
+    bare = "\n".join(line.rstrip() for line in ansi(captured.get()).split("\n"))
+    assert bare == rendered(EAGER, "table", width=80)
