@@ -14,7 +14,6 @@ from torch import nn
 from torch.nn import functional
 from transformers import RobertaForSequenceClassification
 from transformers.modeling_outputs import (
-    Seq2SeqSequenceClassifierOutput,
     SequenceClassifierOutput,
     SequenceClassifierOutputWithPast,
 )
@@ -275,11 +274,18 @@ class SwappedDecoder(Decoder):
         return swapped(items)
 
 
+@dataclass
+class WithCrossAttentions(SequenceClassifierOutput):
+    """What this class returns, and the cross-attention weights."""
+
+    cross_attentions: Any = None
+
+
 class CrossReader(Decoder):
     """Reads other states too, as the decoder half of an encoder-decoder model does."""
 
     asks: ClassVar[dict[str, Any]] = {"use_cache": False}
-    container = Seq2SeqSequenceClassifierOutput
+    container = WithCrossAttentions
 
     def forward(self, input_ids: Any, **given: Any) -> Any:
         shape = (*input_ids.shape, self.config.hidden_size)
@@ -287,9 +293,8 @@ class CrossReader(Decoder):
         return super().forward(input_ids, encoder_hidden_states=other, **given)
 
     def more(self, states: Any) -> dict[str, Any]:
-        if states.cross_attentions is None:
-            return {}
-        return {"cross_attentions": tuple(self.ordered(list(states.cross_attentions)))}
+        weights = self.ordered(list(states.cross_attentions or ()))
+        return {"hidden_states": states.hidden_states, "cross_attentions": tuple(weights)}
 
 
 class SwappedCrossReader(CrossReader):

@@ -1,0 +1,137 @@
+"""Nothing is refuted on a model that is right, whatever its sizes, its problem and its dtype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from makers import seeded, tiny_config
+from mutations import CROSS, CrossReader, Decoder
+from torch import nn
+from transformers import RobertaForSequenceClassification
+from transformers.activations import ACT2FN
+
+from roberta_inspect.inspection import inspect
+from roberta_inspect.probe import usable_length
+
+ACTIVATIONS = ("gelu", "relu", "silu", "gelu_new", "tanh", "quick_gelu", "relu2", "mish")
+
+
+class MeanHead(nn.Module):
+    """A user's own head, which reads every position but padding."""
+
+    mask: Any = None
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.scores = nn.Linear(config.hidden_size, config.num_labels)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        weights = self.mask[..., None].to(states.dtype)
+        return self.scores((states * weights).sum(dim=1) / weights.sum(dim=1))
+
+
+class WithMeanHead(RobertaForSequenceClassification):
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.classifier = MeanHead(config)
+
+    def forward(self, *args: Any, **given: Any) -> Any:
+        self.classifier.mask = given["attention_mask"]
+        return super().forward(*args, **given)
+
+
+class WithPooledHead(RobertaForSequenceClassification):
+    """A head that is one linear layer and is given position 0 alone."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.classifier = nn.Sequential(_First(), nn.Linear(config.hidden_size, config.num_labels))
+
+
+class _First(nn.Module):
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        return states[:, 0]
+
+
+HEADS = (RobertaForSequenceClassification, WithMeanHead, WithPooledHead)
+
+
+def refuted(model: Any, **how: Any) -> list[str]:
+    found = inspect(model, **how)
+    assert not any(call.error for call in found.calls), found.calls
+    return [f"{proof.id}: {proof.detail}" for proof in found.proofs if proof.status == "refuted"]
+
+
+@st.composite
+def right_models(draw: st.DrawFn) -> tuple[Any, dict[str, Any]]:
+    """A model with nothing wrong, and the sizes of the input."""
+    heads = draw(st.sampled_from((1, 2, 4, 8)))
+    labels = draw(st.sampled_from((1, 2, 3, 5)))
+    problems = [None, "regression"]
+    if labels > 1:
+        problems += ["single_label_classification", "multi_label_classification"]
+    config = tiny_config(
+        attn_implementation=draw(st.sampled_from(("eager", "sdpa"))),
+        num_hidden_layers=draw(st.integers(1, 6)),
+        num_attention_heads=heads,
+        hidden_size=heads * draw(st.sampled_from((2, 3, 4))),
+        intermediate_size=draw(st.sampled_from((1, 8, 24))),
+        hidden_act=draw(st.sampled_from([each for each in ACTIVATIONS if each in ACT2FN])),
+        max_position_embeddings=12,
+        type_vocab_size=draw(st.sampled_from((1, 2))),
+        pad_token_id=draw(st.sampled_from((0, 1))),
+        num_labels=labels,
+        problem_type=draw(st.sampled_from(problems)),
+        is_decoder=draw(st.booleans()),
+        use_cache=draw(st.booleans()),
+    )
+    model = seeded(draw(st.sampled_from(HEADS)), config, draw(st.integers(0, 999)))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(draw(st.sampled_from((1.0, 3.0))))
+    sizes = {
+        "batch_size": draw(st.sampled_from((1, 2, 3))),
+        "sequence_length": draw(st.sampled_from((1, 2, 5, usable_length(config)))),
+    }
+    return model, sizes
+
+
+@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@given(right_models())
+def test_nothing_is_refuted_on_a_right_model(example: tuple[Any, dict[str, Any]]) -> None:
+    model, sizes = example
+    assert refuted(model, **sizes) == []
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {},
+        {"num_labels": 1},
+        {"problem_type": "multi_label_classification", "num_labels": 5},
+        {"problem_type": "regression", "num_labels": 2},
+        {"num_hidden_layers": 6, "num_attention_heads": 8, "hidden_size": 64},
+        {"is_decoder": True},
+    ],
+    ids=["single-label", "one-label", "multi-label", "regression", "deep", "decoder"],
+)
+def test_nothing_is_refuted_in_16_bits(dtype, attention, overrides) -> None:
+    config = tiny_config(attn_implementation=attention, **overrides)
+    model = seeded(RobertaForSequenceClassification, config).to(dtype)
+    assert refuted(model) == []
+
+
+@pytest.mark.parametrize(
+    ("cls", "overrides"),
+    [(Decoder, {"is_decoder": True}), (CrossReader, CROSS)],
+    ids=["keys and values", "cross-attention"],
+)
+def test_nothing_is_refuted_where_a_decoder_returns_more(cls, overrides) -> None:
+    model = seeded(cls, tiny_config(attn_implementation="eager", **overrides))
+    assert refuted(model) == []
