@@ -30,7 +30,8 @@ def test_every_block_of_a_page_prints_what_the_page_shows(page, tmp_path, rewrit
     if rewrite:
         page.write_text(now, encoding="utf-8")
     else:
-        assert not pages.differences(shown, now), "\n".join(pages.differences(shown, now))
+        told = "\n".join(pages.differences(shown, now))
+        assert not told, f"--rewrite-docs would change the page:\n{told}"
 
 
 def test_one_changed_character_of_an_output_in_the_readme_is_seen():
