@@ -12,8 +12,8 @@ from rich.text import Text
 
 from roberta_inspect.records import Level, Status
 
-LABEL = 16
-"""Columns of the left side: wide enough for `· not tested` and the names of the usual slots."""
+LABEL = 17
+"""Columns of the left side: wide enough for `· not tested` and `past_key_values`."""
 
 WIDEST_LABEL = 24
 
