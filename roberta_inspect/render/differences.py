@@ -7,8 +7,6 @@ from rich.table import Table
 from rich.text import Text
 
 from roberta_inspect.differences.report import Difference, Report, Side
-from roberta_inspect.render.github import annotation
-from roberta_inspect.render.markdown import code, escaped, table
 from roberta_inspect.text import counted, safe
 
 
@@ -59,6 +57,8 @@ def verdict(report: Report) -> str:
 
 def differences_markdown(report: Report) -> str:
     """A heading, both sides and a table: for a step summary or a comment on a pull request."""
+    from roberta_inspect.render.markdown import code, escaped, table  # `diff` is to be quick
+
     lines = [
         f"### {'✓' if report.ok else '✗'} roberta-inspect diff: {verdict(report)}",
         "",
@@ -81,6 +81,8 @@ def _with_others(difference: Difference) -> str:
 
 def differences_github(report: Report) -> str:
     """A workflow annotation per difference, or one notice that nothing differs."""
+    from roberta_inspect.render.github import annotation
+
     if report.ok:
         return annotation("notice", title="roberta-inspect diff", message=verdict(report)) + "\n"
     lines = [
