@@ -206,7 +206,8 @@ def run(
                 sequence_length=sequence_length,
                 output_hidden_states=hidden_states,
                 output_attentions=attentions,
-                matrix=matrix,
+                # What the two flags move is seen in the calls that leave them out.
+                matrix=matrix or explain is not None,
                 revision=revision,
                 attention=attention and attention.value,
                 device=device,

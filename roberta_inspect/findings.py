@@ -205,7 +205,7 @@ def _not_finite(noticed: Noticed) -> Iterator[Finding]:
 
 
 def _tuple_and_dict(found: OutputMap) -> Iterator[Finding]:
-    told = set()
+    told: set[str] = set()
     for labels in (False, True):
         left = found.call(return_dict=True, labels=labels)
         right = found.call(return_dict=False, labels=labels)

@@ -15,7 +15,7 @@ import transformers
 from torch import nn
 
 import roberta_inspect
-from roberta_inspect.annotate import annotate, finite
+from roberta_inspect.annotate import annotate
 from roberta_inspect.checkpoint import (
     Location,
     has_weights,
@@ -30,13 +30,12 @@ from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.findings import Noticed, findings_of
 from roberta_inspect.naming import names_of
 from roberta_inspect.observe import Anatomy, CallSpec, Observed, observe
-from roberta_inspect.probe import Probe, dtype_word, from_texts, problem_type_for, synthetic
+from roberta_inspect.predictions import predictions_of
+from roberta_inspect.probe import Probe, dtype_word, from_texts, synthetic
 from roberta_inspect.records import (
     Call,
     Checkpoint,
     OutputMap,
-    Prediction,
-    Score,
     Setup,
     Stage,
     Versions,
@@ -305,7 +304,7 @@ def map_of(
         calls=tuple(_with_absent(request, made.calls)),
         stages=made.stages,
         proofs=proofs,
-        predictions=None if mode else _predictions(model.config, probe, made.logits),
+        predictions=None if mode else predictions_of(model.config, probe, made.logits),
     )
     noticed = Noticed(
         allow_missing_head=request.allow_missing_head,
@@ -375,34 +374,3 @@ def _padded_first(probe: Probe) -> tuple[str, ...]:
         return ()
     masked = (probe.attention_mask[:, 0] == 0).tolist()
     return tuple(row[0] for row, hidden in zip(probe.tokens, masked, strict=True) if hidden)
-
-
-def _predictions(
-    config: Any, probe: Probe, logits: torch.Tensor | None
-) -> tuple[Prediction, ...] | None:
-    """What the logits of each text say; `logits` of shape `(batch_size, num_labels)`."""
-    if probe.texts is None or logits is None or logits.ndim != 2:
-        return None
-    logits = logits.detach().float().cpu()
-    kind = problem_type_for(config, torch.tensor([0]))[0]
-    if kind == "single_label_classification":
-        function, probabilities = "softmax", logits.softmax(dim=-1).tolist()
-    elif kind == "multi_label_classification":
-        function, probabilities = "sigmoid", logits.sigmoid().tolist()
-    else:
-        function, probabilities = "none", [[None] * logits.shape[1]] * logits.shape[0]
-    return tuple(
-        Prediction(
-            text=text,
-            function=function,
-            scores=tuple(
-                Score(
-                    label=str(config.id2label.get(label, label)),
-                    logit=finite(logit),
-                    probability=None if probability is None else finite(probability),
-                )
-                for label, (logit, probability) in enumerate(zip(row, shares, strict=True))
-            ),
-        )
-        for text, row, shares in zip(probe.texts, logits.tolist(), probabilities, strict=True)
-    )

@@ -215,7 +215,7 @@ class Failure:
     type: str
     message: str
     raised_in: str | None = None
-    """The file and function of transformers that raised it; `None` where it was raised elsewhere."""
+    """The file and function of transformers that raised it; `None` where others did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -428,14 +428,6 @@ class OutputMap:
             if call.key == wanted:
                 return call
         raise KeyError(f"no call with (return_dict, labels, hidden states, attentions) = {wanted}")
-
-    def fullest(self, name: str) -> Slot | None:
-        """The slot of that name with the most to show: from a dict call with labels, if it can."""
-        for return_dict, labels in ((True, True), (True, False), (False, True), (False, False)):
-            slot = self.call(return_dict=return_dict, labels=labels).slot(name)
-            if slot is not None:
-                return slot
-        return None
 
     def shown(self, name: str) -> tuple[Slot, ...]:
         """Every slot of that name in the one call that has the most to show of it.

@@ -81,7 +81,7 @@ def _names_of(container: Any, known: Any, own: set[str]) -> list[str]:
     A `None` in a tuple is the field that is `None` there too and that no earlier stage declares
     (`own`), where there is just one: stages leave out the `None`s of what they hand on.
     """
-    free = dict(fields_of(known))
+    free = {key: value for key, value in fields_of(known) if key is not None}
     empty = [name for name in declared_fields(known) if name in own and name not in free]
     names = []
     for key, value in fields_of(container):
