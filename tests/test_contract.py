@@ -47,7 +47,7 @@ def test_a_contract_under_eager_compared_under_sdpa(folder: Path, eager: OutputM
     "setup",
     [
         {"attention": "eager"},
-        {"attention": "sdpa"},
+        {},
         {"batch_size": 3, "sequence_length": 7},
         {"output_attentions": False},
         {"matrix": True},
