@@ -364,7 +364,7 @@ MUTATIONS: dict[str, Mutation] = {
         "logits-position", with_head(lambda head, features: scores(head, features.mean(1)))
     ),
     "head reads nothing": Mutation(
-        "logits-position", with_head(lambda head, features: scores(head, features[:, 0] * 0))
+        "logits-head", with_head(lambda head, features: scores(head, features[:, 0] * 0))
     ),
     "head without tanh": Mutation(
         "logits-head",

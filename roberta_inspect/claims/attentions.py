@@ -172,7 +172,15 @@ def _softmax(evidence: Evidence, layer: int) -> tuple[Estimate, torch.Tensor]:
     moved = moved.masked_fill(~allowed, 0.0).amax(dim=-1, keepdim=True)
     values = scores.masked_fill(~allowed, -math.inf).softmax(dim=-1)
     own = rounding(dtype, operations=3, summed=scores.shape[-1])
-    return Estimate(values, values * (torch.expm1(2 * moved) + own)), allowed.any(dim=-1)
+    return Estimate(values, _reach(values, moved) + values * own), allowed.any(dim=-1)
+
+
+def _reach(values: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+    """How far a softmax value can go where each score moves by no more than `moved`."""
+    factor = torch.exp((2 * moved).clamp(max=700))
+    highest = values / (values + (1 - values) / factor)
+    lowest = values / (values + (1 - values) * factor)
+    return torch.maximum(highest - values, values - lowest)
 
 
 def _allowed(evidence: Evidence) -> torch.Tensor:

@@ -115,7 +115,7 @@ def judged(got: torch.Tensor, expected: Estimate, *, place: str) -> Outcome:
             f"{place}",
         )
     values = exact(got)
-    if not (values.isfinite().all() and expected.value.isfinite().all()):
+    if not all(each.isfinite().all() for each in (values, expected.value, expected.error)):
         raise NotTestedError(f"{place} holds NaN or infinity, so there is nothing to compare")
     difference = (values - expected.value).abs()
     allowed = expected.error + smallest(got.dtype)

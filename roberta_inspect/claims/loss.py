@@ -103,8 +103,8 @@ def kind_alone(evidence: Evidence) -> Outcome | None:
     fits = listed([KINDS[key].function for key in fitting])
     if expected is not None and _fits(loss, expected):
         raise NotTestedError(
-            f"{KINDS[own].function} and {fits} give the same number, {float(loss):.6g}, on this "
-            "input: other labels or inputs would tell them apart"
+            f"{KINDS[own].function} and {fits} fit the loss of {float(loss):.6g} on this input: "
+            "other labels or inputs would tell them apart"
         )
     return Outcome(
         status="refuted",

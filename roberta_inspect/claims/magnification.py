@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from roberta_inspect.claims.evidence import Evidence
 
 DRAWS = 8
-"""Copies of one row in the noisy call: each gets noise of its own."""
+"""Logits that the noisy call must return at least: fewer could agree by luck."""
 
 OPERATIONS = 12
 """Roundings on the way through one layer: eight products and sums, two LayerNorms, the weights
@@ -32,9 +33,10 @@ def magnified(evidence: Evidence) -> dict[str, float]:
     """
     asked = {"labels": False, "output_attentions": "attentions" in evidence.fields}
     row = row_of(evidence.second.probe, 0)
+    copies = max(3, math.ceil(DRAWS / evidence.config.num_labels))
     plain = evidence.call(row, **asked)
     with _noise(evidence):
-        noisy = evidence.call(repeated(row, DRAWS), **asked)
+        noisy = evidence.call(repeated(row, copies), **asked)
     return {
         name: max(_spreads(noisy[name], value), default=0.0)
         for name, value in plain.items()

@@ -1,0 +1,283 @@
+"""The claims room by itself: tolerances, comparisons, and what cannot be tested."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from makers import tiny_model
+from mutations import right
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from roberta_inspect import claims
+from roberta_inspect.claims.claim import Claim, NotTestedError
+from roberta_inspect.claims.comparison import Estimate, furthest, judged, rounding, same
+from roberta_inspect.inspection import inspect
+from roberta_inspect.naming import names_of
+from roberta_inspect.observe import Anatomy, CallSpec, observe
+from roberta_inspect.probe import Probe, synthetic
+
+LABELLED = CallSpec(True, True, True, True)
+NAN = math.nan
+
+
+def evidence_of(model, call: CallSpec = LABELLED, probe: Probe | None = None, **sizes):
+    probe = synthetic(model.config, **sizes) if probe is None else probe
+    return claims.Evidence(model, probe, observe(model, probe, call))
+
+
+def proofs_of(evidence, comparisons=()):
+    return {proof.id: proof for proof in claims.prove(evidence, comparisons)}
+
+
+def compared(model, evidence, **changes):
+    seen = observe(model, evidence.probe, LABELLED._replace(**changes))
+    names = names_of(seen, evidence.observed, Anatomy.of(model))
+    return claims.compare(seen, evidence.observed, names)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("terms", [10, 1000])
+def test_rounding_covers_a_sum_and_little_more(dtype, terms) -> None:
+    generator = torch.Generator().manual_seed(0)
+    values = torch.rand(200, terms, generator=generator).to(dtype)
+    ones = torch.ones(terms, 1, dtype=dtype)
+    off = ((values @ ones).double() - values.double() @ ones.double()).abs().amax()
+    allowed = rounding(dtype, operations=2, summed=terms) * float(values.double().sum(-1).max())
+    assert off <= allowed
+    assert allowed < 0.1 * float(values.double().sum(-1).max())
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "error", "status"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], 1e-6, "proved"),
+        ([1.0, 2.0], [1.0, 2.0 + 5e-7], 1e-6, "proved"),
+        ([1.0, 2.0], [1.0, 2.1], 1e-6, "refuted"),
+        ([1.0, 2.0], [1.0, 2.0, 3.0], 1e-6, "refuted"),
+        ([0.0, 0.0], [0.0, 0.0], 0.0, "proved"),
+        ([1.0, 2.0], [1.0, 2.1], 5.0, "not-tested"),
+        ([1.0, NAN], [1.0, 2.0], 1e-6, "not-tested"),
+        ([1.0, 2.0], [1.0, NAN], 1e-6, "not-tested"),
+        ([1.0, 2.0], [1.0, 2.0], NAN, "not-tested"),
+        ([1.0, math.inf], [1.0, 2.0], 1e-6, "not-tested"),
+    ],
+)
+def test_judged(got, expected, error, status) -> None:
+    exact = torch.tensor(expected, dtype=torch.float64)
+    estimate = Estimate(exact, torch.full_like(exact, error))
+    try:
+        found = judged(torch.tensor(got), estimate, place="here").status
+    except NotTestedError:
+        found = "not-tested"
+    assert found == status
+
+
+def test_a_refuted_comparison_says_expected_got_and_where() -> None:
+    exact = torch.tensor([[1.0, 2.0]], dtype=torch.float64)
+    outcome = judged(torch.tensor([[1.0, 2.5]]), Estimate(exact, exact * 0), place="logits")
+    assert outcome.detail.startswith("expected 2, got 2.5 at logits[0, 1]: 5.0e-01 apart")
+    assert outcome.difference == 0.5
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "apart"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], 0.0),
+        ([1.0, 2.0], [1.0, 2.5], 0.5),
+        ([1.0, NAN], [1.0, NAN], 0.0),
+        ([1.0, NAN], [1.0, 2.0], math.inf),
+        ([math.inf], [math.inf], 0.0),
+        ([1.0], [1.0, 2.0], math.inf),
+        ([], [], 0.0),
+    ],
+)
+def test_furthest_and_same_agree(left, right, apart) -> None:
+    left, right = torch.tensor(left), torch.tensor(right)
+    assert furthest(left, right) == apart
+    assert same(left, right) == (apart == 0.0)
+
+
+def test_fake_tensors_have_no_values_to_compare() -> None:
+    with FakeTensorMode():
+        one, other = torch.ones(2), torch.ones(2)
+    assert same(one, one)
+    with pytest.raises(NotTestedError, match="shapes, no values"):
+        same(one, other)
+
+
+def test_a_claim_that_raises_is_not_tested_and_says_what_was_raised() -> None:
+    def test(evidence):
+        raise ZeroDivisionError("of course")
+
+    proof = Claim("id", "loss", "it holds", test).proof(evidence_of(tiny_model()))
+    assert (proof.status, proof.claim) == ("not-tested", "it holds")
+    assert proof.detail == "testing it raised ZeroDivisionError: of course"
+
+
+def test_claims_have_names_of_their_own() -> None:
+    ids = [claim.id for claim in claims.CLAIMS]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_claim_is_proved_on_a_right_model() -> None:
+    model = right()
+    evidence = evidence_of(model)
+    comparisons = [
+        compared(model, evidence, return_dict=return_dict, labels=labels)
+        for return_dict in (True, False)
+        for labels in (True, False)
+    ]
+    proofs = proofs_of(evidence, comparisons)
+    not_here = {"cross-attentions", "cache-projections"}
+    assert set(proofs) == {claim.id for claim in claims.CLAIMS} - not_here
+    open_ones = {proof.id for proof in proofs.values() if proof.status != "proved"}
+    assert open_ones <= {"attention-implementations"}, "only a release that cannot switch"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "labels", "said"),
+    [
+        ({}, None, "num_labels is 3 and the labels are int64; mean over 2 rows"),
+        ({}, [-100, 1], "1 of 2 rows is ignored (-100)"),
+        ({"num_labels": 1}, None, "config.problem_type is unset and num_labels is 1"),
+        ({"problem_type": "regression"}, None, 'config.problem_type is "regression"'),
+        ({}, [[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]], "the labels are float32, not int64 or int32"),
+    ],
+)
+def test_the_loss_says_what_decided(overrides, labels, said) -> None:
+    proof = proofs_of(evidence_of(right(**overrides), labels=labels))["loss-value"]
+    assert proof.status == "proved"
+    assert said in proof.detail
+
+
+def test_two_losses_that_coincide_are_told_and_neither_proved_nor_refuted() -> None:
+    model = right(num_labels=2)
+    with torch.no_grad():
+        model.classifier.out_proj.weight.zero_()
+        model.classifier.out_proj.bias.zero_()
+    proofs = proofs_of(evidence_of(model))
+    assert proofs["loss-value"].status == "proved"
+    assert proofs["loss-kind"].status == "not-tested"
+    assert "CrossEntropyLoss and BCEWithLogitsLoss" in proofs["loss-kind"].detail
+
+
+def test_a_loss_of_ignored_rows_alone_is_nan_and_not_tested() -> None:
+    evidence = evidence_of(right(), labels=[-100, -100])
+    proof = proofs_of(evidence)["loss-value"]
+    assert (proof.status, claims.not_finite(evidence)) == ("not-tested", ("loss",))
+    assert proof.detail == "the loss is NaN: 2 of 2 rows are ignored (-100)"
+
+
+def test_without_a_labelled_call_the_loss_is_not_tested() -> None:
+    proofs = proofs_of(evidence_of(right(), LABELLED._replace(labels=False)))
+    assert proofs["loss-value"].detail == "no call with labels returned anything"
+    assert "loss-kind" not in proofs
+
+
+def test_flags_that_are_off_leave_their_claims_out() -> None:
+    off = CallSpec(True, True, output_hidden_states=False, output_attentions=False)
+    proofs = proofs_of(evidence_of(right(), off))
+    slots = {proof.slot for proof in proofs.values()}
+    assert slots == {"loss", "logits", "outputs"}
+    assert proofs["logits-head"].detail == "the call was made without output_hidden_states"
+
+
+def test_on_fake_tensors_only_what_needs_no_values_is_tested() -> None:
+    with FakeTensorMode() as mode:
+        model = right()
+        evidence = evidence_of(model, probe=synthetic(model.config).fake(mode))
+        proofs = proofs_of(evidence)
+    held = {proof.id for proof in proofs.values() if proof.status == "proved"}
+    assert held == {
+        "logits-origin",
+        "hidden-states-count",
+        "hidden-states-chain",
+        "hidden-states-last",
+        "attentions-count",
+        "attentions-origin",
+        "axes",
+        "no-pooler",
+    }
+    assert proofs["loss-value"].detail == "the tensors have shapes, no values"
+
+
+def test_padding_says_what_happens_without_the_mask() -> None:
+    proof = proofs_of(evidence_of(right()))["padding"]
+    without = float(proof.detail.rpartition(" ")[2])
+    assert "without the mask" in proof.detail
+    assert without > 1000 * proof.tolerance
+
+
+def test_nan_in_the_weights_is_found_and_nothing_is_proved_of_it() -> None:
+    model = right()
+    with torch.no_grad():
+        model.classifier.out_proj.bias[0] = NAN
+    evidence = evidence_of(model)
+    assert claims.not_finite(evidence) == ("loss", "logits")
+    assert proofs_of(evidence)["logits-head"].status == "not-tested"
+
+
+def test_places_of_nan_are_named_by_item() -> None:
+    model = right()
+    with torch.no_grad():
+        model.roberta.encoder.layer[1].output.LayerNorm.bias[0] = math.inf
+    found = claims.not_finite(evidence_of(model))
+    assert "hidden_states[2]" in found
+    assert "hidden_states[1]" not in found
+
+
+@pytest.mark.parametrize(
+    ("overrides", "labels", "loss", "logits"),
+    [
+        ({}, None, "cross-entropy", "softmax"),
+        ({"num_labels": 1}, None, "mean squared error", "the predicted number"),
+        ({"problem_type": "multi_label_classification"}, None, "binary cross-entropy", "sigmoid"),
+    ],
+)
+def test_meanings_follow_what_fits(overrides, labels, loss, logits) -> None:
+    evidence = evidence_of(right(**overrides), labels=labels)
+    assert claims.meaning("loss", evidence).startswith(loss)
+    assert logits in claims.meaning("logits", evidence)
+
+
+def test_what_nothing_is_known_about_has_no_meaning() -> None:
+    assert claims.meaning("unnamed", evidence_of(right())) is None
+
+
+def test_a_comparison_holds_no_tensor_and_finds_nothing_in_itself() -> None:
+    model = right()
+    evidence = evidence_of(model)
+    found = compared(model, evidence, return_dict=False, labels=False)
+    assert found.names == ("logits", "hidden_states", "attentions")
+    assert (found.differences, found.missing, found.moved) == ((0.0, 0.0, 0.0), (), ())
+
+
+def test_proving_leaves_the_model_as_it_was() -> None:
+    model = right()
+    model.train()
+    before = (
+        dict(model.config.__dict__),
+        [len(module._forward_hooks) for module in model.modules()],
+        [module.training for module in model.modules()],
+        torch.get_rng_state(),
+    )
+    evidence = evidence_of(model)
+    proofs_of(evidence)
+    after = (
+        dict(model.config.__dict__),
+        [len(module._forward_hooks) for module in model.modules()],
+        [module.training for module in model.modules()],
+        torch.get_rng_state(),
+    )
+    assert before[:3] == after[:3]
+    assert torch.equal(before[3], after[3])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_nothing_is_refuted_on_cuda(dtype, attention) -> None:
+    model = right(attn_implementation=attention).to("cuda", dtype)
+    assert [proof for proof in inspect(model).proofs if proof.status == "refuted"] == []
