@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import samples
 from small_maps import BASE, made_map
 
 from roberta_inspect.differences import Difference, diff, report
@@ -456,6 +457,7 @@ HOSTILE = "\x1b]0;x\x07[/red]\r\n::error::\u202e"
 @pytest.mark.parametrize(
     "hostile",
     [
+        samples.hostile(BASE),
         with_checkpoint(id2label={"0": HOSTILE, HOSTILE: "fair", "2": "good"}),
         with_checkpoint(num_labels=4, id2label={"0": HOSTILE}),
         with_slots(lambda slot: replace(slot, name=HOSTILE)),

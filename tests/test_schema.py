@@ -13,15 +13,18 @@ from typing import Any
 
 import jsonschema
 import pytest
+import samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from make_schema import FILES, FOLDER, text_of
-from small_maps import BASE
+from small_maps import BASE, made_map
 
 from roberta_inspect import records
 from roberta_inspect.codec import decoded, encoded
+from roberta_inspect.differences import report
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.records import ModuleTree, Node, OutputMap
+from roberta_inspect.render import rendered
 
 TREE = ModuleTree(
     versions=BASE.versions,
@@ -56,8 +59,13 @@ def schema(name: str) -> dict[str, Any]:
     return dict(json.loads((FOLDER / name).read_text(encoding="utf-8")))
 
 
-def validator(name: str) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(schema(name))
+def messages(name: str, made: Any) -> list[str]:
+    """What the schema says against it."""
+    errors = jsonschema.Draft202012Validator(schema(name)).iter_errors(made)
+    return [error.message for error in errors]
+
+
+SAMPLES = {name: made for name, made in vars(samples).items() if isinstance(made, OutputMap)}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -74,9 +82,20 @@ def test_the_schema_is_a_schema(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "made"), [("map.json", BASE), ("tree.json", TREE)])
 def test_what_is_written_is_valid(name: str, made: OutputMap | ModuleTree) -> None:
-    assert [
-        error.message for error in validator(name).iter_errors(json.loads(made.to_json()))
-    ] == []
+    assert messages(name, json.loads(made.to_json())) == []
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_sample_map_is_valid_and_survives_json(name: str) -> None:
+    made = SAMPLES[name]
+    assert messages("map.json", made.to_dict()) == []
+    assert OutputMap.from_json(made.to_json()) == made
+
+
+def test_a_written_comparison_is_valid() -> None:
+    written = json.loads(rendered(report(BASE, made_map("logits")), "json"))
+    assert len(written["differences"]) > 1
+    assert messages("diff.json", written) == []
 
 
 @pytest.mark.parametrize(
@@ -101,14 +120,13 @@ def test_what_is_not_a_map_is_not_valid(
     for step in where:
         inside = inside[step]
     inside[value[0]] = value[1]
-    assert [error.message for error in validator("map.json").iter_errors(made)] == [sentence]
+    assert messages("map.json", made) == [sentence]
 
 
 def test_a_missing_field_is_not_valid() -> None:
     made = BASE.to_dict()
     del made["input"]
-    messages = [error.message for error in validator("map.json").iter_errors(made)]
-    assert messages == ["'input' is a required property"]
+    assert messages("map.json", made) == ["'input' is a required property"]
 
 
 def every_record() -> list[Any]:
