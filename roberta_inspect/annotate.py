@@ -11,7 +11,7 @@ from torch._subclasses import FakeTensor
 
 from roberta_inspect.axes import axes_of
 from roberta_inspect.naming import UNNAMED
-from roberta_inspect.observe import Observed, Trace, declared_fields
+from roberta_inspect.observe import Observed, Trace, declared_fields, nesting
 from roberta_inspect.probe import dtype_word
 from roberta_inspect.records import Call, Fingerprint, Item, Kind, Slot
 from roberta_inspect.releases import cache_layers
@@ -57,7 +57,7 @@ class _Walk:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.places: dict[int, str] = {}
+        self.seen: dict[int, tuple[str, tuple[str, ...]]] = {}
 
     def slot(self, index: int, name: str, key: str | None, value: Any, meaning: str | None) -> Slot:
         place = name if name != UNNAMED else f"outputs[{index}]"
@@ -67,19 +67,20 @@ class _Walk:
             key=key,
             access=f"outputs[{index}]" if key is None else f"outputs.{key}",
             meaning=meaning,
-            **self._facts(name, place, value),
+            **self._facts(name, place, value, nesting(value)),
         )
 
-    def _facts(self, name: str, place: str, value: Any) -> dict[str, Any]:
+    def _facts(self, name: str, place: str, value: Any, deep: int) -> dict[str, Any]:
         if isinstance(value, torch.Tensor):
-            return self._tensor(name, place, value)
-        return {"kind": kind_of(value), "items": self._items(name, place, value)}
+            return self._tensor(name, place, value, deep)
+        return {"kind": kind_of(value), "items": self._items(name, place, value, deep)}
 
-    def _tensor(self, name: str, place: str, tensor: torch.Tensor) -> dict[str, Any]:
-        first = self.places.setdefault(id(tensor), place)
+    def _tensor(self, name: str, place: str, tensor: torch.Tensor, deep: int) -> dict[str, Any]:
+        words = axes_of(name, tensor.ndim, deep)
+        first, words = self.seen.setdefault(id(tensor), (place, words))
         return {
             "kind": "tensor",
-            "axes": axes_of(name, tensor.ndim),
+            "axes": words,
             "shape": tuple(tensor.shape),
             "dtype": dtype_word(tensor.dtype),
             "origin": self.trace.origin(tensor),
@@ -87,13 +88,13 @@ class _Walk:
             "fingerprint": fingerprint(tensor),
         }
 
-    def _items(self, name: str, place: str, value: Any) -> tuple[Item, ...]:
+    def _items(self, name: str, place: str, value: Any, deep: int) -> tuple[Item, ...]:
         layers = cache_layers(value)
         elements = layers if layers is not None else value
         if not isinstance(elements, tuple | list):
             return ()
         return tuple(
-            Item(index=index, **self._facts(name, f"{place}[{index}]", each))
+            Item(index=index, **self._facts(name, f"{place}[{index}]", each, deep))
             for index, each in enumerate(elements)
         )
 

@@ -34,7 +34,15 @@ PER_TOKEN = frozenset({"sequence_length", "query_length", "key_length"})
 """Axes as long as the sequence."""
 
 
-def axes_of(name: str, rank: int) -> tuple[str, ...]:
-    """The words for the `rank` axes of a tensor in the slot of that name."""
+NESTING: Mapping[str, int] = MappingProxyType(
+    {"hidden_states": 1, "attentions": 1, "cross_attentions": 1, "past_key_values": 2}
+)
+"""Name of a slot → how many tuples its tensors are in; none for the others. A decoder of some
+releases has pairs of keys and values where it should have cross-attention weights."""
+
+
+def axes_of(name: str, rank: int, nesting: int) -> tuple[str, ...]:
+    """The words for the `rank` axes of a tensor that is `nesting` tuples deep in that slot."""
     axes = AXES.get(name)
-    return axes if axes is not None and len(axes) == rank else (UNKNOWN,) * rank
+    fits = axes is not None and (len(axes), NESTING.get(name, 0)) == (rank, nesting)
+    return axes if axes is not None and fits else (UNKNOWN,) * rank

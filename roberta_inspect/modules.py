@@ -32,6 +32,7 @@ from roberta_inspect.observe import (
     Trace,
     as_found,
     fields_of,
+    nesting,
     tensors_in,
 )
 from roberta_inspect.probe import Probe, dtype_word, synthetic, usable_length
@@ -205,7 +206,7 @@ class _Returned:
         self.seen = seen
         self.sizes = sizes_of(seen.model.config, seen.probe)
         self.in_slots = {
-            id(tensor): axes_of(name, tensor.ndim)
+            id(tensor): axes_of(name, tensor.ndim, nesting(value))
             for name, value in seen.slots.items()
             for tensor in tensors_in(value)
             if name in AXES

@@ -197,6 +197,13 @@ def tensors_in(value: Any) -> Iterator[torch.Tensor]:
         yield from tensors_in(layers)
 
 
+def nesting(value: Any) -> int:
+    """How many tuples the tensors of a slot are in; a cache stands for two."""
+    if isinstance(value, tuple | list):
+        return 1 + nesting(value[0]) if value else 1
+    return 0 if cache_layers(value) is None else 2
+
+
 def _handed_back(output: Any) -> Iterator[torch.Tensor]:
     """The tensors that a module returned as its own: the output, or the elements of its tuple."""
     for _, value in fields_of(output):
