@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -273,6 +274,27 @@ def test_proving_leaves_the_model_as_it_was() -> None:
     )
     assert before[:3] == after[:3]
     assert torch.equal(before[3], after[3])
+
+
+def test_padding_on_the_left_is_told_and_blamed_on_no_model() -> None:
+    model = right()
+    probe = synthetic(model.config)
+    flipped = {name: each.flip(1) for name, each in probe.inputs.items()}
+    proof = proofs_of(evidence_of(model, probe=replace(probe, inputs=flipped)))["padding"]
+    assert proof.status == "not-tested"
+    assert proof.detail.startswith("row 1 is padded on the left")
+
+
+@pytest.mark.parametrize("precision", ["high", "medium"])
+def test_nothing_is_refuted_where_torch_may_round_factors(precision) -> None:
+    found = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        proofs = proofs_of(evidence_of(right(hidden_size=64, intermediate_size=64)))
+    finally:
+        torch.set_float32_matmul_precision(found)
+    assert [proof for proof in proofs.values() if proof.status == "refuted"] == []
+    assert proofs["logits-head"].tolerance > 1e-4
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

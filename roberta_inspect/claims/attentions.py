@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
-from roberta_inspect.claims.comparison import Estimate, exact, judged, rounding, same
+from roberta_inspect.claims.comparison import Estimate, exact, judged, product, rounding, same
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.observe import tensors_in
 from roberta_inspect.releases import attention_of
@@ -164,11 +164,10 @@ def _softmax(evidence: Evidence, layer: int) -> tuple[Estimate, torch.Tensor]:
     query, key = (evidence.visit(f"{path}.{part}", part).output for part in ("query", "key"))
     dtype = query.dtype
     query, key = heads(exact(query), size), heads(exact(key), size)
-    scores = query @ key.transpose(-1, -2) / math.sqrt(size)
-    magnitude = query.abs() @ key.abs().transpose(-1, -2) / math.sqrt(size)
+    products = product(query, key.transpose(-1, -2), dtype)
+    scores = products.value / math.sqrt(size)
     allowed = _allowed(evidence)
-    moved = rounding(dtype, operations=3) * scores.abs()
-    moved += rounding(dtype, operations=0, summed=size) * magnitude
+    moved = rounding(dtype, operations=3) * scores.abs() + products.error / math.sqrt(size)
     moved = moved.masked_fill(~allowed, 0.0).amax(dim=-1, keepdim=True)
     values = scores.masked_fill(~allowed, -math.inf).softmax(dim=-1)
     own = rounding(dtype, operations=3, summed=scores.shape[-1])

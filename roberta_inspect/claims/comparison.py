@@ -39,6 +39,19 @@ def rounding(dtype: torch.dtype, *, operations: int, summed: int = 0) -> float:
     return SIGMAS * (kept + epsilon(accumulator(dtype)) * math.sqrt(summed / 12))
 
 
+def factor_epsilon(dtype: torch.dtype) -> float:
+    """What float32 factors lose before they are multiplied, where the user allows torch to round
+    them to TF32 or bfloat16 (`torch.set_float32_matmul_precision`)."""
+    if dtype != torch.float32:
+        return 0.0
+    try:
+        precision = torch.get_float32_matmul_precision()
+    except RuntimeError:
+        # Set for one backend by the newer switches, so that there is no answer for all of them.
+        precision = "medium"
+    return {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-7}[precision]
+
+
 def smallest(dtype: torch.dtype) -> float:
     """The distance of neighbouring numbers around zero."""
     return float(torch.finfo(dtype).smallest_normal) * epsilon(dtype)
@@ -88,18 +101,24 @@ class Estimate:
     error: torch.Tensor
 
 
+def product(left: torch.Tensor, right: torch.Tensor, dtype: torch.dtype) -> Estimate:
+    """The matrix product of float64 factors, with the rounding of one in `dtype`."""
+    summing = rounding(dtype, operations=0, summed=left.shape[-1]) * (left.abs() @ right.abs())
+    spread = (left.square() @ right.square()).sqrt()
+    return Estimate(
+        left @ right, summing + SIGMAS * factor_epsilon(dtype) * math.sqrt(2 / 12) * spread
+    )
+
+
 def linear(given: Estimate, module: torch.nn.Linear) -> Estimate:
-    """`module` applied to `given`, with the rounding of its dtype; errors that come in add up
-    like a random walk too."""
-    dtype = module.weight.dtype
-    weight = exact(module.weight)
+    """`module` applied to `given`; errors that come in add up like a random walk too."""
+    dtype, weight = module.weight.dtype, exact(module.weight).T
     bias = 0.0 if module.bias is None else exact(module.bias)
-    value = given.value @ weight.T + bias
-    magnitude = given.value.abs() @ weight.T.abs()
-    summed = rounding(dtype, operations=0, summed=module.in_features) * magnitude
+    multiplied = product(given.value, weight, dtype)
+    value = multiplied.value + bias
     rounded = rounding(dtype, operations=2) * (value.abs() + abs(bias))
-    brought = (given.error.square() @ weight.T.square()).sqrt()
-    return Estimate(value, summed + rounded + brought)
+    brought = (given.error.square() @ weight.square()).sqrt()
+    return Estimate(value, multiplied.error + rounded + brought)
 
 
 def judged(got: torch.Tensor, expected: Estimate, *, place: str) -> Outcome:

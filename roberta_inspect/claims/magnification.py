@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from roberta_inspect.claims.comparison import SIGMAS, exact, rounding
+from roberta_inspect.claims.comparison import SIGMAS, exact, factor_epsilon, rounding
 from roberta_inspect.claims.second import repeated, row_of
 from roberta_inspect.observe import tensors_in
 
@@ -58,6 +58,7 @@ def _noise(evidence: Evidence) -> Iterator[None]:
     def disturbed(_: nn.Module, __: Any, output: Any) -> Any:
         first = output[0] if isinstance(output, tuple) else output
         one_layer = rounding(first.dtype, operations=OPERATIONS, summed=summed) / SIGMAS
+        one_layer += factor_epsilon(first.dtype) * math.sqrt(OPERATIONS / 12)
         noise = torch.randn(first.shape, generator=generator).to(first.device)
         moved = first.float() + noise * one_layer * first.float().square().mean().sqrt()
         moved = moved.to(first.dtype)
