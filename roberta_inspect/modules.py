@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch._subclasses import FakeTensor
 
-from roberta_inspect.axes import AXES, UNKNOWN, axes_of
+from roberta_inspect.axes import UNKNOWN, axes_of
 from roberta_inspect.checkpoint import Skeleton, locate, skeleton
 from roberta_inspect.checkpoint.header import BITS, Header
 from roberta_inspect.checkpoint.loading import quiet
@@ -206,10 +206,10 @@ class _Returned:
         self.seen = seen
         self.sizes = sizes_of(seen.model.config, seen.probe)
         self.in_slots = {
-            id(tensor): axes_of(name, tensor.ndim, nesting(value))
+            id(tensor): words
             for name, value in seen.slots.items()
             for tensor in tensors_in(value)
-            if name in AXES
+            if UNKNOWN not in (words := axes_of(name, tensor.ndim, nesting(value)))
         }
 
     def of(self, path: str, module: nn.Module) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -23,6 +23,9 @@ WIDE = 120
 MOST_FEEDS = 6
 """Slots of one module that are named."""
 
+NARROWEST = 4
+"""Columns of a line beside its guides, where there is hardly any room."""
+
 _MEASURE = Console(width=WIDE, color_system=None)
 """Rich breaks lines with a console at hand; nothing is ever printed on this one."""
 
@@ -38,29 +41,16 @@ def tree_table(
         depth: how many levels below the model are shown; `None` for all.
     """
     root = _shown(tree.root, expand, depth)
-    letters = _letters(root)
-    parts: list[RenderableType] = [
-        _head(tree),
-        _Modules(tuple(_lines(root, expand)), letters, expand),
-    ]
-    if letters:
-        parts.append(
-            _Flow(
-                tuple(
-                    Text.assemble((f"{letter} ", "bold"), shape)
-                    for shape, letter in letters.items()
-                )
-            )
-        )
     told = _told(tree)
-    return Group(*parts, *([findings(told)] if told else []))
+    modules = _Modules(tuple(_lines(root, expand)), expand)
+    return Group(_head(tree), modules, *([findings(told)] if told else []))
 
 
 def tree_markdown(tree: ModuleTree, *, expand: bool = False, depth: int | None = None) -> str:
     """`tree` as Markdown: one row per module, under the path that `named_modules()` gives it."""
     rows = [
         [
-            markdown.code(safe(path) or "the model"),
+            markdown.code(safe(path)) or "the model",
             markdown.code(safe(node.repr)),
             _parameters(node),
             _size(node),
@@ -161,23 +151,18 @@ def _children(node: Node, expand: bool) -> Iterator[tuple[str, Node]]:
             yield (f"{name} … {phrases.name(child.last)}" if child.last else name), child
 
 
-def _letters(root: Node) -> dict[str, str]:
-    """Shape → the letter that stands for it in the column, in the order of the lines."""
-    shapes = dict.fromkeys(
-        shape for node in root.walk() for _, shape in map(_counted, node.output) if shape != "()"
-    )
-    return {shape: _letter(number) for number, shape in enumerate(shapes)}
-
-
 def _letter(number: int) -> str:
     alphabet = "abcdefghijklmnopqrstuvwxyz"
     return alphabet[number % 26] * (number // 26 + 1)
 
 
-def _counted(entry: str) -> tuple[str, str]:
-    """`13 × (…)` as `13×` and the shape."""
-    count, times, shape = entry.rpartition(" × ")
-    return f"{count}{times.strip()}", shape
+def _returned(node: Node, wide: bool) -> list[tuple[str, str]]:
+    """What a node returns, as `13×` and the shape; where there is no room, tuples are `…`."""
+    parts = [entry.rpartition(" × ") for entry in node.output]
+    told = [(f"{count}{'×' if count else ''}", shape) for count, _, shape in parts]
+    told = [(shape, "") if shape == "()" else (count, shape) for count, shape in told]
+    short = [each for each in told if wide or not each[0].endswith("×")]
+    return short + [("…", "")] * (len(short) < len(told))
 
 
 @dataclass(frozen=True)
@@ -185,12 +170,21 @@ class _Modules:
     """The lines of the tree, laid out for the width that there is."""
 
     lines: tuple[_Line, ...]
-    letters: Mapping[str, str]
     expand: bool
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         wide = options.max_width >= WIDE
-        sides = [self._sides(line.node, wide) for line in self.lines]
+        returned = [_returned(line.node, wide) for line in self.lines]
+        shapes = dict.fromkeys(shape for entries in returned for _, shape in entries if shape)
+        letters = {shape: _letter(number) for number, shape in enumerate(shapes)}
+        sides = [
+            [
+                _parameters(line.node),
+                *([_size(line.node)] if wide else []),
+                ", ".join(f"{count}{letters.get(shape, '')}" for count, shape in entries),
+            ]
+            for line, entries in zip(self.lines, returned, strict=True)
+        ]
         heads = ["parameters", "size", "returns"] if wide else ["parameters", "returns"]
         taken = sum(
             2 + max(len(head), *(len(side[column]) for side in sides))
@@ -199,21 +193,15 @@ class _Modules:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
         table.add_column("module", no_wrap=True)
         for head in heads:
-            table.add_column(head, justify="left" if head == "returns" else "right", no_wrap=True)
+            table.add_column(
+                head, justify="left" if head == "returns" else "right", overflow="fold"
+            )
         for line, side in zip(self.lines, sides, strict=True):
             text = self._module(line, options.max_width - taken, wide or self.expand)
             table.add_row(text, *map(Text, side))
         yield table
-
-    def _sides(self, node: Node, wide: bool) -> list[str]:
-        entries = [_counted(entry) for entry in node.output]
-        returns = [
-            f"{count}{self.letters.get(shape, shape)}"
-            for count, shape in entries
-            if wide or not count
-        ]
-        rest = ["…"] if len(returns) < len(entries) else []
-        return [_parameters(node), *([_size(node)] if wide else []), ", ".join([*returns, *rest])]
+        legend = [Text.assemble((f"{word} ", "bold"), shape) for shape, word in letters.items()]
+        yield from _flowed(legend, options.max_width)
 
     def _module(self, line: _Line, width: int, arguments: bool) -> Text:
         node = line.node
@@ -228,7 +216,9 @@ class _Modules:
             )
         if node.feeds:
             pieces.append(Text(f"→ {_fed(node.feeds)}", "cyan"))
-        told = _flowed(pieces, max(width - len(line.guide), 20))
+        told = _flowed(pieces, max(width - len(line.guide), NARROWEST))
+        if len(told) > 1:
+            told = _flowed(pieces, max(width - len(line.below), NARROWEST))
         guides = [line.guide, *[line.below] * (len(told) - 1)]
         return Text("\n").join(
             Text.assemble((guide, "dim"), part) for guide, part in zip(guides, told, strict=True)
@@ -256,16 +246,6 @@ def _what(node: Node, arguments: bool) -> str:
 def _fed(feeds: Sequence[str]) -> str:
     rest = [f"{len(feeds) - MOST_FEEDS:,} more"] if len(feeds) > MOST_FEEDS else []
     return ", ".join([*map(phrases.name, feeds[:MOST_FEEDS]), *rest])
-
-
-@dataclass(frozen=True)
-class _Flow:
-    """Pieces side by side, as many on a line as fit."""
-
-    pieces: tuple[Text, ...]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from _flowed(self.pieces, options.max_width)
 
 
 def _flowed(pieces: Iterable[Text], width: int) -> list[Text]:

@@ -1,0 +1,146 @@
+"""Folding alike siblings: what counts as alike, and that nothing gets lost in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from roberta_inspect.folding import cut, folded
+from roberta_inspect.records import Node
+
+
+def node(name: str, *children: Node, own: int = 0, **facts: Any) -> Node:
+    """A node that counts what is in it."""
+    parameters = own + sum(child.parameters for child in children)
+    given = {"cls": "Layer", "repr": "Layer()", "path": name, **facts}
+    return Node(name=name, parameters=parameters, bytes=4 * parameters, children=children, **given)
+
+
+def layer(number: int, **facts: Any) -> Node:
+    """A layer of 5 parameters that feeds what a layer feeds."""
+    dense = node("dense", own=3, cls="Linear", repr="Linear(in_features=1, out_features=3)")
+    feeds = (f"hidden_states[{number + 1}]", f"attentions[{number}]")
+    return node(str(number), dense, own=2, **{"feeds": feeds, **facts})
+
+
+def stack(*layers: Node) -> Node:
+    return node("layer", *layers, cls="ModuleList", repr="ModuleList()")
+
+
+def names(root: Node) -> list[tuple[str, str | None, int]]:
+    return [(child.name, child.last, child.repeat) for child in root.children]
+
+
+def test_a_run_of_alike_layers_is_one_node() -> None:
+    [run] = folded(stack(*map(layer, range(12)))).children
+    dense = run.children[0]
+    assert (run.name, run.last, run.repeat, run.parameters, run.bytes) == ("0", "11", 12, 60, 240)
+    assert run.feeds == ("hidden_states[i+1]", "attentions[i]")
+    assert (dense.name, dense.last, dense.repeat, dense.parameters) == ("dense", None, 12, 36)
+    assert (run.each, dense.each) == (5, 3)
+
+
+OTHERWISE: dict[str, Node] = {
+    "class": layer(1, cls="OtherLayer"),
+    "arguments": layer(1, repr="Layer(1)"),
+    "parameters": node("1", own=5, feeds=layer(1).feeds),
+    "bytes": replace(layer(1), bytes=10),
+    "dtype": layer(1, dtypes=("float16",)),
+    "output": layer(1, output=("(batch_size)",)),
+    "not in the file": layer(1, in_checkpoint=False),
+    "note": layer(1, note="reads position 1 alone"),
+    "slots": layer(1, feeds=("hidden_states[3]", "attentions[1]")),
+    "inside": replace(layer(1), children=(replace(layer(1).children[0], repr="Linear()"),)),
+    "name inside": replace(layer(1), children=(replace(layer(1).children[0], name="other"),)),
+}
+
+
+@pytest.mark.parametrize("other", OTHERWISE.values(), ids=OTHERWISE)
+def test_a_layer_that_differs_is_not_folded_in(other: Node) -> None:
+    assert names(folded(stack(layer(0), other, layer(2)))) == [
+        ("0", None, 1),
+        ("1", None, 1),
+        ("2", None, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("siblings", "runs"),
+    [
+        ([layer(0)], [("0", None, 1)]),
+        ([layer(0), layer(1), layer(3)], [("0", "1", 2), ("3", None, 1)]),
+        ([layer(2), layer(3)], [("2", "3", 2)]),
+        ([layer(1), layer(0)], [("1", None, 1), ("0", None, 1)]),
+        ([layer(0), node("norm"), layer(1)], [("0", None, 1), ("norm", None, 1), ("1", None, 1)]),
+        (
+            [node("query"), node("key"), node("value")],
+            [(n, None, 1) for n in ("query", "key", "value")],
+        ),
+        ([node("²"), node("³")], [("²", None, 1), ("³", None, 1)]),
+    ],
+)
+def test_runs(siblings: list[Node], runs: list[tuple[str, str | None, int]]) -> None:
+    assert names(folded(stack(*siblings))) == runs
+
+
+def test_a_layer_of_another_dtype_splits_the_run() -> None:
+    layers = [layer(n, dtypes=("float16" if n == 3 else "float32",)) for n in range(6)]
+    assert names(folded(stack(*layers))) == [("0", "2", 3), ("3", None, 1), ("4", "5", 2)]
+
+
+def test_feeds_are_counted_from_the_number() -> None:
+    late = [replace(layer(n), feeds=(f"hidden_states[{n - 2}]", "logits")) for n in (4, 5)]
+    assert folded(stack(*late)).children[0].feeds == ("hidden_states[i-2]", "logits")
+
+
+def test_runs_within_runs() -> None:
+    outer = folded(stack(*(node(str(n), *map(node, "01"), own=1) for n in range(3)))).children[0]
+    [inner] = outer.children
+    assert (outer.repeat, inner.repeat, inner.last) == (3, 6, "1")
+
+
+@pytest.mark.parametrize(("depth", "left"), [(0, 1), (1, 2), (2, 14), (3, 26), (9, 26)])
+def test_depth(depth: int, left: int) -> None:
+    whole = node("", stack(*map(layer, range(12))))
+    assert len(list(cut(whole, depth).walk())) == left
+    assert cut(whole, depth).parameters == whole.parameters
+
+
+FACTS = st.fixed_dictionaries(
+    {
+        "own": st.integers(0, 2),
+        "feeds": st.sampled_from([(), ("logits",), ("hidden_states[1]",)]),
+        "dtypes": st.sampled_from([("float32",), ("float16",)]),
+    }
+)
+
+
+def trees(depth: int) -> st.SearchStrategy[Any]:
+    below = trees(depth - 1) if depth else st.nothing()
+    children = st.lists(below, max_size=4) if depth else st.just([])
+    return st.builds(
+        lambda facts, parts: (
+            lambda name: node(
+                name, *(part(str(number)) for number, part in enumerate(parts)), **facts
+            )
+        ),
+        FACTS,
+        children,
+    )
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(trees(3))
+def test_counts_add_up_at_every_level(made: Any) -> None:
+    whole = made("")
+    once = folded(whole)
+    own = [
+        each.parameters - sum(child.parameters for child in each.children) for each in once.walk()
+    ]
+    assert min(own) >= 0
+    assert (once.parameters, once.bytes) == (whole.parameters, whole.bytes)
+    assert sum(each.repeat for each in once.walk()) == len(list(whole.walk()))
