@@ -111,7 +111,8 @@ def inspect(
 
 
 def inspect_like(saved: OutputMap, checkpoint: str | Path | nn.Module | None) -> OutputMap:
-    """The map of `checkpoint` in the setup of a saved map: calls, input, attention and dtype.
+    """The map of `checkpoint` in the setup of a saved map: calls, input, attention and dtype; its
+    labels too, where this checkpoint knows them.
 
     The device is not taken over: a map made on a GPU is compared on a machine without one.
 
@@ -124,6 +125,7 @@ def inspect_like(saved: OutputMap, checkpoint: str | Path | nn.Module | None) ->
     return inspect(
         checkpoint,
         texts=given.texts,
+        labels=given.labels,
         batch_size=given.batch_size,
         sequence_length=given.sequence_length,
         output_hidden_states=main.output_hidden_states,

@@ -234,17 +234,29 @@ def _check_ids(
 def labels_for(config: Any, batch_size: int, given: Any = None) -> torch.Tensor:
     """Labels for the labelled calls: those given, or some that fit the problem type.
 
-    `given` is a tensor, which is used as it is; a list of numbers or of lists of 0 and 1; or a
-    list of strings from the command line: label ids or names (several, joined by commas, for a
-    multi-label problem), or numbers for a regression.
+    `given` is a tensor, which is used as it is; a list of numbers or of lists of 0 and 1; a list
+    of strings from the command line: label ids or names (several, joined by commas, for a
+    multi-label problem), or numbers for a regression; or the labels of a saved map, which another
+    checkpoint need not fit: then they are chosen anew.
 
     Raises:
         UsageError: not one label per row, a label out of range, or a dtype that this loss rejects.
     """
     if given is None:
         return _chosen(config, batch_size)
+    if isinstance(given, Labels):
+        return _as_saved(config, batch_size, given)
     labels = given if isinstance(given, torch.Tensor) else torch.tensor(_numbers(config, given))
     check_labels(config, batch_size, labels)
+    return labels
+
+
+def _as_saved(config: Any, batch_size: int, saved: Labels) -> torch.Tensor:
+    labels = torch.tensor(saved.values, dtype=getattr(torch, saved.dtype))
+    try:
+        check_labels(config, batch_size, labels)
+    except UsageError:
+        return _chosen(config, batch_size)
     return labels
 
 

@@ -10,6 +10,7 @@ from makers import make_tokenizer, tiny_config
 
 from roberta_inspect.errors import InspectError, UsageError
 from roberta_inspect.probe import Probe, from_texts, labels_for, problem_type_for, synthetic
+from roberta_inspect.records import Labels
 
 MULTI = {"problem_type": "multi_label_classification"}
 NAMED = {"id2label": {0: "bad", 1: "fair", 2: "good"}}
@@ -64,6 +65,9 @@ def test_labels_fit_the_problem_type(
         ({"num_labels": 1}, ["0.5", "-2"], [0.5, -2.0]),
         (NAMED, [2, 1], [2, 1]),
         (NAMED, torch.tensor([2, 1]), [2, 1]),
+        (NAMED, Labels(dtype="int64", values=[1, 1]), [1, 1]),
+        (NAMED, Labels(dtype="float32", values=[[0, 1, 1], [1, 0, 0]]), [[0, 1, 1], [1, 0, 0]]),
+        (NAMED, Labels(dtype="int64", values=[7, 1]), [0, 2]),
     ],
 )
 def test_given_labels(config: dict[str, Any], given: Any, values: list[Any]) -> None:
