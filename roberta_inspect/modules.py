@@ -280,7 +280,7 @@ class _Builder:
         self.header = header or {}
         self.returned = _Returned(seen)
         self.places = {id(module): path for path, module in seen.model.named_modules()}
-        self.tensors = Counter(_prefixes(seen.model.state_dict()))
+        self.tensors = Counter(_prefixes(seen.model.state_dict(keep_vars=True)))
         self.missing = Counter(_prefixes(weights.missing))
         self.counted: dict[int, str] = {}
         """Parameter → the name under which it is counted."""

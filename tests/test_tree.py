@@ -31,6 +31,7 @@ from roberta_inspect import ModuleTree, UsageError, module_tree
 from roberta_inspect.folding import folded
 from roberta_inspect.records import Node
 from roberta_inspect.render import rendered
+from roberta_inspect.twin import SIZES
 
 GOLDENS = Path(__file__).parent / "goldens"
 HIDDEN = "(batch_size, sequence_length, hidden_size)"
@@ -49,7 +50,7 @@ BASE = RobertaConfig(
 def laid_out(config: Any) -> Any:
     """A model without values, made without this package."""
     with torch.device("meta"):
-        return RobertaForSequenceClassification(config)
+        return RobertaForSequenceClassification._from_config(config, attn_implementation="eager")
 
 
 @pytest.fixture(scope="module")
@@ -185,13 +186,20 @@ RETURNS = {
         {"problem_type": "multi_label_classification"},
         {"problem_type": "regression", "num_labels": 2},
         {"max_position_embeddings": 3},
-        {"is_decoder": True},
     ],
 )
 def test_shapes_in_axis_words(tmp_path: Path, sizes: dict[str, Any]) -> None:
     tiny_config(**sizes).save_pretrained(tmp_path)
     nodes = by_path(module_tree(tmp_path))
     assert {path: nodes[path].output for path in RETURNS} == RETURNS
+
+
+def test_every_axis_of_a_decoder_has_a_word(tmp_path: Path) -> None:
+    tiny_config(is_decoder=True).save_pretrained(tmp_path)
+    entries = {entry for node in module_tree(tmp_path).root.walk() for entry in node.output}
+    axes = {axis for entry in entries for axis in re.findall(r"[(,] ?([^,()]+)", entry)}
+    assert {HIDDEN, WEIGHTS, LOGITS} <= entries
+    assert axes <= {*SIZES, "query_length", "key_length"}
 
 
 class Head(nn.Module):
