@@ -248,7 +248,7 @@ def arguments(probe: Probe, call: CallSpec) -> dict[str, Any]:
 def _is_out_of_memory(error: Exception) -> bool:
     """Whether this is about the machine rather than the model; the allocator of the CPU raises a
     plain `RuntimeError`."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     )
 

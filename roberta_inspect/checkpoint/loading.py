@@ -145,6 +145,8 @@ def configured(directory: Path, values: Mapping[str, Any]) -> Any:
         raise configs.wrong(directory / "config.json", "hidden_act", activation, allowed)
     try:
         return RobertaConfig.from_dict(dict(values))
+    except MemoryError:
+        raise
     # Each release checks other fields, with exceptions of its own.
     except Exception as error:
         raise CannotInspectError(
@@ -199,7 +201,7 @@ def judged(
     Raises:
         CannotInspectError: a tensor of another shape than the configuration asks for.
     """
-    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict(keep_vars=True).items()}
     named = weights.named_for_the_class(header, shapes, BASE)
     sizes = {**config.to_dict(), "num_labels": config.num_labels}
     weights.check_shapes(directory, named, shapes, sizes)
