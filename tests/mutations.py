@@ -435,6 +435,9 @@ MUTATIONS: dict[str, Mutation] = {
     "an attention dropped": Mutation(
         "attentions-count", edited(set_items("attentions", drop_last))
     ),
+    "a hole in the attentions": Mutation(
+        "attentions-count", edited(set_items("attentions", lambda items: [None, *items[1:]]))
+    ),
     "attention rows not normalised": Mutation(
         "attentions-rows", patched(with_weights(lambda x: x * 1.01))
     ),

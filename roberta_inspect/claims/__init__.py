@@ -8,8 +8,8 @@ import torch
 
 from roberta_inspect.claims import (
     attentions,
-    cache,
     container,
+    decoder,
     hidden_states,
     logits,
     loss,
@@ -25,7 +25,7 @@ __all__ = ["CLAIMS", "Comparison", "Evidence", "compare", "meaning", "not_finite
 
 CLAIMS: tuple[Claim, ...] = tuple(
     each
-    for module in (loss, logits, model, hidden_states, attentions, cache, container)
+    for module in (loss, logits, model, hidden_states, attentions, decoder, container)
     for each in module.CLAIMS
 )
 """Every claim, in the order in which the proofs are told."""
@@ -35,8 +35,8 @@ _MEANINGS: Mapping[str, Callable[[Evidence], str]] = {
     "logits": logits.meaning,
     "hidden_states": lambda _: hidden_states.MEANING,
     "attentions": lambda _: attentions.MEANING,
-    "past_key_values": lambda _: cache.MEANING,
-    "cross_attentions": attentions.cross_meaning,
+    "past_key_values": lambda _: decoder.MEANING,
+    "cross_attentions": decoder.cross_meaning,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,14 +78,33 @@ class Claims(list[Claim]):
         return added
 
 
-def held(detail: str) -> Outcome:
-    """Proved without a comparison of numbers."""
-    return Outcome(status="proved", detail=detail)
+def held(
+    detail: str, *, difference: float | None = None, tolerance: float | None = None
+) -> Outcome:
+    """Proved."""
+    return Outcome(status="proved", detail=detail, difference=difference, tolerance=tolerance)
 
 
-def broken(detail: str) -> Outcome:
-    """Refuted without a comparison of numbers; `detail` says expected, got and where."""
-    return Outcome(status="refuted", detail=detail)
+def broken(
+    detail: str, *, difference: float | None = None, tolerance: float | None = None
+) -> Outcome:
+    """Refuted; `detail` says what was expected, what was got, and where."""
+    return Outcome(status="refuted", detail=detail, difference=difference, tolerance=tolerance)
+
+
+def untested(reason: str) -> Outcome:
+    """Not tested, as one outcome among several; alone, raise `NotTestedError`."""
+    return Outcome(status="not-tested", detail=reason)
+
+
+def weakest(outcomes: Iterable[Outcome]) -> Outcome:
+    """Of the outcomes of all items the one that decides: a refuted one, else one not tested, else
+    the one closest to its tolerance."""
+    ranks: dict[Status, int] = {"refuted": 2, "not-tested": 1, "proved": 0}
+    return max(
+        outcomes,
+        key=lambda each: (ranks[each.status], (each.difference or 0) / (each.tolerance or 1)),
+    )
 
 
 def _finite(number: float | None) -> float | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch._subclasses import FakeTensor
 
-from roberta_inspect.claims.claim import NotTestedError, Outcome
+from roberta_inspect.claims.claim import NotTestedError, Outcome, broken, held, untested
 from roberta_inspect.probe import dtype_word
 
 SIGMAS = 8
@@ -122,48 +122,46 @@ def linear(given: Estimate, module: torch.nn.Linear) -> Estimate:
 
 
 def judged(got: torch.Tensor, expected: Estimate, *, place: str) -> Outcome:
-    """Whether rounding alone explains the difference between the model's and the exact values.
-
-    Raises:
-        NotTestedError: the values are not finite, or rounding would explain any difference.
-    """
-    if tuple(got.shape) != tuple(expected.value.shape):
-        return Outcome(
-            status="refuted",
-            detail=f"expected shape {tuple(expected.value.shape)}, got {tuple(got.shape)} at "
-            f"{place}",
-        )
-    values = exact(got)
-    if not all(each.isfinite().all() for each in (values, expected.value, expected.error)):
-        raise NotTestedError(f"{place} holds NaN or infinity, so there is nothing to compare")
-    difference = (values - expected.value).abs()
+    """Whether rounding alone explains the difference between the model's and the exact values;
+    not tested where the values are not finite, or where rounding would explain any value."""
+    if got.shape != expected.value.shape:
+        wanted = tuple(expected.value.shape)
+        return broken(f"expected shape {wanted}, got {tuple(got.shape)} at {place}")
+    values, wanted = exact(got), expected.value
     allowed = expected.error + smallest(got.dtype)
-    if not difference.numel():
-        raise NotTestedError(f"{place} is empty")
-    worst = int((difference / allowed).argmax())
-    here, limit = float(difference.flatten()[worst]), float(allowed.flatten()[worst])
+    if not all(each.isfinite().all() for each in (values, wanted, allowed)):
+        return untested(f"{place} holds NaN or infinity, so there is nothing to compare")
+    if not values.numel():
+        return untested(f"{place} is empty")
+    difference = (values - wanted).abs()
+    worst = torch.unravel_index((difference / allowed).argmax(), difference.shape)
+    here, limit = float(difference[worst]), float(allowed[worst])
+    explained = f"rounding in {dtype_word(got.dtype)} explains"
     if here > limit:
-        index = [int(each) for each in torch.unravel_index(torch.tensor(worst), difference.shape)]
-        want = float(expected.value.flatten()[worst])
-        have = float(values.flatten()[worst])
-        return Outcome(
-            status="refuted",
-            detail=f"expected {want:.6g}, got {have:.6g} at {place}{index}: {here:.1e} apart, and "
-            f"rounding in {dtype_word(got.dtype)} explains {limit:.1e}",
+        index = [int(each) for each in worst] or ""
+        return broken(
+            f"expected {float(wanted[worst]):.6g}, got {float(values[worst]):.6g} at "
+            f"{place}{index}: {here:.1e} apart, and {explained} {limit:.1e}",
             difference=here,
             tolerance=limit,
         )
-    largest = float(expected.value.abs().max())
-    if float(allowed.max()) > max(largest / 2, smallest(got.dtype) * 2):
-        raise NotTestedError(
-            f"rounding in {dtype_word(got.dtype)} explains a difference of "
-            f"{float(allowed.max()):.1e}, and the values of {place} are no larger than "
-            f"{largest:.1e}: they could not show anything else"
-        )
-    return Outcome(
-        status="proved",
-        detail=f"largest difference {here:.1e}; rounding in {dtype_word(got.dtype)} explains "
-        f"{limit:.1e}",
+    return decided(
+        f"largest difference {here:.1e}; {explained} {limit:.1e}",
         difference=here,
         tolerance=limit,
+        widest=float(allowed.max()),
+        largest=float(wanted.abs().max()),
+        place=place,
     )
+
+
+def decided(
+    detail: str, *, difference: float, tolerance: float, widest: float, largest: float, place: str
+) -> Outcome:
+    """Proved, unless the widest tolerance is so wide that it could not show anything else."""
+    if widest > largest / 2 and largest > 0:
+        return untested(
+            f"rounding explains a difference of {widest:.1e}, and the values of {place} are no "
+            f"larger than {largest:.1e}: they could not show anything else"
+        )
+    return held(detail, difference=difference, tolerance=tolerance)

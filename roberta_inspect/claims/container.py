@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from roberta_inspect.axes import AXES, PER_ROW, PER_TOKEN
-from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
+from roberta_inspect.claims.claim import (
+    Claims,
+    NotTestedError,
+    Outcome,
+    broken,
+    held,
+    untested,
+    weakest,
+)
 from roberta_inspect.claims.comparison import SIGMAS, epsilon, exact, furthest
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.naming import UNNAMED
@@ -78,60 +86,48 @@ def agreement(evidence: Evidence) -> Outcome | None:
     if not evidence.comparisons:
         raise NotTestedError("no other call returned anything")
     for each in evidence.comparisons:
-        wrong = next(_disagreements(each, evidence), None)
+        wrong = next(_misplaced(each), None)
         if wrong is not None:
             return broken(f"{wrong} ({each.words})")
     if evidence.fake:
         raise NotTestedError("names and order agree, and the tensors have shapes, no values")
-    largest = max(_measured(evidence), default=0.0)
-    extra = _only_there(evidence)
+    found = weakest(_compared(each, evidence) for each in evidence.comparisons)
+    names = dict.fromkeys(name for each in evidence.comparisons for name in each.names)
+    extra = [name for name in names if name not in evidence.fields]
     also = f"; the dict lacks {listed(extra)}" if extra else ""
-    compared = counted(len(evidence.comparisons), "other call")
-    return Outcome(
-        status="proved",
-        detail=f"{compared}, largest difference {largest:.1e}{also}",
-        difference=largest,
-        tolerance=max((_tolerance(evidence, each) for each in evidence.comparisons), default=0.0)
-        if largest
-        else 0.0,
-    )
+    return replace(found, detail=f"{found.detail}{also}")
 
 
-def _disagreements(seen: Comparison, evidence: Evidence) -> Iterator[str]:
+def _misplaced(seen: Comparison) -> Iterator[str]:
     if UNNAMED in seen.names:
-        yield f"expected a known value, got an unexplained one at outputs[{_first(seen, UNNAMED)}]"
+        index = seen.names.index(UNNAMED)
+        yield f"expected a known value, got an unexplained one at outputs[{index}]"
     if seen.missing:
         yield f"expected {listed(seen.missing)}, got a container without"
     if seen.moved:
         yield f"expected the order of the dict, got {listed(seen.moved)} elsewhere"
+
+
+def _compared(seen: Comparison, evidence: Evidence) -> Outcome:
+    """The values of one call beside those of the reference call."""
+    outcomes = [held("the same values in every call", difference=0.0, tolerance=0.0)]
     for index, (name, apart) in enumerate(zip(seen.names, seen.differences, strict=True)):
-        if apart is None and name in evidence.fields and not evidence.fake:
-            raise NotTestedError(f"{name} could not be compared")
-        if apart:
+        if apart is None and name in evidence.fields:
+            outcomes.append(untested(f"{name} could not be compared ({seen.words})"))
+        elif apart:
             explained = SIGMAS * _rounding(evidence, name)
-            if not apart <= explained:
-                yield (
-                    f"expected the values of {name}, got values up to {apart:.1e} away, of which "
-                    f"rounding explains {explained:.1e}, at outputs[{index}]"
+            detail = f"{name} up to {apart:.1e} apart, of which rounding explains {explained:.1e}"
+            place = f"outputs[{index}] ({seen.words})"
+            outcomes.append(
+                held(detail, difference=apart, tolerance=explained)
+                if apart <= explained
+                else broken(
+                    f"expected the same values, got {detail}, at {place}",
+                    difference=apart,
+                    tolerance=explained,
                 )
-
-
-def _first(seen: Comparison, name: str) -> int:
-    return seen.names.index(name)
-
-
-def _measured(evidence: Evidence) -> Iterator[float]:
-    for each in evidence.comparisons:
-        yield from (apart for apart in each.differences if apart is not None)
-
-
-def _tolerance(evidence: Evidence, seen: Comparison) -> float:
-    """The largest tolerance that was needed."""
-    return max(
-        SIGMAS * _rounding(evidence, name)
-        for name, apart in zip(seen.names, seen.differences, strict=True)
-        if apart or name == "logits"
-    )
+            )
+    return weakest(outcomes)
 
 
 def _rounding(evidence: Evidence, name: str) -> float:
@@ -144,11 +140,6 @@ def _rounding(evidence: Evidence, name: str) -> float:
     return steepness * evidence.rounding_of("logits") + abs(loss) * epsilon(
         evidence.tensor("loss").dtype
     )
-
-
-def _only_there(evidence: Evidence) -> list[str]:
-    names = dict.fromkeys(name for each in evidence.comparisons for name in each.names)
-    return [name for name in names if name not in evidence.fields]
 
 
 @CLAIMS.register(

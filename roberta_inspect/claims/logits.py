@@ -83,19 +83,17 @@ def position(evidence: Evidence) -> Outcome | None:
     moved, kept = furthest(at_first, logits), furthest(elsewhere, logits)
     allowed = float(_again(evidence, elsewhere).error.max())
     if kept > allowed:
-        return Outcome(
-            status="refuted",
-            detail="expected the same logits after replacing every other position of "
+        return broken(
+            "expected the same logits after replacing every other position of "
             f"hidden_states[-1], got logits that differ by {kept:.1e}",
             difference=kept,
             tolerance=allowed,
         )
     if moved <= allowed:
         raise NotTestedError("replacing position 0 changes the logits no more than rounding does")
-    return Outcome(
-        status="proved",
-        detail=f"replacing every other position moves the logits by {kept:.1e}, replacing "
-        f"position 0 by {moved:.1e}",
+    return held(
+        f"replacing every other position moves the logits by {kept:.1e}, replacing position 0 "
+        f"by {moved:.1e}",
         difference=kept,
         tolerance=allowed,
     )
@@ -122,7 +120,8 @@ def _needs_class_form(evidence: Evidence, classifier: Any) -> None:
 
 def meaning(evidence: Evidence) -> str:
     """What the logits are, by problem type."""
-    return SCORES[problem_type_for(evidence.config, evidence.probe.labels)[0]]
+    kind = problem_type_for(evidence.config, evidence.probe.labels)[0]
+    return SCORES.get(kind, "one number per label")
 
 
 def _last(evidence: Evidence) -> torch.Tensor:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome
-from roberta_inspect.claims.comparison import SIGMAS, exact, furthest
+from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken
+from roberta_inspect.claims.comparison import SIGMAS, decided, exact, furthest
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.claims.second import padded, row_of, unmasked
 from roberta_inspect.releases import attention_of
@@ -61,14 +61,15 @@ def _within_rounding(evidence: Evidence, apart: float, what: str) -> Outcome:
     allowed = SIGMAS * evidence.rounding_of("logits")
     if not apart <= allowed:
         detail = f"expected the same, but {what} by {apart:.1e}; rounding explains {allowed:.1e}"
-        return Outcome(status="refuted", detail=detail, difference=apart, tolerance=allowed)
-    if allowed > float(logits.abs().max()) / 2:
-        raise NotTestedError(
-            f"rounding explains a difference of {allowed:.1e}, and the logits are no larger than "
-            f"{float(logits.abs().max()):.1e}: they could not show anything else"
-        )
-    detail = f"largest difference {apart:.1e}; rounding explains {allowed:.1e}"
-    return Outcome(status="proved", detail=detail, difference=apart, tolerance=allowed)
+        return broken(detail, difference=apart, tolerance=allowed)
+    return decided(
+        f"largest difference {apart:.1e}; rounding explains {allowed:.1e}",
+        difference=apart,
+        tolerance=allowed,
+        widest=allowed,
+        largest=float(logits.abs().max()),
+        place="logits",
+    )
 
 
 @contextmanager

@@ -1,10 +1,10 @@
-"""Claims about the keys and values that a decoder hands back."""
+"""Claims about what only a decoder hands back: keys and values, cross-attention weights."""
 
 from __future__ import annotations
 
 import torch
 
-from roberta_inspect.claims.attentions import heads
+from roberta_inspect.claims.attentions import heads, returned_by
 from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
 from roberta_inspect.claims.comparison import furthest, same
 from roberta_inspect.claims.evidence import Evidence
@@ -12,6 +12,8 @@ from roberta_inspect.releases import cache_layers
 from roberta_inspect.text import counted
 
 CLAIMS = Claims()
+
+CROSS_IDLE = "forward passes no encoder_hidden_states on"
 
 MEANING = "keys and values of each layer, for decoding further tokens"
 
@@ -45,3 +47,31 @@ def projections(evidence: Evidence) -> Outcome | None:
                     f"past_key_values[{index}][{place}]"
                 )
     return held(f"{counted(len(layers), 'layer')}, keys and values")
+
+
+@CLAIMS.register(
+    "cross-attentions", "cross_attentions", "[i] is what the cross-attention of layer i returned"
+)
+def cross(evidence: Evidence) -> Outcome | None:
+    if not evidence.reaches_the_caller("cross_attentions"):
+        return None
+    value = evidence.fields.get("cross_attentions") or evidence.handed_on("cross_attentions")
+    ran = [evidence.anatomy.cross_attention(index) for index in range(len(evidence.layers))]
+    if not _cross_ran(evidence):
+        raise NotTestedError(f"no cross-attention ran: {CROSS_IDLE}")
+    for index, each in enumerate(value):
+        if not returned_by(evidence.visit(ran[index], "cross-attention"), each):
+            return broken(f"expected what {ran[index]} returned, got something else at [{index}]")
+    return held(f"{counted(len(value), 'item')}, each returned by its layer")
+
+
+def cross_meaning(evidence: Evidence) -> str:
+    """What stands in the slot called cross_attentions."""
+    if _cross_ran(evidence):
+        return "cross-attention weights of each layer"
+    return f"no cross-attention weights, whatever the name says: {CROSS_IDLE}"
+
+
+def _cross_ran(evidence: Evidence) -> bool:
+    layers = range(len(evidence.anatomy.layers))
+    return any(evidence.anatomy.cross_attention(each) in evidence.trace.visits for each in layers)
