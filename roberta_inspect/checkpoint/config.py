@@ -16,6 +16,9 @@ PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_class
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 """What a model can be loaded in."""
 
+MOST_LABELS = 2**17
+"""Labels that are tried: transformers keeps their names several times, a kilobyte for each."""
+
 
 class Field(NamedTuple):
     """What a field may be: the words for it, and the test."""
@@ -41,7 +44,7 @@ def _one_of(*names: str) -> Field:
 
 
 def _is_labels(value: Any) -> bool:
-    if not isinstance(value, dict) or not value:
+    if not isinstance(value, dict) or not 0 < len(value) <= MOST_LABELS:
         return False
     named = all(isinstance(name, str | int | float) for name in value.values())
     return named and value.keys() == {str(number) for number in range(len(value))}
@@ -49,6 +52,10 @@ def _is_labels(value: Any) -> bool:
 
 _SIZE = Field(
     "a whole number from 1 to 2**63 - 1", lambda value: _is_int(value) and 0 < value < 2**63
+)
+_LABELS = Field(
+    f"a whole number from 1 to {MOST_LABELS:,}",
+    lambda value: _is_int(value) and 0 < value <= MOST_LABELS,
 )
 _COUNT = Field("a whole number from 0 on", lambda value: _is_int(value) and value >= 0)
 _TOKENS = Field(
@@ -65,7 +72,7 @@ _CLASSES = Field(
 )
 
 _SIZES = (
-    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_labels"),
+    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"),
     *("intermediate_size", "max_position_embeddings", "type_vocab_size"),
 )
 _FLAGS = (
@@ -76,6 +83,7 @@ _FLAGS = (
 FIELDS: Mapping[str, Field] = {
     **dict.fromkeys(_SIZES, _SIZE),
     **dict.fromkeys(_FLAGS, _FLAG),
+    "num_labels": _LABELS,
     **dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), _SHARE),
     "classifier_dropout": _optional(_SHARE),
     **dict.fromkeys(("layer_norm_eps", "initializer_range"), _AMOUNT),
@@ -86,7 +94,9 @@ FIELDS: Mapping[str, Field] = {
     "hidden_act": Field("the name of an activation", lambda value: isinstance(value, str)),
     "position_embedding_type": _one_of("absolute", "relative_key", "relative_key_query"),
     "problem_type": _optional(_one_of(*PROBLEM_TYPES)),
-    "id2label": Field("an object from the label ids 0, 1, … to label names", _is_labels),
+    "id2label": Field(
+        f"an object from the label ids 0, 1, … to at most {MOST_LABELS:,} label names", _is_labels
+    ),
     "label2id": _optional(_OBJECT),
     **dict.fromkeys(("dtype", "torch_dtype"), _optional(_one_of(*DTYPES))),
     "architectures": _optional(_CLASSES),

@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 from roberta_inspect import releases
 from roberta_inspect.checkpoint import config as configs
 from roberta_inspect.checkpoint import files, hub, weights
+from roberta_inspect.checkpoint.files import reason_of
 from roberta_inspect.checkpoint.header import Header
 from roberta_inspect.checkpoint.location import Location
 from roberta_inspect.checkpoint.memory import check_memory
@@ -37,7 +38,6 @@ class Loaded:
 
     model: Any
     weights: Weights
-    location: Location
     source: str
     """The checkpoint as it is shown to the user."""
 
@@ -48,12 +48,11 @@ def load(
     attention: str | None = None,
     dtype: str | None = None,
     device: str = "cpu",
-    allow_missing_head: bool = False,
 ) -> Loaded:
     """The checkpoint's `RobertaForSequenceClassification`, as `from_pretrained` makes it.
 
     `attention` and `dtype` left out are what `from_pretrained` picks. A missing head is loaded
-    either way and told in the verdict: `allow_missing_head` is for the findings.
+    and told in the verdict.
 
     Raises:
         UsageError: no such dtype, device or attention implementation.
@@ -80,9 +79,7 @@ def load(
         seen, _ = judged(directory, laid_out, header, names, config)
         model, missing = _from_pretrained(directory, config, attention, dtype)
     weights.check_agreement(missing, seen, BASE)
-    return Loaded(
-        model=_moved(model.eval(), target), weights=seen, location=location, source=location.source
-    )
+    return Loaded(model=_moved(model.eval(), target), weights=seen, source=location.source)
 
 
 def load_tokenizer(location: Location) -> Any:
@@ -109,7 +106,7 @@ def load_tokenizer(location: Location) -> Any:
         # What damaged or foreign tokenizer files make it raise is open-ended.
         except Exception as error:
             raise CannotInspectError(
-                f"The tokenizer of {safe(location.source)} cannot be loaded: {_reason(error)}.",
+                f"The tokenizer of {safe(location.source)} cannot be loaded: {reason_of(error)}.",
                 hint="Save it again with tokenizer.save_pretrained, or leave --text out.",
             ) from error
 
@@ -150,7 +147,7 @@ def configured(directory: Path, values: Mapping[str, Any]) -> Any:
     # Each release checks other fields, with exceptions of its own.
     except Exception as error:
         raise CannotInspectError(
-            f"transformers refuses {safe(directory / 'config.json')}: {_reason(error)}.",
+            f"transformers refuses {safe(directory / 'config.json')}: {reason_of(error)}.",
             hint="Correct the field in config.json.",
         ) from error
 
@@ -183,11 +180,11 @@ def built(config: Any, attention: str | None, dtype: str) -> Any:
     except (ValueError, ImportError) as error:
         if attention is None:
             raise CannotInspectError(
-                f"transformers cannot build the configured model: {_reason(error)}.",
+                f"transformers cannot build the configured model: {reason_of(error)}.",
                 hint="Correct config.json.",
             ) from error
         raise UsageError(
-            f"Attention implementation {safe(attention)} cannot be used here: {_reason(error)}.",
+            f"Attention implementation {safe(attention)} cannot be used here: {reason_of(error)}.",
             hint="Use --attention eager, or leave it out.",
         ) from error
 
@@ -233,7 +230,7 @@ def _device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(
-            f"Device {safe(name)} cannot be used here: {_reason(error)}.",
+            f"Device {safe(name)} cannot be used here: {reason_of(error)}.",
             hint="Use cpu, or a device that this machine and this build of torch have.",
         ) from error
     return device
@@ -244,7 +241,7 @@ def _moved(model: Any, device: torch.device) -> Any:
         return model.to(device)
     except RuntimeError as error:
         raise CannotInspectError(
-            f"The model cannot be moved to {device}: {_reason(error)}.",
+            f"The model cannot be moved to {device}: {reason_of(error)}.",
             hint="Use --device cpu.",
         ) from error
 
@@ -271,14 +268,7 @@ def _from_pretrained(
     # What a file makes each release raise is open-ended; the checks before it found the usual.
     except Exception as error:
         raise CannotInspectError(
-            f"transformers cannot load {safe(directory / form)}: {_reason(error)}.",
+            f"transformers cannot load {safe(directory / form)}: {reason_of(error)}.",
             hint=files.AGAIN,
         ) from error
     return model, [str(name) for name in report["missing_keys"]]
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of an error of somebody else's, without its full stop."""
-    lines = str(error).strip().splitlines()
-    kind = type(error).__name__
-    return safe(f"{kind}: {lines[0]}" if lines else kind).rstrip(".")
