@@ -1,0 +1,373 @@
+"""Measures the tool beside the scripts that a user would write, and writes docs/benchmarks.md.
+
+    python tests/benchmark.py --rounds 5 --folder FOLDER [--peers PYTHON] [--only GROUP …]
+
+The checkpoints and scripts are made in FOLDER once; every command runs there. `--peers` is the
+interpreter that has torchinfo and torchlens beside the same torch and transformers.
+
+torch is never imported in the process that starts the others: Linux counts the memory of a
+process into the peak of those that it starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmark_page import page
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "benchmarks.md"
+
+SIZES: dict[str, dict[str, int]] = {
+    "tiny": {
+        "vocab_size": 50,
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 40,
+        "num_labels": 3,
+    },
+    "base": {"vocab_size": 32000, "max_position_embeddings": 514, "num_labels": 30},
+    "large": {
+        "vocab_size": 50265,
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "intermediate_size": 4096,
+        "max_position_embeddings": 514,
+        "num_labels": 3,
+    },
+}
+"""What the configurations have otherwise than `RobertaConfig()`, which is of base size."""
+
+LOAD = """\
+import sys
+import torch
+from transformers import RobertaForSequenceClassification
+
+model = RobertaForSequenceClassification.from_pretrained(sys.argv[1], attn_implementation="eager")
+ids = torch.arange(5, 37).view(2, 16)
+inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+"""
+
+SCRIPTS = {
+    "four_calls.py": f"""{LOAD}\
+flags = {{"output_hidden_states": True, "output_attentions": True}}
+with torch.no_grad():
+    for return_dict in (True, False):
+        model(**inputs, **flags, return_dict=return_dict)
+        model(**inputs, **flags, return_dict=return_dict, labels=torch.tensor([0, 2]))
+""",
+    "print_model.py": """\
+import sys
+from transformers import RobertaForSequenceClassification
+
+print(RobertaForSequenceClassification.from_pretrained(sys.argv[1]))
+""",
+    "with_torchinfo.py": f"""{LOAD}\
+import torchinfo
+
+torchinfo.summary(model, input_data=inputs, depth=9, verbose=1)
+""",
+    "with_debugger.py": f"""{LOAD}\
+from transformers import model_addition_debugger_context
+
+with model_addition_debugger_context(model, debug_path="debugger", do_prune_layers=False):
+    model(**inputs)
+""",
+    "with_torchlens.py": f"""{LOAD}\
+import torchlens
+
+with torch.no_grad():
+    print(torchlens.trace(model, (), input_kwargs=inputs))
+""",
+}
+
+PEERS = {"with_torchinfo.py": "torchinfo", "with_torchlens.py": "torchlens"}
+"""Script → the package it needs beside those of the tool."""
+
+RUN = "roberta-inspect run base --attention eager"
+FOUR_CALLS = "python four_calls.py base"
+IMPORT_TORCH = "python -c 'import torch'"
+USAGE_ERROR = "roberta-inspect run --no-such-option"
+DIFF = "roberta-inspect diff eager.json sdpa.json"
+
+MAPS = {
+    "eager.json": f"{RUN} --format json --output eager.json",
+    "sdpa.json": "roberta-inspect run base --attention sdpa --format json --output sdpa.json",
+}
+EXIT_CODES = {USAGE_ERROR: 2, DIFF: 1}
+"""Those of the commands that do not end with 0."""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A command beside another one, by wall time (`wall`) or by peak memory (`memory`)."""
+
+    group: str
+    unit: str
+    command: str
+    other: str
+    target: float | None = None
+    """The largest ratio that meets the target; `None` where there is none."""
+
+
+RATIOS = (
+    Ratio("help", "wall", "roberta-inspect --help", IMPORT_TORCH, 0.15),
+    Ratio("help", "wall", USAGE_ERROR, IMPORT_TORCH, 0.15),
+    Ratio("diff", "wall", DIFF, IMPORT_TORCH, 0.15),
+    Ratio("run", "wall", RUN, FOUR_CALLS, 0.85),
+    Ratio("run", "memory", RUN, FOUR_CALLS, 1.1),
+    *(
+        Ratio("tree", "wall", f"roberta-inspect tree {size}", f"python print_model.py {size}", 0.85)
+        for size in SIZES
+    ),
+    Ratio("sizes", "wall", "roberta-inspect tree large", "roberta-inspect tree tiny", 1.15),
+    Ratio("sizes", "memory", "roberta-inspect tree large", "roberta-inspect tree tiny", 1.1),
+    Ratio("matrix", "memory", f"{RUN} --matrix", RUN, 1.05),
+    *(
+        Ratio("peers", unit, f"roberta-inspect {command}", f"python {script} {size}")
+        for size in ("tiny", "base")
+        for command, script in (
+            (f"tree {size}", "with_torchinfo.py"),
+            (f"run {size} --attention eager", "with_debugger.py"),
+            (f"run {size} --attention eager", "with_torchlens.py"),
+        )
+        for unit in ("wall", "memory")
+    ),
+)
+INSIDE = "inside"
+"""The group that is measured within one process, in which everything is imported and loaded."""
+
+INPUTS = ((2, 16), (8, 512))
+"""Rows and tokens per row of the group `inside`."""
+
+GROUPS = [*dict.fromkeys(ratio.group for ratio in RATIOS), INSIDE]
+PACKAGES = ["roberta-inspect", "torch", "transformers", "torchinfo", "torchlens"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one whole process took."""
+
+    wall: float
+    """Seconds."""
+    processor: float
+    """Seconds, in user mode and in the kernel, of all threads."""
+    memory: float
+    """The largest resident set, in MB."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where the commands run, and with which interpreters."""
+
+    folder: Path
+    peers: str
+
+    def lacks(self, command: str, versions: Mapping[str, str]) -> str | None:
+        """The package that this command needs and that is not installed."""
+        needed = PEERS.get(shlex.split(command)[1])
+        return needed if needed and needed not in versions else None
+
+    def arguments(self, command: str) -> list[str]:
+        """The command with its interpreter, or with the installed console script."""
+        first, *rest = shlex.split(command)
+        if first == "roberta-inspect":
+            return [str(Path(sys.executable).parent / first), *rest]
+        return [self.peers if rest[0] in PEERS else sys.executable, *rest]
+
+    def sample(self, command: str) -> Sample:
+        """Run the command once as a process of its own."""
+        with tempfile.TemporaryFile() as printed:
+            start = time.perf_counter()
+            process = subprocess.Popen(
+                self.arguments(command),
+                cwd=self.folder,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=printed,
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            wall = time.perf_counter() - start
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode != EXIT_CODES.get(command, 0):
+                printed.seek(0)
+                told = printed.read().decode(errors="replace")
+                raise SystemExit(f"{command} ended with {process.returncode}:\n{told}")
+        in_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return Sample(wall, usage.ru_utime + usage.ru_stime, in_bytes / 1e6)
+
+    def samples(self, commands: Sequence[str], rounds: int) -> dict[str, list[Sample]]:
+        """One warm-up of each command, then `rounds` of all of them, side by side."""
+        for command in commands:
+            self.sample(command)
+        taken: dict[str, list[Sample]] = {command: [] for command in commands}
+        for number in range(1, rounds + 1):
+            print(f"round {number} of {rounds}", file=sys.stderr)
+            for command in commands:
+                taken[command].append(self.sample(command))
+        return taken
+
+    def prepare(self, commands: Iterable[str]) -> None:
+        """Make the scripts, and the checkpoints and maps that the commands name."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, code in SCRIPTS.items():
+            (self.folder / name).write_text(code, encoding="utf-8")
+        words = {word for command in commands for word in shlex.split(command)}
+        maps = [name for name in MAPS if name in words]
+        for size in SIZES:
+            wanted = size in words or (maps and size == "base")
+            if wanted and not (self.folder / size / "model.safetensors").exists():
+                inside("checkpoint", self.folder / size, json.dumps(SIZES[size]))
+        for name in maps:
+            self.sample(MAPS[name])
+
+
+def environment() -> dict[str, str]:
+    """That of a user: byte code is kept, torch takes as many threads as it likes."""
+    left_out = ("PYTHONDONTWRITEBYTECODE", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
+    return {**kept, "HF_HUB_OFFLINE": "1"}
+
+
+def inside(*arguments: Any) -> str:
+    """What `benchmark_inside.py`, in a process of its own, prints."""
+    command = [sys.executable, str(HERE / "benchmark_inside.py"), *map(str, arguments)]
+    made = subprocess.run(command, env=environment(), stdout=subprocess.PIPE, text=True, check=True)
+    return made.stdout
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What four calls take in one process, medians in seconds."""
+
+    bare: float
+    observed: float
+    """With hooks on every module."""
+    everything: float
+    """With hooks, all claims, records and findings."""
+
+    @classmethod
+    def of(cls, folder: Path, size: tuple[int, int], times: int) -> Inside:
+        """Measured on the base-size checkpoint with this many rows and tokens per row."""
+        taken = json.loads(inside("parts", folder / "base", *size, times))
+        return cls(**{part: median(each[part] for each in taken) for part in taken[0]})
+
+    @property
+    def hooks(self) -> float:
+        """What the hooks cost per forward."""
+        return (self.observed - self.bare) / 4
+
+    @property
+    def claims(self) -> float:
+        """What everything but the four observed calls costs."""
+        return self.everything - self.observed
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that the page shows."""
+
+    command: str
+    versions: Mapping[str, str]
+    load: float
+    """Processes that wanted a core before the first measurement, averaged over a minute."""
+    rounds: int
+    ratios: Sequence[Ratio]
+    lacking: Mapping[str, str]
+    """Command → the package it needs, which is not installed."""
+    samples: Mapping[str, Sequence[Sample]]
+    scripts: Mapping[str, str]
+    inside: Mapping[tuple[int, int], Inside]
+    """By rows and tokens per row, the smaller input first."""
+
+    def middle(self, command: str, unit: str) -> float:
+        """The median of what a command took."""
+        return median(getattr(sample, unit) for sample in self.samples[command])
+
+
+def versions_of(python: str) -> dict[str, str]:
+    """Package → version, of those that the page names and this interpreter has."""
+    code = f"""
+import importlib.metadata, json
+found = importlib.metadata.distributions()
+print(json.dumps({{each.name: each.version for each in found if each.name in {PACKAGES}}}))
+"""
+    made = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    found = json.loads(made.stdout)
+    return {name: found[name] for name in PACKAGES if name in found}
+
+
+def all_versions(peers: str) -> dict[str, str]:
+    """The versions of this interpreter, and those of the peers, which must agree."""
+    own, others = versions_of(sys.executable), versions_of(peers)
+    for name in ("torch", "transformers"):
+        if own.get(name) != others.get(name):
+            raise SystemExit(f"--peers has {name} {others.get(name)}, this has {own.get(name)}")
+    return {**others, **own}
+
+
+def chosen_options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Measures, and writes docs/benchmarks.md.")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, required=True, help="for checkpoints and scripts")
+    parser.add_argument("--peers", default=sys.executable, help="Python of torchinfo, torchlens")
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS, metavar="GROUP")
+    parser.add_argument("--page", type=Path, default=PAGE, help="the file to write")
+    return parser.parse_args()
+
+
+def command_of(chosen: argparse.Namespace) -> str:
+    """The command line as a reader would type it, without this machine's paths."""
+    peers = [] if chosen.peers == sys.executable else ["--peers PYTHON"]
+    only = [] if chosen.only == GROUPS else ["--only", *chosen.only]
+    words = ["python tests/benchmark.py --rounds", str(chosen.rounds), "--folder FOLDER"]
+    return " ".join([*words, *peers, *only])
+
+
+def main() -> None:
+    """Measure, and write the page."""
+    chosen = chosen_options()
+    bench = Bench(chosen.folder.resolve(), chosen.peers)
+    versions = all_versions(bench.peers)
+    ratios = [ratio for ratio in RATIOS if ratio.group in chosen.only]
+    named = dict.fromkeys(each for ratio in ratios for each in (ratio.other, ratio.command))
+    lacking = {each: name for each in named if (name := bench.lacks(each, versions))}
+    commands = [each for each in named if each not in lacking]
+    sizes = INPUTS if INSIDE in chosen.only else ()
+    bench.prepare([*commands, *(["base"] if sizes else [])])
+    load = os.getloadavg()[0]
+    results = Results(
+        command=command_of(chosen),
+        versions=versions,
+        load=load,
+        rounds=chosen.rounds,
+        ratios=ratios,
+        lacking=lacking,
+        samples=bench.samples(commands, chosen.rounds),
+        scripts={
+            name: code for name, code in SCRIPTS.items() if any(name in each for each in commands)
+        },
+        inside={size: Inside.of(bench.folder, size, chosen.rounds) for size in sizes},
+    )
+    chosen.page.write_text(page(results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

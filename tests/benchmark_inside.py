@@ -1,0 +1,76 @@
+"""The parts of the benchmark that need torch, each run as a process of its own.
+
+python tests/benchmark_inside.py checkpoint FOLDER CONFIG       CONFIG as JSON
+python tests/benchmark_inside.py parts CHECKPOINT BATCH_SIZE SEQUENCE_LENGTH TIMES
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+
+from roberta_inspect.checkpoint import load, locate
+from roberta_inspect.inspection import Request, checkpoint_record, map_of
+from roberta_inspect.observe import arguments, observe
+
+
+def checkpoint(folder: str, config: str) -> None:
+    """Save a checkpoint of this configuration, its random weights from a seed."""
+    from transformers import RobertaConfig, RobertaForSequenceClassification
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    torch.manual_seed(0)
+    made = RobertaConfig(type_vocab_size=1, **json.loads(config))
+    RobertaForSequenceClassification(made).save_pretrained(folder)
+
+
+def parts(folder: str, batch_size: str, sequence_length: str, times: str) -> None:
+    """Print as JSON, in seconds, what each part of `run` took each time."""
+    loaded = load(locate(folder), attention="eager")
+    model = loaded.model
+    request = Request(
+        texts=None,
+        labels=None,
+        batch_size=int(batch_size),
+        sequence_length=int(sequence_length),
+        output_hidden_states=True,
+        output_attentions=True,
+        matrix=False,
+        allow_missing_head=False,
+    )
+    probe = request.probe(model.config, None)
+    record = checkpoint_record(model, loaded.source, loaded.weights)
+
+    def bare() -> None:
+        with torch.no_grad():
+            for call in request.main_calls:
+                model(**arguments(probe, call))
+
+    def observed() -> None:
+        for call in request.main_calls:
+            observe(model, probe, call)
+
+    def everything() -> None:
+        map_of(model, probe, request, checkpoint=record)
+
+    bare()
+    measured = (bare, observed, everything)
+    print(
+        json.dumps([{each.__name__: seconds(each) for each in measured} for _ in range(int(times))])
+    )
+
+
+def seconds(function: Callable[[], None]) -> float:
+    """How long one call takes."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    {"checkpoint": checkpoint, "parts": parts}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,130 @@
+"""docs/benchmarks.md, from the results of `benchmark.py`."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmark import Inside, Ratio, Results
+
+UNITS = {"wall": "wall time", "memory": "peak memory"}
+
+INTRODUCTION = """\
+# Benchmarks
+
+<!-- written by tests/benchmark.py -->
+
+Each command runs as a process of its own, from start to exit, beside the shortest script that does
+the same work. After one warm-up of each, all commands run one after the other, in rounds, and the
+page shows medians and ratios of medians. The checkpoints have random weights and stand in the cache
+of the file system; base size means 12 layers of 768, a vocabulary of 32000 and 30 labels.
+
+The numbers hold for one machine, and whatever else ran on it moved them: a ratio that is close to
+its target may fall on either side the next time. Peak memory counts the pages of the weight file
+that were read. The peers do other work than this tool: torchinfo, the debugger of transformers and
+TorchLens call the model once and prove nothing, where `run` makes four calls and tests every
+meaning; TorchLens records every operation, which `run` does not. Their ratios have no target."""
+
+
+def page(results: Results) -> str:
+    """docs/benchmarks.md."""
+    machine = f"{os.cpu_count()} cores ({processor()}), {memory() / 2**30:.0f} GiB of memory"
+    packages = ", ".join(f"{name} {number}" for name, number in results.versions.items())
+    scripts = "\n\n".join(
+        f"`{name}`:\n\n<!-- not run: loads a checkpoint of the benchmark -->\n```python\n{code}```"
+        for name, code in results.scripts.items()
+    )
+    sections = [
+        INTRODUCTION,
+        f"Measured on {machine}, {platform.system()}, Python {platform.python_version()}, "
+        f"{packages}; rounds: {results.rounds}; load average before the first {results.load:.1f}. "
+        f"The command:\n\n```sh\n{results.command}\n```",
+        table(
+            "Ratios",
+            ("command", "beside", "of", "ratio", "target", ""),
+            [ratio_row(results, ratio) for ratio in results.ratios] if results.ratios else [],
+        ),
+        table(
+            "Within one process, base size",
+            ("batch_size × sequence_length", "what", "beside", "ratio", "target", ""),
+            inside_rows(results.inside),
+        ),
+        table(
+            "Each process",
+            ("command", "wall seconds, median (range)", "processor seconds", "peak memory, MB"),
+            [process_row(command, results) for command in results.samples],
+        ),
+        f"## The scripts\n\n{scripts}" if scripts else "",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A section with one Markdown table; nothing where there are no rows."""
+    lines = [head, ["---"] * len(head), *rows]
+    drawn = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"## {title}\n\n{drawn}" if rows else ""
+
+
+def verdict(ratio: float, target: float | None) -> tuple[str, str, str]:
+    """Three cells: the ratio, the target, and whether it is met."""
+    if target is None:
+        return (f"{ratio:.3f}", "", "")
+    return (f"{ratio:.3f}", f"≤ {target}", "met" if ratio <= target else "**not met**")
+
+
+def ratio_row(results: Results, ratio: Ratio) -> tuple[str, ...]:
+    """One comparison of two processes."""
+    first = (f"`{ratio.command}`", f"`{ratio.other}`", UNITS[ratio.unit])
+    if ratio.other in results.lacking:
+        return (*first, "", "", f"{results.lacking[ratio.other]} is not installed")
+    ours, other = (results.middle(each, ratio.unit) for each in (ratio.command, ratio.other))
+    return (*first, *verdict(ours / other, ratio.target))
+
+
+def inside_rows(inside: Mapping[tuple[int, int], Inside]) -> list[tuple[str, ...]]:
+    """What hooks and claims cost beside bare forwards, and whether that grows with the input."""
+    rows = []
+    for (batch_size, sequence_length), taken in inside.items():
+        size = f"{batch_size} × {sequence_length}"
+        bare = f"four bare forwards, {taken.bare:.3f} s"
+        hooked = f"four observed forwards, {taken.observed:.3f} s"
+        claims = f"all claims and the records, {taken.claims:.3f} s"
+        rows.append((size, hooked, bare, *verdict(taken.observed / taken.bare, None)))
+        rows.append((size, claims, bare, *verdict(taken.claims / taken.bare, 3)))
+    if inside:
+        small, large = inside.values()
+        allowed = large.bare / 4 + small.hooks
+        forward = f"one observed forward, {large.observed / 4:.3f} s"
+        beside = f"one bare forward and what hooks cost at 2 × 16, {allowed:.3f} s"
+        rows.append(("8 × 512", forward, beside, *verdict(large.observed / 4 / allowed, 1.02)))
+    return rows
+
+
+def process_row(command: str, results: Results) -> tuple[str, ...]:
+    """The medians of one process."""
+    walls = [sample.wall for sample in results.samples[command]]
+    wall, cpu, peak = (results.middle(command, each) for each in ("wall", "processor", "memory"))
+    return (
+        f"`{command}`",
+        f"{wall:.2f} ({min(walls):.2f} – {max(walls):.2f})",
+        f"{cpu:.2f}",
+        f"{peak:.0f}",
+    )
+
+
+def processor() -> str:
+    """The name of the processor."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def memory() -> int:
+    """The memory of this machine, in bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
