@@ -331,7 +331,7 @@ def diff(
 
         found = report(left, right, values=values)
         target.deliver(found, format.value)
-        raise typer.Exit(1 if found.differences else 0)
+        raise typer.Exit(0 if found.ok else 1)
 
 
 def _check_located(checkpoint: str | None, revision: str | None) -> None:

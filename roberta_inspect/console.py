@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import secrets
@@ -17,7 +16,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from roberta_inspect.errors import CannotInspectError, InspectError, UsageError
+from roberta_inspect.errors import (
+    CannotInspectError,
+    InspectError,
+    UsageError,
+    is_out_of_memory,
+)
 from roberta_inspect.text import safe
 
 if TYPE_CHECKING:
@@ -48,9 +52,6 @@ class Target:
     path: Path | None = None
 
     def __post_init__(self) -> None:
-        self.check()
-
-    def check(self) -> None:
         """Find out before the work whether the file can be written; nothing is made yet.
 
         Raises:
@@ -207,15 +208,15 @@ def failures_reported() -> Iterator[None]:
         if os.environ.get(DEBUG) == "1":
             traceback.print_exception(error)
         failure = _as_sentence(error)
-        _say(f"Error: {safe(failure.message, longest=LONGEST_SENTENCE)}")
-        _say(f"Hint: {safe(failure.hint, longest=LONGEST_SENTENCE)}")
+        _say("Error: ", failure.message, style="bold red")
+        _say("Hint: ", failure.hint, style="cyan")
         raise typer.Exit(failure.exit_code) from None
 
 
 def _as_sentence(error: Exception) -> InspectError:
     if isinstance(error, InspectError):
         return error
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         asked = ASKED_FOR.search(str(error))
         for_what = f": {asked[1]} more were asked for" if asked else ""
         return CannotInspectError(
@@ -229,24 +230,12 @@ def _as_sentence(error: Exception) -> InspectError:
     )
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, by name: torch has errors of its own, and is not imported here."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
-        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-    )
-
-
-def _say(sentence: str) -> None:
-    """One line on stderr; the word before the colon in colour, on a terminal only."""
+def _say(word: str, rest: str = "", *, style: str = "") -> None:
+    """One line on stderr; its first word in colour, on a terminal only."""
     from rich.console import Console
     from rich.text import Text
 
-    word, colon, rest = sentence.partition(": ")
-    style = {"Error": "bold red", "Hint": "cyan"}.get(word, "")
-    line = Text.assemble((word + colon, style), rest) if colon else Text(sentence)
+    line = Text.assemble((word, style), safe(rest, longest=LONGEST_SENTENCE))
     Console(stderr=True).print(line, soft_wrap=True)
 
 

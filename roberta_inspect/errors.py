@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 
@@ -24,3 +25,17 @@ class UsageError(InspectError, ValueError):
 
 class CannotInspectError(InspectError, RuntimeError):
     """The checkpoint, the saved map or the machine does not allow it (exit code 3)."""
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, which is about the machine and not about the model.
+
+    By name: torch has errors of its own and is not imported here; its allocator for the CPU
+    raises a plain `RuntimeError`.
+    """
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    )

@@ -201,7 +201,7 @@ def _texts(texts: Sequence[str] | None) -> tuple[str, ...] | None:
 
 def _of_checkpoint(location: Location, request: Request, tokenizer: Any, **how: Any) -> OutputMap:
     tokenizer = _tokenizer(location, request, tokenizer)
-    loaded = load(location, allow_missing_head=request.allow_missing_head, **how)
+    loaded = load(location, **how)
     probe = request.probe(loaded.model.config, tokenizer).on(how["device"])
     return map_of(
         loaded.model,
@@ -311,7 +311,7 @@ def map_of(
     noticed = Noticed(
         allow_missing_head=request.allow_missing_head,
         padding_side=getattr(tokenizer, "padding_side", None),
-        first_tokens=_padded_first(probe),
+        first_tokens=probe.padding_first,
         not_finite=infinite,
     )
     return replace(found, findings=findings_of(found, noticed))
@@ -369,10 +369,3 @@ def _with_absent(request: Request, calls: dict[CallSpec, Call]) -> Iterable[Call
         has = {slot.name for slot in call.slots}
         lacks = () if call.error else tuple(name for name in known if name not in has)
         yield replace(call, absent=lacks)
-
-
-def _padded_first(probe: Probe) -> tuple[str, ...]:
-    if probe.tokens is None:
-        return ()
-    masked = (probe.attention_mask[:, 0] == 0).tolist()
-    return tuple(row[0] for row, hidden in zip(probe.tokens, masked, strict=True) if hidden)

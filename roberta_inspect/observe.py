@@ -19,6 +19,7 @@ import transformers
 from torch import nn
 from transformers.modeling_outputs import ModelOutput
 
+from roberta_inspect.errors import is_out_of_memory
 from roberta_inspect.probe import Probe
 from roberta_inspect.records import Failure, Origin
 from roberta_inspect.releases import cache_layers
@@ -225,7 +226,7 @@ def observe(model: nn.Module, probe: Probe, call: CallSpec) -> Observed:
             try:
                 observed.output = model(**arguments(probe, call))
             except Exception as error:
-                if _is_out_of_memory(error):
+                if is_out_of_memory(error):
                     raise
                 observed.error = failure(error)
         if model.config.problem_type != problem_type:
@@ -243,14 +244,6 @@ def arguments(probe: Probe, call: CallSpec) -> dict[str, Any]:
         "output_hidden_states": call.output_hidden_states,
         "output_attentions": call.output_attentions,
     }
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether this is about the machine rather than the model; the allocator of the CPU raises a
-    plain `RuntimeError`."""
-    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )
 
 
 def failure(error: Exception) -> Failure:

@@ -52,6 +52,14 @@ class Probe:
         """Tokens of each row that are not padding."""
         return tuple(int(length) for length in self.attention_mask.sum(dim=1))
 
+    @property
+    def padding_first(self) -> tuple[str, ...]:
+        """The token at position 0 of each row whose position 0 is padding; `()` without tokens."""
+        if self.tokens is None:
+            return ()
+        masked = (self.attention_mask[:, 0] == 0).tolist()
+        return tuple(row[0] for row, hidden in zip(self.tokens, masked, strict=True) if hidden)
+
     def on(self, device: torch.device | str) -> Probe:
         """The same input on another device."""
         inputs = {name: tensor.to(device) for name, tensor in self.inputs.items()}
@@ -197,9 +205,9 @@ def from_texts(config: Any, tokenizer: Any, texts: Sequence[str], *, labels: Any
                 hint="Shorten the text, or truncate it in your own code: tokenizer(…, "
                 f"truncation=True, max_length={usable_length(config)}).",
             )
-    _check_ids(config, inputs, "input_ids", config.vocab_size, "vocab_size")
+    _check_ids(inputs, "input_ids", config.vocab_size, "vocab_size")
     if "token_type_ids" in inputs:
-        _check_ids(config, inputs, "token_type_ids", config.type_vocab_size, "type_vocab_size")
+        _check_ids(inputs, "token_type_ids", config.type_vocab_size, "type_vocab_size")
     return Probe(
         inputs=inputs,
         labels=labels_for(config, len(rows), labels),
@@ -219,9 +227,7 @@ def _encoded(tokenizer: Any, texts: Sequence[str]) -> Any:
     return tokenizer(list(texts), padding=len(texts) > 1, return_tensors="pt")
 
 
-def _check_ids(
-    config: Any, inputs: dict[str, torch.Tensor], name: str, limit: int, field: str
-) -> None:
+def _check_ids(inputs: dict[str, torch.Tensor], name: str, limit: int, field: str) -> None:
     highest = int(inputs[name].max())
     if highest >= limit:
         raise CannotInspectError(

@@ -39,7 +39,6 @@ class Skeleton:
     weights: Weights
     header: Header | None
     """Name → dtype (`F32`) and shape in the files, under the class's names; `None`: no file."""
-    location: Location
     source: str
     """The checkpoint as it is shown to the user."""
 
@@ -73,6 +72,5 @@ def skeleton(
         mode=mode,
         weights=seen,
         header=header,
-        location=location,
         source=location.source,
     )

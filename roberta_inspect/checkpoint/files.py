@@ -32,6 +32,13 @@ def fault(where: object, what: str, *, hint: str = AGAIN) -> CannotInspectError:
     return CannotInspectError(f"{safe(where)} {what}.", hint=hint)
 
 
+def reason_of(error: Exception) -> str:
+    """The first line of an error of somebody else's, without its full stop."""
+    lines = str(error).strip().splitlines()
+    kind = type(error).__name__
+    return safe(f"{kind}: {lines[0]}" if lines else kind).rstrip(".")
+
+
 def weight_form(directory: Path) -> str | None:
     """Which of `FORMS` the directory holds, the first that is there."""
     return next((name for name in FORMS if present(directory / name)), None)

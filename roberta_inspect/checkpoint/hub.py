@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from roberta_inspect.checkpoint import files, weights
+from roberta_inspect.checkpoint.files import reason_of
 from roberta_inspect.checkpoint.header import BITS, Header
 from roberta_inspect.checkpoint.index import read_index
 from roberta_inspect.checkpoint.location import Location
@@ -114,6 +115,7 @@ class _Fetch:
         return found.parent
 
     def required(self, name: str) -> Path:
+        """The file in the cache, fetched where it is not there yet."""
         from huggingface_hub import hf_hub_download
 
         return Path(hf_hub_download(self.repo, name, revision=self.revision))
@@ -138,6 +140,7 @@ class _Fetch:
             return None
 
     def form(self) -> str | None:
+        """Which of `FORMS` the model has on the Hub; `None` for none, and offline."""
         from huggingface_hub import HfApi
         from huggingface_hub.constants import HF_HUB_OFFLINE
 
@@ -222,7 +225,7 @@ def _told(location: Location, error: Exception) -> CannotInspectError:
         ),
         (
             utils.EntryNotFoundError,
-            f"{repo}{at} on the Hub lacks a file that is needed: {_first_line(error)}.",
+            f"{repo}{at} on the Hub lacks a file that is needed: {reason_of(error)}.",
             "Give a model with a config.json and weights.",
         ),
         (
@@ -232,7 +235,7 @@ def _told(location: Location, error: Exception) -> CannotInspectError:
         ),
         (
             (utils.SafetensorsParsingError, utils.NotASafetensorsRepoError),
-            f"The safetensors header of {repo}{at} cannot be read: {_first_line(error)}.",
+            f"The safetensors header of {repo}{at} cannot be read: {reason_of(error)}.",
             files.AGAIN,
         ),
     )
@@ -240,12 +243,6 @@ def _told(location: Location, error: Exception) -> CannotInspectError:
         if isinstance(error, kinds):
             return CannotInspectError(message, hint=hint)
     return CannotInspectError(
-        f"The download of {repo}{at} failed: {_first_line(error)}.",
+        f"The download of {repo}{at} failed: {reason_of(error)}.",
         hint="Try again: what is complete already is in the cache and is not fetched twice.",
     )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    name = type(error).__name__
-    return safe(f"{name}: {lines[0]}" if lines else name).rstrip(".")
