@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch._subclasses import FakeTensor
 
 from roberta_inspect.axes import axes_of
-from roberta_inspect.naming import UNNAMED
 from roberta_inspect.observe import Observed, Trace, declared_fields, nesting
 from roberta_inspect.probe import dtype_word
-from roberta_inspect.records import Call, Fingerprint, Item, Kind, Slot
+from roberta_inspect.records import UNNAMED, Call, Fingerprint, Item, Kind, Slot
 from roberta_inspect.releases import cache_layers
 
 
@@ -42,7 +41,7 @@ def _none_slots(container: Any) -> list[Slot]:
     ]
 
 
-def _declared_at(container: Any) -> Any:
+def _declared_at(container: Any) -> Callable[[Slot], tuple[int, int]]:
     order = declared_fields(container)
 
     def place(slot: Slot) -> tuple[int, int]:

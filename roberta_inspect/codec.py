@@ -62,7 +62,7 @@ def decoded_map(text: str) -> OutputMap:
         raise CannotInspectError(f"is no whole map: {safe(error)}", hint=HINT) from error
     except RecursionError as error:
         raise CannotInspectError("is no map: it is nested too deeply", hint=HINT) from error
-    if {call.key[:2] for call in made.main_calls} != FOUR:
+    if {call.spec[:2] for call in made.main_calls} != FOUR:
         raise CannotInspectError(
             "is no whole map: its first four calls are not those of run", hint=HINT
         )

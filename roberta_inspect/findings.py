@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from roberta_inspect.records import Call, Checkpoint, Finding, OutputMap, Proof, Slot
+from roberta_inspect.records import UNNAMED, Call, Checkpoint, Finding, OutputMap, Proof, Slot
 from roberta_inspect.text import counted, listed, safe
 
 IDS = (
@@ -230,7 +230,7 @@ def _filled(call: Call) -> set[str]:
 
 def _unnamed(calls: tuple[Call, ...]) -> Iterator[Finding]:
     places = dict.fromkeys(
-        slot.access for call in calls for slot in call.slots if slot.name == "unnamed"
+        slot.access for call in calls for slot in call.slots if slot.name == UNNAMED
     )
     if places:
         yield Finding(

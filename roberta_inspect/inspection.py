@@ -29,11 +29,13 @@ from roberta_inspect.claims import Comparison, Evidence, compare, meaning, not_f
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.findings import Noticed, findings_of
 from roberta_inspect.naming import names_of
-from roberta_inspect.observe import Anatomy, CallSpec, Observed, observe
+from roberta_inspect.observe import Anatomy, Observed, observe
 from roberta_inspect.predictions import predictions_of
 from roberta_inspect.probe import Probe, dtype_word, from_texts, synthetic
 from roberta_inspect.records import (
+    UNNAMED,
     Call,
+    CallSpec,
     Checkpoint,
     OutputMap,
     Setup,
@@ -362,7 +364,7 @@ class _Calls:
 def _with_absent(request: Request, calls: dict[CallSpec, Call]) -> Iterable[Call]:
     """The calls in the order of the map, each with the names that others have and it lacks."""
     known = dict.fromkeys(
-        slot.name for call in calls.values() for slot in call.slots if slot.name != "unnamed"
+        slot.name for call in calls.values() for slot in call.slots if slot.name != UNNAMED
     )
     for spec in request.calls:
         call = calls[spec]

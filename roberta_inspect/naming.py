@@ -9,9 +9,7 @@ import torch
 from torch._subclasses import FakeTensor
 
 from roberta_inspect.observe import Anatomy, Observed, Trace, fields_of, tensors_in
-
-UNNAMED = "unnamed"
-"""The name of a position that nothing explains."""
+from roberta_inspect.records import UNNAMED as UNNAMED
 
 
 def names_of(seen: Observed, reference: Observed, anatomy: Anatomy) -> tuple[str, ...]:
@@ -50,6 +48,8 @@ def _known(reference: Observed) -> dict[str, Any]:
 
 
 def equal_name(value: Any, known: Mapping[str, Any]) -> str | None:
+    """The name under which `known` has the same values; `None` without one, and for fake tensors,
+    which have no values."""
     tensors = list(tensors_in(value))
     if any(isinstance(each, FakeTensor) for each in tensors):
         return None

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import transformers
@@ -21,17 +21,9 @@ from transformers.modeling_outputs import ModelOutput
 
 from roberta_inspect.errors import is_out_of_memory
 from roberta_inspect.probe import Probe
+from roberta_inspect.records import CallSpec as CallSpec
 from roberta_inspect.records import Failure, Origin
 from roberta_inspect.releases import cache_layers
-
-
-class CallSpec(NamedTuple):
-    """One way of calling `forward`."""
-
-    return_dict: bool
-    labels: bool
-    output_hidden_states: bool
-    output_attentions: bool
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+UNNAMED = "unnamed"
+"""The name of a slot that nothing explains."""
 
 SCHEMA = 1
 """The number of the JSON layout; a saved map of another number is refused."""
@@ -218,6 +221,30 @@ class Failure:
     """The file and function of transformers that raised it; `None` where others did."""
 
 
+class CallSpec(NamedTuple):
+    """One way of calling `forward`."""
+
+    return_dict: bool
+    labels: bool
+    output_hidden_states: bool
+    output_attentions: bool
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Each part in a user's words, in order."""
+        return (
+            f"return_dict={self.return_dict}",
+            "labels" if self.labels else "no labels",
+            f"output_hidden_states={self.output_hidden_states}",
+            f"output_attentions={self.output_attentions}",
+        )
+
+    @property
+    def words(self) -> str:
+        """What tells the main calls apart: `return_dict=False, labels`."""
+        return ", ".join(self.flags[:2])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One way of calling `forward`, and what came back."""
@@ -236,36 +263,28 @@ class Call:
     """What this call wrote into `config.problem_type`; it was put back."""
 
     @property
-    def key(self) -> tuple[bool, bool, bool, bool]:
+    def spec(self) -> CallSpec:
         """What tells this call from the others of the map."""
-        return (self.return_dict, self.labels, self.output_hidden_states, self.output_attentions)
+        return CallSpec(
+            self.return_dict, self.labels, self.output_hidden_states, self.output_attentions
+        )
 
     @property
     def words(self) -> str:
         """How it was called, in a user's words: `return_dict=False, labels`."""
-        return f"return_dict={self.return_dict}, {'labels' if self.labels else 'no labels'}"
+        return self.spec.words
 
     @property
     def positions(self) -> tuple[Slot, ...]:
         """What stands at 0, 1, 2 … of the container: the slots that have an index."""
         return tuple(slot for slot in self.slots if slot.index is not None)
 
-    @property
-    def flags(self) -> tuple[str, str, str, str]:
-        """Each part of the call in words, in the order of `key`."""
-        return (
-            f"return_dict={self.return_dict}",
-            "labels" if self.labels else "no labels",
-            f"output_hidden_states={self.output_hidden_states}",
-            f"output_attentions={self.output_attentions}",
-        )
-
     def single_flag_to(self, other: Call) -> str | None:
         """The one part in which `other` differs from this call, as `other` has it.
 
         `None` where they differ in none, or in more than one.
         """
-        differing = [flag for flag in other.flags if flag not in self.flags]
+        differing = [flag for flag in other.spec.flags if flag not in self.spec.flags]
         return differing[0] if len(differing) == 1 else None
 
     def slot(self, name: str) -> Slot | None:
@@ -418,16 +437,20 @@ class OutputMap:
             KeyError: no call of this map was made this way.
         """
         main = self.calls[0]
-        wanted = (
+        wanted = CallSpec(
             return_dict,
             labels,
             main.output_hidden_states if output_hidden_states is None else output_hidden_states,
             main.output_attentions if output_attentions is None else output_attentions,
         )
-        for call in self.calls:
-            if call.key == wanted:
-                return call
-        raise KeyError(f"no call with (return_dict, labels, hidden states, attentions) = {wanted}")
+        found = self.made(wanted)
+        if found is None:
+            raise KeyError(f"no call with {', '.join(wanted.flags)}")
+        return found
+
+    def made(self, spec: CallSpec) -> Call | None:
+        """The call made this way, or `None` where this map has none."""
+        return next((call for call in self.calls if call.spec == spec), None)
 
     def shown(self, name: str) -> tuple[Slot, ...]:
         """Every slot of that name in the one call that has the most to show of it.
@@ -459,12 +482,9 @@ class OutputMap:
         """
         if not call.labels or slot.index is None:
             return 0
-        for other in self.calls:
-            if other.key == (call.return_dict, False, *call.key[2:]):
-                before = other.slot(slot.name)
-                if before is not None and before.index is not None:
-                    return slot.index - before.index
-        return 0
+        other = self.made(call.spec._replace(labels=False))
+        before = None if other is None else other.slot(slot.name)
+        return 0 if before is None or before.index is None else slot.index - before.index
 
     def to_dict(self) -> dict[str, Any]:
         """The map as plain JSON values, in the layout of `schema/map.json`."""

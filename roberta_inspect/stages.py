@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from roberta_inspect.annotate import kind_of
-from roberta_inspect.naming import UNNAMED, equal_name
+from roberta_inspect.naming import equal_name
 from roberta_inspect.observe import Anatomy, Observed, declared_fields, fields_of, tensors_in
-from roberta_inspect.records import Stage, StageSlot
+from roberta_inspect.records import UNNAMED, Stage, StageSlot
 from roberta_inspect.releases import cache_layers
 
 
@@ -19,8 +19,9 @@ def stages_of(
     object is found again: in what the next module read or returned, by identity."""
     returned = _named(seen, names, reference)
     stages = []
+    later = dict(returned)
     for path, fields in returned.items():
-        later = {each: returned[each] for each in list(returned)[list(returned).index(path) + 1 :]}
+        del later[path]
         container = _output(seen, path)
         slots = [
             StageSlot(

@@ -93,7 +93,7 @@ def test_the_map_is_json_on_stdout() -> None:
 
 def test_matrix_adds_every_combination() -> None:
     found = OutputMap.from_json(invoke("run", "--matrix", "--format", "json").stdout)
-    assert len({call.key for call in found.calls}) == len(found.calls) == 16
+    assert len({call.spec for call in found.calls}) == len(found.calls) == 16
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def compared(
     return Report(
         left=Side.of(left, files[0]),
         right=Side.of(right, files[1]),
-        differences=merged(_without_labels_axis(changes), [before.key for before, _ in calls]),
+        differences=merged(_without_labels_axis(changes), [before.spec for before, _ in calls]),
     )
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from roberta_inspect.differences.report import Difference
+from roberta_inspect.records import CallSpec
 from roberta_inspect.text import listed, safe
-
-CallKey: TypeAlias = tuple[bool, bool, bool, bool]
-"""`Call.key`: return_dict, labels, output_hidden_states, output_attentions."""
 
 LONGEST = 600
 """Characters of one message: room for a few label names, none for a flood."""
@@ -21,7 +19,7 @@ class Change(NamedTuple):
     id: str
     cause: Hashable
     """Changes of one id and one cause are one difference."""
-    place: CallKey | str
+    place: CallSpec | str
     """The call, or the part of the map that is no call."""
     subject: str
     """What changed: `hidden_states`, `outputs`, `num_labels`."""
@@ -37,7 +35,7 @@ class Change(NamedTuple):
         return (self.subject, self.at, self.was, self.now)
 
 
-def merged(changes: Iterable[Change], calls: Sequence[CallKey]) -> tuple[Difference, ...]:
+def merged(changes: Iterable[Change], calls: Sequence[CallSpec]) -> tuple[Difference, ...]:
     """One difference per cause, in the order in which the causes were met.
 
     `calls` are all the calls that were compared: what all of them show is said of every call.
@@ -48,8 +46,8 @@ def merged(changes: Iterable[Change], calls: Sequence[CallKey]) -> tuple[Differe
     return tuple(_difference(group, calls) for group in causes.values())
 
 
-def _difference(group: Sequence[Change], calls: Sequence[CallKey]) -> Difference:
-    places: dict[CallKey | str, list[Change]] = {}
+def _difference(group: Sequence[Change], calls: Sequence[CallSpec]) -> Difference:
+    places: dict[CallSpec | str, list[Change]] = {}
     for change in group:
         places.setdefault(change.place, []).append(change)
     first = group[0]
@@ -95,30 +93,21 @@ def _run(subject: str, start: tuple[int, ...], last: int) -> str:
     return f"{first} … [{last}]" if start and last != start[-1] else first
 
 
-def _where(places: Sequence[CallKey | str], calls: Sequence[CallKey]) -> str:
+def _where(places: Sequence[CallSpec | str], calls: Sequence[CallSpec]) -> str:
     parts = [place for place in places if isinstance(place, str)]
-    keys = [place for place in places if not isinstance(place, str)]
+    keys = [place for place in places if isinstance(place, CallSpec)]
     return "; ".join([*parts, *([words(keys, calls)] if keys else [])])
 
 
-def words(chosen: Sequence[CallKey], calls: Sequence[CallKey]) -> str:
+def words(chosen: Sequence[CallSpec], calls: Sequence[CallSpec]) -> str:
     """The `chosen` ones of `calls` in a user's words: `every call`, `labels`, `return_dict=False`.
 
     Only what varies among the calls is named.
     """
-    varying = [flag for flag in range(4) if len({call[flag] for call in calls}) > 1]
+    varying = [flag for flag, given in enumerate(zip(*calls, strict=True)) if len(set(given)) > 1]
     fixed = [flag for flag in varying if len({call[flag] for call in chosen}) == 1]
     alike = {call for call in calls if all(call[flag] == chosen[0][flag] for flag in fixed)}
     if alike == set(chosen):
-        return ", ".join(_spoken(flag, chosen[0]) for flag in fixed) or "every call"
-    each = [", ".join(_spoken(flag, call) for flag in varying) for call in chosen]
+        return ", ".join(chosen[0].flags[flag] for flag in fixed) or "every call"
+    each = [", ".join(call.flags[flag] for flag in varying) for call in chosen]
     return "; ".join(each[:4]) + (f"; {len(each) - 4} more calls" if len(each) > 4 else "")
-
-
-def _spoken(flag: int, call: CallKey) -> str:
-    return (
-        f"return_dict={call[0]}",
-        "labels" if call[1] else "no labels",
-        f"output_hidden_states={call[2]}",
-        f"output_attentions={call[3]}",
-    )[flag]

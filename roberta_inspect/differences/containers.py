@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from roberta_inspect.differences.change import CallKey, Change, words
-from roberta_inspect.records import Call, OutputMap, Slot
+from roberta_inspect.differences.change import Change, words
+from roberta_inspect.records import Call, CallSpec, OutputMap, Slot
 from roberta_inspect.text import counted, listed, safe
 
 Positions: TypeAlias = tuple[Slot, ...]
 """What stands at 0, 1, 2 … of a container."""
-
-FLAGS = ("return_dict", "labels", "output_hidden_states", "output_attentions")
 
 
 def paired_calls(left: OutputMap, right: OutputMap) -> list[tuple[Call, Call]]:
@@ -30,8 +28,8 @@ def paired_calls(left: OutputMap, right: OutputMap) -> list[tuple[Call, Call]]:
 
 def _asked(call: Call, made: OutputMap) -> tuple[bool, ...]:
     """What tells a call from the others: two flags, and whether it asks for what run asks for."""
-    main = made.calls[0].key
-    return (*call.key[:2], *(call.key[flag] == main[flag] for flag in (2, 3)))
+    main = made.calls[0].spec
+    return (*call.spec[:2], *(call.spec[flag] == main[flag] for flag in (2, 3)))
 
 
 def call_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
@@ -43,14 +41,14 @@ def call_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
         ((right, left), "not called", "called"),
     ):
         known = {_asked(call, sides[1]) for call in sides[1].calls}
-        alone = [call.key for call in sides[0].calls if _asked(call, sides[0]) not in known]
+        alone = [call.spec for call in sides[0].calls if _asked(call, sides[0]) not in known]
         if alone:
-            keys: Sequence[CallKey] = [call.key for call in sides[0].calls]
+            specs = [call.spec for call in sides[0].calls]
             yield Change(
                 "calls",
                 was,
                 "calls",
-                words(alone, keys),
+                words(alone, specs),
                 was,
                 now,
                 "nothing can be said about what is not on both sides",
@@ -59,14 +57,14 @@ def call_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
 
 def _flag_changes(left: Call, right: Call) -> Iterator[Change]:
     for flag in (2, 3):
-        if left.key[flag] != right.key[flag]:
+        if left.spec[flag] != right.spec[flag]:
             yield Change(
                 "calls",
-                FLAGS[flag],
+                CallSpec._fields[flag],
                 "calls",
-                FLAGS[flag],
-                str(left.key[flag]),
-                str(right.key[flag]),
+                CallSpec._fields[flag],
+                str(left.spec[flag]),
+                str(right.spec[flag]),
                 "the two maps do not ask for the same outputs",
             )
 
@@ -85,7 +83,7 @@ def container_changes(left: Call, right: Call) -> Iterator[Change]:
     yield Change(
         "call-raised" if right.error is not None else "container",
         (was, now),
-        left.key,
+        left.spec,
         "outputs",
         _returned(left),
         _returned(right),
@@ -123,7 +121,7 @@ def place_changes(left: Call, right: Call) -> Iterator[Change]:
         yield Change(
             "place",
             (kind, name),
-            left.key,
+            left.spec,
             "outputs",
             _standing(was, start),
             _standing(now, start),

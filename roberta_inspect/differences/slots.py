@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from roberta_inspect.differences.change import CallKey, Change
-from roberta_inspect.records import Call, Fingerprint, Item, Origin, Slot
+from roberta_inspect.axes import PER_ROW, PER_TOKEN
+from roberta_inspect.differences.change import Change
+from roberta_inspect.records import Call, CallSpec, Fingerprint, Item, Origin, Slot
 from roberta_inspect.text import counted, listed, safe
 
-INPUT_AXES = frozenset({"batch_size", "sequence_length", "query_length", "key_length"})
+INPUT_AXES = PER_ROW | PER_TOKEN
 """The axes whose sizes come from the input; all other sizes belong to the model."""
 
 DIGITS = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}
@@ -22,7 +23,7 @@ Thing: TypeAlias = Slot | Item
 class Pair(NamedTuple):
     """The same place in two calls: a slot, or an item of a slot."""
 
-    call: CallKey
+    call: CallSpec
     name: str
     at: tuple[int, ...]
     left: Thing
@@ -41,7 +42,7 @@ def pairs(left: Call, right: Call) -> Iterator[Pair]:
     for slot in left.positions:
         if others.get(slot.name):
             name = safe(slot.name, longest=60)
-            yield from _descended(Pair(left.key, name, (), slot, others[slot.name].pop(0)))
+            yield from _descended(Pair(left.spec, name, (), slot, others[slot.name].pop(0)))
 
 
 def _descended(pair: Pair) -> Iterator[Pair]:

@@ -25,7 +25,7 @@ def explanation(of: OutputMap, call: Call, index: int) -> Group:
     if slot is None:
         raise IndexError(f"{call.words} returns nothing at index {index}")
     title = Text.assemble(
-        (f"outputs[{index}]", "bold"), f"  when called with {', '.join(call.flags)}"
+        (f"outputs[{index}]", "bold"), f"  when called with {', '.join(call.spec.flags)}"
     )
     return Group(title, rows(_told(of, call, slot)))
 
@@ -34,9 +34,9 @@ def _told(of: OutputMap, call: Call, slot: Slot) -> Iterator[Row]:
     name = Text(phrases.name(slot.name), "bold")
     yield Text("  is", "bold"), Text.assemble(name, f": {phrases.what(slot)}")
     yield from about(of, slot)
-    for other in of.calls:
-        if other.return_dict and other.key[1:] == call.key[1:]:
-            yield Text("  by name", "bold"), Text(_by_name(other, slot))
+    keyed = of.made(call.spec._replace(return_dict=True))
+    if keyed is not None:
+        yield Text("  by name", "bold"), Text(_by_name(keyed, slot))
     moves = list(_moves(of, call, slot))
     if moves:
         yield Text("  what moves it", "bold"), Text("\n".join(moves))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from roberta_inspect.records import Call, OutputMap, Slot
+from roberta_inspect.records import Call, CallSpec, OutputMap, Slot
 from roberta_inspect.render import phrases
 from roberta_inspect.render.page import LEVEL, STATUS
 from roberta_inspect.render.predictions import MOST_LABELS, MOST_TEXTS
@@ -66,16 +66,15 @@ def _places(of: OutputMap) -> Iterator[str]:
     yield from table(heads, rows)
     if len(of.calls) > len(calls):
         yield "### How each index moves with the flags"
-        flags = ["return_dict", "labels", "output_hidden_states", "output_attentions"]
         moves = [
             [
-                *("yes" if flag else "no" for flag in call.key),
+                *("yes" if flag else "no" for flag in call.spec),
                 *(escaped(phrases.place(call, name)) for name in of.names),
             ]
             for call in of.calls
         ]
         yield from table(
-            [*map(code, flags), *(code(phrases.name(each)) for each in of.names)], moves
+            [*map(code, CallSpec._fields), *(code(phrases.name(each)) for each in of.names)], moves
         )
 
 

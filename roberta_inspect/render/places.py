@@ -47,7 +47,7 @@ def places(of: OutputMap) -> Group:
 
 def combinations(of: OutputMap) -> Group:
     """Every combination of the flags, one column per call: how each index moves."""
-    ordered = sorted(of.calls, key=lambda call: (not call.return_dict, *call.key[2:], call.labels))
+    ordered = sorted(of.calls, key=lambda call: (not call.return_dict, *call.spec[2:], call.labels))
     parts: list[RenderableType] = []
     for return_dict, calls in groupby(ordered, lambda call: call.return_dict):
         parts += [Text(f"  return_dict={return_dict}", "bold"), _combinations(of, list(calls))]
