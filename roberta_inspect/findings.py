@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
-from roberta_inspect.records import UNNAMED, Call, Checkpoint, Finding, OutputMap, Proof, Slot
+from roberta_inspect.records import (
+    UNNAMED,
+    Call,
+    Checkpoint,
+    Finding,
+    OutputMap,
+    Proof,
+    Slot,
+    Weights,
+)
 from roberta_inspect.text import counted, listed, safe
 
 IDS = (
@@ -58,8 +68,12 @@ def findings_of(found: OutputMap, noticed: Noticed) -> tuple[Finding, ...]:
 
 
 def weight_findings(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Finding]:
-    """What the verdict on the weights means."""
-    weights = checkpoint.weights
+    """What the verdict on the weights means, and what the files hold beside them."""
+    yield from _verdict(checkpoint.weights, allow_missing_head)
+    yield from _unused(checkpoint.weights)
+
+
+def _verdict(weights: Weights, allow_missing_head: bool) -> Iterator[Finding]:
     if weights.verdict == "head-not-in-checkpoint":
         yield Finding(
             id=weights.verdict,
@@ -82,12 +96,15 @@ def weight_findings(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterato
             message=f"{_random(weights.missing)}: the file holds no tensor of this class",
             hint="Load it with the class named under architectures in its config.json.",
         )
+
+
+def _unused(weights: Weights) -> Iterator[Finding]:
     if weights.ignored:
         yield Finding(
             id="tensors-not-used",
             level="warning",
             message=f"{counted(len(weights.ignored), 'tensor')} of the checkpoint "
-            f"{'is' if len(weights.ignored) == 1 else 'are'} not used by this class: "
+            f"{_are(weights.ignored)} not used by this class: "
             f"{_names(weights.ignored)}",
             hint="Check that config.json belongs to these weights.",
         )
@@ -96,7 +113,7 @@ def weight_findings(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterato
             id="harmless-tensors",
             level="note",
             message=f"{_names(weights.harmless)} in the checkpoint "
-            f"{'is' if len(weights.harmless) == 1 else 'are'} not used, and this class needs none "
+            f"{_are(weights.harmless)} not used, and this class needs none "
             "of it",
         )
 
@@ -117,24 +134,28 @@ def _without_weights(found: OutputMap) -> Iterator[Finding]:
 
 
 def _random(missing: tuple[str, ...]) -> str:
-    verb = "is" if len(missing) == 1 else "are"
+    verb = _are(missing)
     return (
         f"{counted(len(missing), 'tensor')} {verb} not in the checkpoint and {verb} random "
         f"({_names(missing)})"
     )
 
 
+def _are(names: tuple[str, ...]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
 def _names(names: tuple[str, ...]) -> str:
-    return listed([safe(name, longest=80) for name in names], most=5)
+    return listed(names, most=5, show=partial(safe, longest=80))
 
 
 def _labels(checkpoint: Checkpoint) -> Iterator[Finding]:
     if checkpoint.placeholder_labels and checkpoint.num_labels > 1:
-        names = [safe(name) for name in checkpoint.id2label.values()]
+        names = listed(tuple(checkpoint.id2label.values()), most=4, show=safe)
         yield Finding(
             id="placeholder-label-names",
             level="note",
-            message=f"the labels have no names of their own, only {listed(names, most=4)}",
+            message=f"the labels have no names of their own, only {names}",
             hint="Set id2label and label2id in config.json.",
         )
 
@@ -199,7 +220,7 @@ def _not_finite(noticed: Noticed) -> Iterator[Finding]:
         yield Finding(
             id="not-finite",
             level="error",
-            message=f"NaN or infinity in {listed(list(noticed.not_finite), most=5)}",
+            message=f"NaN or infinity in {listed(noticed.not_finite, most=5)}",
             hint="Look for NaN in the weights and the labels; in float16, try --dtype float32.",
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -317,7 +318,7 @@ def _label_id(label: str, config: Any) -> int:
         return int(label)
     raise UsageError(
         f'--label "{safe(label)}" is neither a label id nor a label name of this checkpoint',
-        hint=f"Its labels are {listed([safe(name, longest=40) for name in named])}.",
+        hint=f"Its labels are {listed(tuple(named), show=partial(safe, longest=40))}.",
     )
 
 

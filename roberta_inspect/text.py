@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 LONGEST = 200
 """Characters of one untrusted string that are shown; the rest is counted."""
@@ -37,10 +37,21 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def listed(words: Sequence[str], *, most: int = 8, last: str = "and") -> str:
-    """`a, b and c`; of more than `most` words the first ones and how many more there are."""
-    if len(words) > most:
-        return f"{', '.join(words[: most - 1])} {last} {len(words) - most + 1:,} more"
+def listed(
+    things: Sequence[object],
+    *,
+    most: int = 8,
+    last: str = "and",
+    show: Callable[[object], str] = str,
+) -> str:
+    """`a, b and c`; of more than `most` things the first ones and how many more there are.
+
+    `show` makes words of the things that are named, and of no other: there may be many.
+    """
+    named = things if len(things) <= most else things[: most - 1]
+    words = [show(each) for each in named]
+    if len(named) < len(things):
+        words.append(f"{len(things) - len(named):,} more")
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {last} {words[-1]}"

@@ -218,7 +218,22 @@ def test_runs_are_folded(lines: list[str], told: list[str]) -> None:
     ],
 )
 def test_which_token_each_position_is(row: list[str], told: list[str]) -> None:
-    assert phrases.tokens(row) == told
+    assert [" ".join(each) for each in phrases.tokens(row)] == told
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (2, "2: N0 and N1"),
+        (6, "6: N0, N1, N2, N3, N4 and N5"),
+        (7, "7: N0, N1, N2, N3, N4 and 2 more"),
+        (100_000, "100,000: N0, N1, N2, N3, N4 and 99,995 more"),
+    ],
+)
+def test_labels_that_are_not_named_are_counted(count: int, told: str) -> None:
+    names = {str(number): f"N{number}" for number in range(count)}
+    many = replace(EAGER.checkpoint, num_labels=count, id2label=names)
+    assert phrases.labels(many).partition(" · ")[0] == told
 
 
 @pytest.mark.parametrize("form", FORMATS)

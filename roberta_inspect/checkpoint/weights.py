@@ -129,8 +129,8 @@ def check_agreement(report: Iterable[str], weights: Weights, base: str) -> None:
     seen = set(weights.missing)
     told = {f"{base}.{name}" if f"{base}.{name}" in seen else name for name in report}
     if told != seen:
-        differing = listed([safe(name) for name in sorted(told ^ seen)], most=4)
-        named = listed([safe(name) for name in weights.files], most=3)
+        differing = listed(sorted(told ^ seen), most=4, show=safe)
+        named = listed(weights.files, most=3, show=safe)
         raise CannotInspectError(
             f"transformers' loading report and the names in {named} disagree about {differing}.",
             hint="Run it with another release of transformers, and report this disagreement.",

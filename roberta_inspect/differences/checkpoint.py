@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from roberta_inspect.differences.change import Change
 from roberta_inspect.records import Checkpoint
@@ -50,7 +51,7 @@ def checkpoint_changes(left: Checkpoint, right: Checkpoint) -> Iterator[Change]:
 
 
 def _names(checkpoint: Checkpoint) -> str:
-    return listed([safe(name, longest=40) for name in checkpoint.id2label.values()], most=6)
+    return listed(tuple(checkpoint.id2label.values()), most=6, show=partial(safe, longest=40))
 
 
 def _renamed(left: Checkpoint, right: Checkpoint) -> Iterator[Change]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Group, RenderableType
+from rich.console import Group
 from rich.text import Text
 
 from roberta_inspect.records import Call, OutputMap, Slot
 from roberta_inspect.render import phrases
-from roberta_inspect.render.page import rows
+from roberta_inspect.render.page import Row, rows
 from roberta_inspect.render.slots import about, proofs
-
-Row = tuple[Text, RenderableType]
 
 
 def explanation(of: OutputMap, call: Call, index: int) -> Group:

@@ -46,14 +46,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _head(of: OutputMap) -> Iterator[str]:
     yield f"## {'✓' if of.ok else '✗'} roberta-inspect run: {phrases.verdict(of)}"
-    told = {
-        "Checkpoint": phrases.checkpoint(of.checkpoint),
-        "Labels": phrases.labels(of.checkpoint),
-        "Setup": phrases.setup(of),
-        "Weights": phrases.weights(of.checkpoint.weights),
-        "Input": phrases.given(of.input),
-    }
-    yield from table(["", ""], [[label, escaped(words)] for label, words in told.items()])
+    told = phrases.head(of).items()
+    yield from table(["", ""], [[label, escaped(words)] for label, words in told])
 
 
 def _places(of: OutputMap) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
@@ -16,6 +16,12 @@ LABEL = 17
 """Columns of the left side: wide enough for `· not tested` and `past_key_values`."""
 
 WIDEST_LABEL = 24
+
+GAP = (0, 2, 0, 0)
+"""Two empty columns on the right of each column of a grid."""
+
+Row: TypeAlias = tuple[Text, RenderableType]
+"""A label and what is said about it."""
 
 
 class Mark(NamedTuple):
@@ -43,9 +49,9 @@ LEVEL: dict[Level, Mark] = {
 }
 
 
-def rows(pairs: Iterable[tuple[Text, RenderableType]]) -> Table:
+def rows(pairs: Iterable[Row]) -> Table:
     """A column of labels and a column of what is said about them, which wraps under itself."""
-    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    grid = Table.grid(padding=GAP, pad_edge=False)
     grid.add_column(min_width=LABEL, max_width=WIDEST_LABEL, overflow="fold")
     grid.add_column(overflow="fold")
     for label, content in pairs:

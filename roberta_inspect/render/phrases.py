@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import groupby
 
 from roberta_inspect.records import (
@@ -43,6 +44,17 @@ def sentence(untrusted: object) -> str:
     return safe(untrusted, longest=LONGEST_SENTENCE)
 
 
+def head(of: OutputMap) -> dict[str, str]:
+    """What was inspected, how, and what it was given."""
+    return {
+        "Checkpoint": checkpoint(of.checkpoint),
+        "Labels": labels(of.checkpoint),
+        "Setup": setup(of),
+        "Weights": weights(of.checkpoint.weights),
+        "Input": given(of.input),
+    }
+
+
 def checkpoint(of: Checkpoint) -> str:
     """Where the weights come from, the class, and how large it is."""
     return " · ".join([safe(of.source), safe(of.architecture), counted(of.parameters, "parameter")])
@@ -50,9 +62,7 @@ def checkpoint(of: Checkpoint) -> str:
 
 def labels(of: Checkpoint) -> str:
     """How many labels there are, their names and the problem type."""
-    names = listed([name(each) for each in list(of.id2label.values())[:100]], most=6)
-    if len(of.id2label) > 100:
-        names = f"{listed([name(each) for each in list(of.id2label.values())[:5]], last=',')} …"
+    names = listed(tuple(of.id2label.values()), most=6, show=name)
     placeholders = " (placeholder names)" if of.placeholder_labels else ""
     problem = name(of.problem_type) if of.problem_type else "unset"
     return f"{of.num_labels:,}: {names}{placeholders} · problem_type {problem}"
@@ -74,8 +84,8 @@ def setup(of: OutputMap) -> str:
 
 def weights(of: Weights) -> str:
     """The verdict in words."""
-    files = listed([safe(each) for each in of.files], most=3) or "the live model as it stands"
-    some = listed([safe(each, longest=80) for each in of.missing[:100]], most=3)
+    files = listed(of.files, most=3, show=safe) or "the live model as it stands"
+    some = listed(of.missing, most=3, show=partial(safe, longest=80))
     random = f"{counted(len(of.missing), 'tensor')} not in {files}: {some}"
     return {
         "complete": f"complete: all {counted(of.loaded, 'tensor')} come from {files}",
@@ -101,14 +111,14 @@ def _padding(of: Input) -> str:
     return f" (rows of {lengths} tokens, then padding)"
 
 
-def tokens(row: Sequence[str]) -> list[str]:
-    """`0 <s>`, `1 what` …: which token each position is; runs of the same one are folded."""
+def tokens(row: Sequence[str]) -> list[tuple[str, str]]:
+    """`0` and `<s>`, `1` and `what` …: which token each position is; runs of it are folded."""
     runs = [
         (list(each), token)
         for token, each in groupby(range(len(row)), key=lambda position: row[position])
     ]
     told = [
-        f"{places[0]}{f' … {places[-1]}' if len(places) > 1 else ''} {name(token)}"
+        (f"{places[0]}{f' … {places[-1]}' if len(places) > 1 else ''}", name(token))
         for places, token in runs
     ]
     if len(told) <= MOST_TOKENS:
@@ -116,7 +126,7 @@ def tokens(row: Sequence[str]) -> list[str]:
     left_out = len(told) - MOST_TOKENS
     return [
         *told[: MOST_TOKENS - TOKENS_AT_END],
-        f"… {left_out:,} more …",
+        (f"… {left_out:,} more", "…"),
         *told[-TOKENS_AT_END:],
     ]
 

@@ -14,10 +14,8 @@ from rich.text import Text
 
 from roberta_inspect.records import Call, OutputMap
 from roberta_inspect.render import phrases
-from roberta_inspect.render.page import LABEL, WIDEST_LABEL, block, rows
+from roberta_inspect.render.page import GAP, LABEL, WIDEST_LABEL, block, rows
 from roberta_inspect.text import safe
-
-GAP = (0, 2, 0, 0)
 
 HEAD = 3
 """Lines above the first name: `return_dict`, the container, the labels."""
@@ -91,7 +89,7 @@ class _SideBySide:
 
 def _named(of: OutputMap, halves: Sequence[Sequence[Call]]) -> Table:
     """The names, and beside them the calls."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid = Table.grid(padding=GAP)
     grid.add_column(min_width=LABEL, max_width=WIDEST_LABEL, no_wrap=True)
     blocks = [
         Padding(_half(of, calls), (0, 0, 0, 2 if place else 0))

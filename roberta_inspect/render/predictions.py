@@ -10,7 +10,7 @@ from rich.text import Text
 
 from roberta_inspect.records import OutputMap, Prediction, Score
 from roberta_inspect.render import phrases
-from roberta_inspect.render.page import block
+from roberta_inspect.render.page import GAP, block
 from roberta_inspect.text import safe
 
 MOST_TEXTS = 8
@@ -32,7 +32,7 @@ def predictions(of: OutputMap) -> Group:
 def _one(prediction: Prediction) -> Iterator[RenderableType]:
     ranked = prediction.ranked
     yield Text(f"  {safe(prediction.text)}", "bold")
-    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid = Table.grid(padding=GAP)
     for score in ranked[:MOST_LABELS]:
         label = Text(f"    {phrases.name(score.label)}")
         grid.add_row(label, *(Text(each) for each in phrases.score(prediction, score)), _bar(score))

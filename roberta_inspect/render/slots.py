@@ -10,9 +10,7 @@ from rich.text import Text
 
 from roberta_inspect.records import OutputMap, Proof, Slot
 from roberta_inspect.render import phrases
-from roberta_inspect.render.page import STATUS, Remark, block, rows
-
-Row = tuple[Text, RenderableType]
+from roberta_inspect.render.page import STATUS, Remark, Row, block, rows
 
 MOST_RUNS = 12
 """Lines on the items of one slot; a model whose layers are all different would flood the page."""

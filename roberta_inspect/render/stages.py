@@ -10,7 +10,7 @@ from rich.text import Text
 
 from roberta_inspect.records import OutputMap, StageSlot
 from roberta_inspect.render import phrases
-from roberta_inspect.render.page import LABEL, block, rows
+from roberta_inspect.render.page import GAP, LABEL, block, rows
 from roberta_inspect.text import listed, safe
 
 NAME = 27
@@ -26,7 +26,7 @@ def _each(of: OutputMap) -> Iterator[RenderableType]:
     for stage in of.stages:
         whose = safe(stage.module or of.checkpoint.architecture)
         yield Text.assemble("  ", (whose, "bold cyan"), f" returned {safe(stage.container)}")
-        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid = Table.grid(padding=GAP)
         grid.add_column(min_width=LABEL)
         grid.add_column(min_width=NAME)
         grid.add_column(overflow="fold")
@@ -35,7 +35,7 @@ def _each(of: OutputMap) -> Iterator[RenderableType]:
             grid.add_row(index, Text(phrases.stage_slot(slot)), _goes(slot))
         yield grid
         if stage.silent:
-            names = listed([phrases.name(slot.name) for slot in stage.silent], most=20)
+            names = listed([slot.name for slot in stage.silent], most=20, show=phrases.name)
             yield rows([(Text("    None", "dim"), Text(names, "dim"))])
 
 
