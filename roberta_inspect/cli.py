@@ -12,7 +12,7 @@ import typer
 
 from roberta_inspect import __version__
 from roberta_inspect.console import Target, failures_reported, status
-from roberta_inspect.errors import UsageError
+from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.text import counted, safe
 
 if TYPE_CHECKING:
@@ -254,7 +254,13 @@ def _explain(target: Target, found: OutputMap, index: int, labels: bool) -> None
     from roberta_inspect.render.explain import explanation
 
     call = found.call(return_dict=False, labels=labels)
-    if not 0 <= index < len(call.slots) and not call.error:
+    if call.error is not None:
+        raise CannotInspectError(
+            f"there is nothing to explain: the call with {call.words} raised "
+            f"{safe(call.error.type)}: {safe(call.error.message)}",
+            hint="Leave --explain out to see the other calls.",
+        )
+    if not 0 <= index < len(call.slots):
         raise UsageError(
             f"this call returns a tuple of {counted(len(call.slots), 'element')}: it has no "
             f"outputs[{index}]",

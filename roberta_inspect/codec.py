@@ -19,7 +19,6 @@ Record = TypeVar("Record")
 
 HINT = "Make it anew: roberta-inspect run CHECKPOINT --format json --output FILE"
 
-
 FOUR = {(return_dict, labels) for return_dict in (False, True) for labels in (False, True)}
 """What the main calls of every map are, as `(return_dict, labels)`."""
 
@@ -38,6 +37,11 @@ def encoded(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [encoded(each) for each in value]
     return value
+
+
+def json_text(record: Any) -> str:
+    """A record as JSON text, ending in a newline."""
+    return json.dumps(encoded(record), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def decoded_map(text: str) -> OutputMap:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from roberta_inspect.annotate import finite
 from roberta_inspect.probe import Probe, problem_type_for
-from roberta_inspect.records import Prediction, Score
-
-Function = Literal["softmax", "sigmoid", "none"]
+from roberta_inspect.records import Function, Prediction, Score
 
 FUNCTIONS: dict[str, tuple[Function, Callable[[torch.Tensor], torch.Tensor] | None]] = {
     "single_label_classification": ("softmax", lambda logits: logits.softmax(dim=-1)),

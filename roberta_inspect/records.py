@@ -6,7 +6,6 @@ A fact that follows from other facts is a property here and is computed nowhere 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -30,6 +29,7 @@ Verdict = Literal[
 Kind = Literal["tensor", "tuple", "cache", "none"]
 Status = Literal["proved", "refuted", "not-tested"]
 Level = Literal["error", "warning", "note"]
+Function = Literal["softmax", "sigmoid", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,6 +358,10 @@ class Finding:
     hint: str | None = None
 
 
+def _no_error(findings: tuple[Finding, ...]) -> bool:
+    return not any(finding.level == "error" for finding in findings)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """One label of one prediction."""
@@ -374,7 +378,7 @@ class Prediction:
     """What the logits of one text say."""
 
     text: str
-    function: Literal["softmax", "sigmoid", "none"]
+    function: Function
     """What makes probabilities of the logits, by problem type; `none` for a regression."""
     scores: tuple[Score, ...]
 
@@ -407,7 +411,7 @@ class OutputMap:
     @property
     def ok(self) -> bool:
         """Whether no finding is of level `error`: no proof refuted, every weight loaded."""
-        return not any(finding.level == "error" for finding in self.findings)
+        return _no_error(self.findings)
 
     @property
     def main_calls(self) -> tuple[Call, ...]:
@@ -494,7 +498,9 @@ class OutputMap:
 
     def to_json(self) -> str:
         """The map as JSON text, ending in a newline."""
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+        from roberta_inspect.codec import json_text
+
+        return json_text(self)
 
     @classmethod
     def from_json(cls, text: str) -> OutputMap:
@@ -578,7 +584,7 @@ class ModuleTree:
     @property
     def ok(self) -> bool:
         """Whether no finding is of level `error`."""
-        return not any(finding.level == "error" for finding in self.findings)
+        return _no_error(self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """The tree as plain JSON values, in the layout of `schema/tree.json`."""
@@ -588,7 +594,9 @@ class ModuleTree:
 
     def to_json(self) -> str:
         """The tree as JSON text, ending in a newline."""
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+        from roberta_inspect.codec import json_text
+
+        return json_text(self)
 
     def __rich__(self) -> RenderableType:
         from roberta_inspect.render.tree import tree_table

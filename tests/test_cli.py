@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from makers import make_bert, make_checkpoint, make_masked_lm, tiny_model
+from samples import REFUTED
 from typer.testing import CliRunner, Result
 
 from roberta_inspect import OutputMap, __version__
@@ -148,3 +149,10 @@ def test_explain_of_an_index_that_there_is_not() -> None:
     done = invoke("run", "--explain", "9")
     assert done.exit_code == 2
     assert "it has no outputs[9]" in done.stderr
+
+
+def test_explain_of_a_call_that_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roberta_inspect.inspection.inspect", lambda *_, **__: REFUTED)
+    done = invoke("run", "--explain", "0")
+    assert done.exit_code == 3
+    assert "return_dict=False, labels raised IndexError: Target 7 is out of bounds" in done.stderr

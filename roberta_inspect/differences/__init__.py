@@ -8,7 +8,7 @@ held and findings that came. Versions, sources and the input's sizes are no diff
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from roberta_inspect.differences.change import Change, merged
 from roberta_inspect.differences.checkpoint import checkpoint_changes
@@ -25,10 +25,16 @@ from roberta_inspect.errors import UsageError
 from roberta_inspect.records import OutputMap
 from roberta_inspect.saved import is_saved_map, read_map
 
+if TYPE_CHECKING:
+    from torch import nn
+
+Given: TypeAlias = "OutputMap | str | os.PathLike[str] | nn.Module | None"
+"""One side as the caller has it: a map, its file, a checkpoint, or a live model."""
+
 __all__ = ["Difference", "Report", "Side", "compared", "diff", "report"]
 
 
-def diff(left: Any, right: Any, *, values: bool = False) -> list[Difference]:
+def diff(left: Given, right: Given, *, values: bool = False) -> list[Difference]:
     """What differs between two sides, one `Difference` per cause; an empty list if nothing does.
 
     Each side is an `OutputMap`, the path of a saved one, or a checkpoint or model, which is
@@ -42,7 +48,7 @@ def diff(left: Any, right: Any, *, values: bool = False) -> list[Difference]:
     return list(report(left, right, values=values).differences)
 
 
-def report(left: Any, right: Any, *, values: bool = False) -> Report:
+def report(left: Given, right: Given, *, values: bool = False) -> Report:
     """As `diff`, with the headings of both sides."""
     before, after = _saved(left), _saved(right)
     if before is None or after is None:
@@ -51,7 +57,7 @@ def report(left: Any, right: Any, *, values: bool = False) -> Report:
 
 
 def _inspected(
-    left: Any, right: Any, before: OutputMap | None, after: OutputMap | None
+    left: Given, right: Given, before: OutputMap | None, after: OutputMap | None
 ) -> tuple[OutputMap, OutputMap]:
     """Both maps, made in the setup of the one that there is; each in its own if there is none."""
     from roberta_inspect.inspection import inspect, inspect_like
@@ -63,13 +69,14 @@ def _inspected(
     return inspect(left), inspect(right)
 
 
-def _saved(side: Any) -> OutputMap | None:
+def _saved(side: Given) -> OutputMap | None:
     if isinstance(side, OutputMap):
         return side
-    return None if _file(side) is None else read_map(side)
+    path = _file(side)
+    return None if path is None else read_map(path)
 
 
-def _file(side: Any) -> str | None:
+def _file(side: Given) -> str | None:
     path = os.fspath(side) if isinstance(side, str | os.PathLike) else None
     return path if path is not None and is_saved_map(path) else None
 

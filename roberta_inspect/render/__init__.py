@@ -7,7 +7,6 @@ checkpoint brings goes through `text.safe` and into a `rich.text.Text`, never in
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from roberta_inspect.records import ModuleTree, OutputMap
@@ -68,11 +67,9 @@ def title_of(thing: Product) -> str:
 
 
 def _json(thing: Product, **options: Any) -> str:
-    if isinstance(thing, OutputMap | ModuleTree):
-        return thing.to_json()
-    from roberta_inspect.codec import encoded
+    from roberta_inspect.codec import json_text
 
-    return json.dumps(encoded(thing), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
+    return json_text(thing)
 
 
 def _markdown(thing: Product, **options: Any) -> str:
