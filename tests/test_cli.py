@@ -136,7 +136,7 @@ def test_a_directory_without_weights_is_mapped_all_the_same(tmp_path: Path) -> N
         (["--explain", "0"], "loss"),
         (["--explain", "1"], "logits"),
         (["--explain", "0", "--no-labels"], "logits"),
-        (["--explain", "1", "--no-labels", "--no-hidden-states"], "attentions"),
+        (["--explain=1", "--no-labels", "--no-hidden-states", "--attention=eager"], "attentions"),
     ],
 )
 def test_explain_answers_one_index(arguments: list[str], said: str) -> None:
