@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import transformers
 from torch import nn
 
 import roberta_inspect
-from roberta_inspect.annotate import annotate
+from roberta_inspect.calls import Calls
 from roberta_inspect.checkpoint import (
     Location,
     has_weights,
@@ -25,26 +25,21 @@ from roberta_inspect.checkpoint import (
     skeleton,
 )
 from roberta_inspect.checkpoint.loading import quiet
-from roberta_inspect.claims import Comparison, Evidence, compare, meaning, not_finite, prove
+from roberta_inspect.claims import not_finite, prove
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.findings import Noticed, findings_of
-from roberta_inspect.naming import names_of
-from roberta_inspect.observe import Anatomy, Observed, observe
 from roberta_inspect.predictions import predictions_of
-from roberta_inspect.probe import Probe, dtype_word, from_texts, synthetic
+from roberta_inspect.probe import Probe, dtype_word
 from roberta_inspect.records import (
-    UNNAMED,
-    Call,
-    CallSpec,
     Checkpoint,
     OutputMap,
     Setup,
-    Stage,
     Versions,
     Weights,
 )
 from roberta_inspect.releases import attention_of
-from roberta_inspect.stages import stages_of
+from roberta_inspect.request import Request
+from roberta_inspect.text import safe
 
 
 def inspect(
@@ -143,56 +138,6 @@ def inspect_like(saved: OutputMap, checkpoint: str | Path | nn.Module | None) ->
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What is asked of a model, whatever it comes from."""
-
-    texts: tuple[str, ...] | None
-    labels: Any
-    batch_size: int
-    sequence_length: int
-    output_hidden_states: bool
-    output_attentions: bool
-    matrix: bool
-    allow_missing_head: bool
-
-    def probe(self, config: Any, tokenizer: Any) -> Probe:
-        """The input for a model of this configuration."""
-        if self.texts is None:
-            return synthetic(
-                config,
-                batch_size=self.batch_size,
-                sequence_length=self.sequence_length,
-                labels=self.labels,
-            )
-        if tokenizer is None:
-            raise UsageError(
-                "texts need a tokenizer, and there is none",
-                hint="Put the tokenizer files beside config.json, pass tokenizer=, or leave the "
-                "texts out.",
-            )
-        return from_texts(config, tokenizer, self.texts, labels=self.labels)
-
-    @property
-    def main_calls(self) -> tuple[CallSpec, ...]:
-        """return_dict on and off × labels absent and present."""
-        return tuple(self._calls(self.output_hidden_states, self.output_attentions))
-
-    @property
-    def calls(self) -> tuple[CallSpec, ...]:
-        """The main calls, then with `matrix` those of every other combination of the flags."""
-        both = (True, False)
-        others = [self._calls(hidden, weights) for hidden in both for weights in both]
-        every = [call for calls in others for call in calls] if self.matrix else []
-        return tuple(dict.fromkeys([*self.main_calls, *every]))
-
-    @staticmethod
-    def _calls(hidden_states: bool, attentions: bool) -> Iterator[CallSpec]:
-        for return_dict in (True, False):
-            for labels in (False, True):
-                yield CallSpec(return_dict, labels, hidden_states, attentions)
-
-
 def _texts(texts: Sequence[str] | None) -> tuple[str, ...] | None:
     if isinstance(texts, str):
         raise UsageError("texts is one string", hint="Give a list of strings: texts=[text].")
@@ -233,22 +178,25 @@ def _of_skeleton(location: Location, request: Request, tokenizer: Any, **how: An
 
 
 def _of_model(model: nn.Module, request: Request, tokenizer: Any) -> OutputMap:
+    checkpoint = live_record(model)
+    here = next(iter(model.parameters())).device
+    probe = request.probe(model.config, tokenizer).on(here)
+    return map_of(model, probe, request, checkpoint=checkpoint, tokenizer=tokenizer)
+
+
+def live_record(model: Any) -> Checkpoint:
+    """What a map or a tree says of a live model, all of whose weights count as loaded.
+
+    Raises:
+        CannotInspectError: it is no sequence classifier.
+    """
     if getattr(model, "config", None) is None or not hasattr(model.config, "num_labels"):
         raise CannotInspectError(
-            f"{type(model).__name__} is no sequence classifier of transformers",
+            f"{safe(type(model).__name__)} is no sequence classifier of transformers",
             hint="Give a RobertaForSequenceClassification or a subclass of it.",
         )
-    here = next(iter(model.parameters())).device
-    count = sum(1 for _ in model.parameters())
-    return map_of(
-        model,
-        request.probe(model.config, tokenizer).on(here),
-        request,
-        checkpoint=checkpoint_record(
-            model, "a live model", Weights(verdict="complete", loaded=count)
-        ),
-        tokenizer=tokenizer,
-    )
+    weights = Weights(verdict="complete", loaded=sum(1 for _ in model.parameters()))
+    return checkpoint_record(model, "a live model", weights)
 
 
 def checkpoint_record(model: Any, source: str, weights: Weights) -> Checkpoint:
@@ -295,7 +243,7 @@ def map_of(
         mode="eval",
         no_weights=mode is not None,
     )
-    made = _Calls(model, probe if mode is None else probe.fake(mode))
+    made = Calls(model, probe if mode is None else probe.fake(mode))
     with mode or nullcontext():
         made.make(request)
         proofs = () if made.evidence is None else prove(made.evidence, made.comparisons)
@@ -305,7 +253,7 @@ def map_of(
         checkpoint=checkpoint,
         setup=setup,
         input=probe.record(),
-        calls=tuple(_with_absent(request, made.calls)),
+        calls=tuple(made.in_order(request)),
         stages=made.stages,
         proofs=proofs,
         predictions=None if mode else predictions_of(model.config, probe, made.logits),
@@ -317,57 +265,3 @@ def map_of(
         not_finite=infinite,
     )
     return replace(found, findings=findings_of(found, noticed))
-
-
-class _Calls:
-    """The calls of one map, made one after the other."""
-
-    def __init__(self, model: Any, probe: Probe) -> None:
-        self.model = model
-        self.probe = probe
-        self.anatomy = Anatomy.of(model)
-        self.calls: dict[CallSpec, Call] = {}
-        self.comparisons: list[Comparison] = []
-        self.stages: tuple[Stage, ...] = ()
-        self.logits: torch.Tensor | None = None
-        self.reference: Observed | None = None
-        self.evidence: Evidence | None = None
-
-    def make(self, request: Request) -> None:
-        """Make every call; the first that succeeds, a labelled dict if it can, is the reference
-        by which the positions of the others are named."""
-        main = sorted(request.main_calls, key=lambda call: (not call.return_dict, not call.labels))
-        for call in dict.fromkeys([*main, *request.calls]):
-            seen = observe(self.model, self.probe, call)
-            if seen.error is not None:
-                self.calls[call] = annotate(seen, (), {})
-            else:
-                self._take(seen, compared=call in main)
-
-    def _take(self, seen: Observed, *, compared: bool) -> None:
-        if self.reference is None:
-            self.reference = seen
-        names = names_of(seen, self.reference, self.anatomy)
-        if self.evidence is None:
-            fields = dict(zip(names, (value for _, value in seen.fields), strict=True))
-            self.evidence = Evidence(self.model, self.probe, seen, fields)
-        meanings = {name: meaning(name, self.evidence) for name in names}
-        self.calls[seen.call] = annotate(seen, names, meanings)
-        if compared and seen is not self.reference:
-            self.comparisons.append(compare(seen, self.reference, names))
-        if compared and (not self.stages or (not seen.call.return_dict and seen.call.labels)):
-            self.stages = stages_of(seen, names, self.reference, self.anatomy, self.model)
-        if not seen.call.labels and self.logits is None and "logits" in names:
-            self.logits = seen.fields[names.index("logits")][1]
-
-
-def _with_absent(request: Request, calls: dict[CallSpec, Call]) -> Iterable[Call]:
-    """The calls in the order of the map, each with the names that others have and it lacks."""
-    known = dict.fromkeys(
-        slot.name for call in calls.values() for slot in call.slots if slot.name != UNNAMED
-    )
-    for spec in request.calls:
-        call = calls[spec]
-        has = {slot.name for slot in call.slots}
-        lacks = () if call.error else tuple(name for name in known if name not in has)
-        yield replace(call, absent=lacks)

@@ -1,0 +1,68 @@
+"""The calls of one map: each observed, named, compared and annotated, then its tensors dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from roberta_inspect.annotate import annotate
+from roberta_inspect.claims import Comparison, Evidence, compare, meaning
+from roberta_inspect.naming import names_of
+from roberta_inspect.observe import Anatomy, Observed, observe
+from roberta_inspect.probe import Probe
+from roberta_inspect.records import UNNAMED, Call, CallSpec, Stage
+from roberta_inspect.request import Request
+from roberta_inspect.stages import stages_of
+
+
+class Calls:
+    """The calls of one map, made one after the other."""
+
+    def __init__(self, model: Any, probe: Probe) -> None:
+        self.model = model
+        self.probe = probe
+        self.anatomy = Anatomy.of(model)
+        self.records: dict[CallSpec, Call] = {}
+        self.comparisons: list[Comparison] = []
+        self.stages: tuple[Stage, ...] = ()
+        self.logits: torch.Tensor | None = None
+        self.evidence: Evidence | None = None
+
+    def make(self, request: Request) -> None:
+        """Make every call; the first that succeeds, a labelled dict if it can, is the reference
+        by which the positions of the others are named."""
+        main = sorted(request.main_calls, key=lambda call: (not call.return_dict, not call.labels))
+        for call in dict.fromkeys([*main, *request.calls]):
+            seen = observe(self.model, self.probe, call)
+            if seen.error is not None:
+                self.records[call] = annotate(seen, (), {})
+            else:
+                self._take(seen, compared=call in main)
+
+    def _take(self, seen: Observed, *, compared: bool) -> None:
+        reference = seen if self.evidence is None else self.evidence.observed
+        names = names_of(seen, reference, self.anatomy)
+        if self.evidence is None:
+            fields = dict(zip(names, (value for _, value in seen.fields), strict=True))
+            self.evidence = Evidence(self.model, self.probe, seen, fields)
+        meanings = {name: meaning(name, self.evidence) for name in names}
+        self.records[seen.call] = annotate(seen, names, meanings)
+        if compared and seen is not reference:
+            self.comparisons.append(compare(seen, reference, names))
+        if compared and (not self.stages or (not seen.call.return_dict and seen.call.labels)):
+            self.stages = stages_of(seen, names, reference, self.anatomy, self.model)
+        if not seen.call.labels and self.logits is None and "logits" in names:
+            self.logits = seen.fields[names.index("logits")][1]
+
+    def in_order(self, request: Request) -> Iterator[Call]:
+        """The calls in the order of the map, each with the names that others have and it lacks."""
+        slots = [slot for call in self.records.values() for slot in call.slots]
+        known = dict.fromkeys(slot.name for slot in slots if slot.name != UNNAMED)
+        for spec in request.calls:
+            call = self.records[spec]
+            has = {slot.name for slot in call.slots}
+            lacks = () if call.error else tuple(name for name in known if name not in has)
+            yield replace(call, absent=lacks)
