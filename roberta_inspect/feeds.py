@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 
-from roberta_inspect.observe import Trace, tensors_in
-from roberta_inspect.releases import cache_layers
+from roberta_inspect.observe import Trace, places_in
 
 
 def feeds_of(slots: Mapping[str, Any], trace: Trace, ran: Set[str]) -> dict[str, tuple[str, ...]]:
@@ -21,22 +20,10 @@ def feeds_of(slots: Mapping[str, Any], trace: Trace, ran: Set[str]) -> dict[str,
     """
     found: dict[str, dict[str, None]] = {}
     for name, value in slots.items():
-        for place, tensor in _places(name, value):
+        for place, tensor in places_in(name, value):
             for path in _makers(tensor, trace, ran):
                 found.setdefault(path, {})[place] = None
     return {path: tuple(places) for path, places in found.items()}
-
-
-def _places(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    if isinstance(value, torch.Tensor):
-        yield name, value
-        return
-    layers = cache_layers(value)
-    elements = layers if layers is not None else value
-    if isinstance(elements, tuple | list):
-        for index, each in enumerate(elements):
-            for tensor in tensors_in(each):
-                yield f"{name}[{index}]", tensor
 
 
 def _makers(tensor: torch.Tensor, trace: Trace, ran: Set[str]) -> tuple[str, ...]:

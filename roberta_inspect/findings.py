@@ -29,6 +29,7 @@ IDS = (
     "padding-left",
     "call-failed",
     "claim-refuted",
+    "claim-raised",
     "not-finite",
     "tuple-differs-from-dict",
     "unnamed-output",
@@ -46,6 +47,8 @@ class Noticed(NamedTuple):
     """Of the tokenizer; `None` where none was used."""
     first_tokens: tuple[str, ...] = ()
     """The token at position 0 of each row whose position 0 is padding."""
+    raised: tuple[str, ...] = ()
+    """Ids of the claims whose test raised."""
     not_finite: tuple[str, ...] = ()
     """Places that hold NaN or infinity."""
 
@@ -59,6 +62,7 @@ def findings_of(found: OutputMap, noticed: Noticed) -> tuple[Finding, ...]:
         *_padding(noticed),
         *_failed(found),
         *_refuted(found.proofs),
+        *_raised(noticed),
         *_not_finite(noticed),
         *_tuple_and_dict(found),
         *_unnamed(found.calls),
@@ -213,6 +217,16 @@ def _refuted(proofs: tuple[Proof, ...]) -> Iterator[Finding]:
                 message=f"{proof.slot}: not true here ({proof.id}): {proof.claim}; {proof.detail}",
                 hint="The model does not do what its class documents: look at what was changed.",
             )
+
+
+def _raised(noticed: Noticed) -> Iterator[Finding]:
+    if noticed.raised:
+        yield Finding(
+            id="claim-raised",
+            level="warning",
+            message=f"testing {listed(noticed.raised)} raised an exception: see the proofs",
+            hint="This model is built in another way than the test expects; please report it.",
+        )
 
 
 def _not_finite(noticed: Noticed) -> Iterator[Finding]:

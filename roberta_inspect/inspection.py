@@ -262,6 +262,7 @@ def map_of(
         allow_missing_head=request.allow_missing_head,
         padding_side=getattr(tokenizer, "padding_side", None),
         first_tokens=probe.padding_first,
+        raised=() if made.evidence is None else tuple(made.evidence.raised),
         not_finite=infinite,
     )
     return replace(found, findings=findings_of(found, noticed))

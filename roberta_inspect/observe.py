@@ -197,6 +197,18 @@ def nesting(value: Any) -> int:
     return 0 if cache_layers(value) is None else 2
 
 
+def places_in(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Every tensor of a slot with its place: `logits`, `hidden_states[3]`; those of one layer in a
+    cache share the layer's place."""
+    if isinstance(value, torch.Tensor):
+        yield name, value
+        return
+    layers = cache_layers(value)
+    for index, each in enumerate(value if layers is None else layers):
+        for tensor in tensors_in(each):
+            yield f"{name}[{index}]", tensor
+
+
 def _handed_back(output: Any) -> Iterator[torch.Tensor]:
     """The tensors that a module returned as its own: the output, or the elements of its tuple."""
     for _, value in fields_of(output):

@@ -299,3 +299,25 @@ def test_nothing_is_refuted_where_torch_may_round_factors(precision) -> None:
 def test_nothing_is_refuted_on_cuda(dtype, attention) -> None:
     model = right(attn_implementation=attention).to("cuda", dtype)
     assert [proof for proof in inspect(model).proofs if proof.status == "refuted"] == []
+
+
+def test_a_claim_that_raises_is_told_in_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raising(_: claims.Evidence) -> None:
+        raise ZeroDivisionError("no way")
+
+    monkeypatch.setattr(claims, "CLAIMS", (Claim("new-claim", "loss", "is new", raising),))
+    found = inspect(tiny_model())
+    assert [(proof.status, proof.detail) for proof in found.proofs] == [
+        ("not-tested", "testing it raised ZeroDivisionError: no way")
+    ]
+    (finding,) = [each for each in found.findings if each.id == "claim-raised"]
+    assert (finding.level, "new-claim" in finding.message) == ("warning", True)
+
+
+def test_running_out_of_memory_in_a_claim_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(_: claims.Evidence) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(claims, "CLAIMS", (Claim("new-claim", "loss", "is new", exhausted),))
+    with pytest.raises(MemoryError):
+        inspect(tiny_model())

@@ -18,7 +18,7 @@ from roberta_inspect.claims import (
 from roberta_inspect.claims.claim import Claim
 from roberta_inspect.claims.container import Comparison, compare
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.observe import as_found, tensors_in
+from roberta_inspect.observe import as_found, places_in
 from roberta_inspect.records import Proof
 
 __all__ = ["CLAIMS", "Comparison", "Evidence", "compare", "meaning", "not_finite", "prove"]
@@ -61,12 +61,6 @@ def not_finite(evidence: Evidence) -> tuple[str, ...]:
     return tuple(
         place
         for name, value in evidence.fields.items()
-        for place, tensor in _places(name, value)
+        for place, tensor in places_in(name, value)
         if tensor.is_floating_point() and not bool(tensor.isfinite().all())
     )
-
-
-def _places(name: str, value: object) -> list[tuple[str, torch.Tensor]]:
-    if isinstance(value, torch.Tensor):
-        return [(name, value)]
-    return [(f"{name}[{index}]", each) for index, each in enumerate(tensors_in(value))]

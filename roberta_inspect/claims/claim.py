@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from roberta_inspect.errors import is_out_of_memory
 from roberta_inspect.records import Proof, Status
 from roberta_inspect.text import safe
 
@@ -44,12 +45,15 @@ class Claim:
     """Returns `None` where the claim does not speak of this model."""
 
     def proof(self, evidence: Evidence) -> Proof | None:
-        """The claim with its outcome; what raises is not tested, and never lost."""
+        """The claim with its outcome; one that raises is not tested, and is told in a finding."""
         try:
             outcome = self.test(evidence)
         except NotTestedError as reason:
             outcome = Outcome(status="not-tested", detail=str(reason))
         except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            evidence.raised.append(self.id)
             detail = f"testing it raised {type(error).__name__}: {safe(error)}"
             outcome = Outcome(status="not-tested", detail=detail)
         if outcome is None:

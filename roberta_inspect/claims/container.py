@@ -42,12 +42,6 @@ class Comparison:
     moved: tuple[str, ...]
     """What stands in another order than in the reference."""
 
-    @property
-    def words(self) -> str:
-        """How it was called."""
-        labels = "labels" if self.call.labels else "no labels"
-        return f"return_dict={self.call.return_dict}, {labels}"
-
 
 def compare(seen: Observed, reference: Observed, names: Sequence[str]) -> Comparison:
     """`names` of the positions of `seen`; to be called before its tensors are dropped."""
@@ -88,7 +82,7 @@ def agreement(evidence: Evidence) -> Outcome | None:
     for each in evidence.comparisons:
         wrong = next(_misplaced(each), None)
         if wrong is not None:
-            return broken(f"{wrong} ({each.words})")
+            return broken(f"{wrong} ({each.call.words})")
     if evidence.fake:
         raise NotTestedError("names and order agree, and the tensors have shapes, no values")
     found = weakest(_compared(each, evidence) for each in evidence.comparisons)
@@ -113,11 +107,11 @@ def _compared(seen: Comparison, evidence: Evidence) -> Outcome:
     outcomes = [held("the same values in every call", difference=0.0, tolerance=0.0)]
     for index, (name, apart) in enumerate(zip(seen.names, seen.differences, strict=True)):
         if apart is None and name in evidence.fields:
-            outcomes.append(untested(f"{name} could not be compared ({seen.words})"))
+            outcomes.append(untested(f"{name} could not be compared ({seen.call.words})"))
         elif apart:
             explained = SIGMAS * _rounding(evidence, name)
             detail = f"{name} up to {apart:.1e} apart, of which rounding explains {explained:.1e}"
-            place = f"outputs[{index}] ({seen.words})"
+            place = f"outputs[{index}] ({seen.call.words})"
             outcomes.append(
                 held(detail, difference=apart, tolerance=explained)
                 if apart <= explained

@@ -44,6 +44,7 @@ class Evidence:
         self.fields: dict[str, Any] = dict(keyed if fields is None else fields)
         self.anatomy = Anatomy.of(model)
         self.comparisons: tuple[Comparison, ...] = ()
+        self.raised: list[str] = []
 
     @property
     def config(self) -> Any:
