@@ -23,6 +23,9 @@ the same work. After one warm-up of each, all commands run one after the other, 
 page shows medians and ratios of medians. The checkpoints have random weights and stand in the cache
 of the file system; base size means 12 layers of 768, a vocabulary of 32000 and 30 labels.
 
+Within one process, processor time is compared: it is the time of all threads, and the larger input
+is measured in half the rounds.
+
 The numbers hold for one machine, and whatever else ran on it moved them: a ratio that is close to
 its target may fall on either side the next time. Peak memory counts the pages of the weight file
 that were read. The peers do other work than this tool: torchinfo, the debugger of transformers and
@@ -49,7 +52,7 @@ def page(results: Results) -> str:
             [ratio_row(results, ratio) for ratio in results.ratios] if results.ratios else [],
         ),
         table(
-            "Within one process, base size",
+            "Within one process, base size, processor time",
             ("batch_size × sequence_length", "what", "beside", "ratio", "target", ""),
             inside_rows(results.inside),
         ),
