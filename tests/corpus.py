@@ -1,0 +1,1429 @@
+"""Broken, wrong and hostile checkpoints as data: what is given, the command, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import shlex
+import struct
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from makers import (
+    edit_config,
+    make_bert,
+    make_checkpoint,
+    make_masked_lm,
+    tiny_model,
+)
+
+Make = Callable[[Path], object]
+"""Makes what a case needs in an empty folder, above all `checkpoint`."""
+
+WEIGHTS = "model.safetensors"
+MARKER = "executed"
+"""The file that code inside a checkpoint would write, beside the checkpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One thing that goes wrong, or could."""
+
+    given: str
+    """What is given, in words."""
+    make: Make
+    command: str = "run checkpoint"
+    """The arguments, as a shell would read them; the current directory is that of `make`."""
+    code: int = 3
+    said: str
+    """The whole sentence on stderr where the exit code is 2 or more, else what stdout shows, line
+    breaks aside. `…` stands for what another machine or release may say otherwise."""
+    stdout: str | None = None
+    """A file to write to in place of stdout."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Limits of the process, in bytes, by the names of `resource`."""
+
+    def pattern(self) -> re.Pattern[str]:
+        """What `said` allows."""
+        return re.compile(re.escape(self.said).replace("…", ".*").replace(r"\ ", " "))
+
+
+# Makers
+
+
+def whole(folder: Path) -> Path:
+    """A checkpoint that nothing is wrong with, tokenizer included."""
+    return make_checkpoint(folder / "checkpoint", tokenizer=True)
+
+
+def configured(**changes: Any) -> Make:
+    """A whole checkpoint whose `config.json` was changed."""
+    return lambda folder: edit_config(whole(folder), **changes)
+
+
+def labelled(*names: str, **changes: Any) -> Make:
+    """A checkpoint whose labels have these names."""
+    ids = dict(enumerate(names))
+    return lambda folder: make_checkpoint(
+        folder / "checkpoint",
+        tiny_model(
+            id2label=ids, label2id={name: number for number, name in ids.items()}, **changes
+        ),
+        tokenizer=True,
+    )
+
+
+def holding(name: str, content: bytes) -> Make:
+    """A whole checkpoint with this content in one of its files."""
+    return lambda folder: (whole(folder) / name).write_bytes(content)
+
+
+def damaged(damage: Callable[[bytes], bytes], name: str = WEIGHTS) -> Make:
+    """A whole checkpoint with one file's bytes changed."""
+
+    def make(folder: Path) -> None:
+        path = whole(folder) / name
+        path.write_bytes(damage(path.read_bytes()))
+
+    return make
+
+
+def headed(change: Callable[[dict[str, Any]], object]) -> Make:
+    """A whole checkpoint with the header of its weight file changed, its length put right."""
+
+    def damage(content: bytes) -> bytes:
+        header, data = split(content)
+        change(header)
+        return joined(header, data)
+
+    return damaged(damage)
+
+
+def split(content: bytes) -> tuple[dict[str, Any], bytes]:
+    """The header and the data of a safetensors file."""
+    length = struct.unpack("<Q", content[:8])[0]
+    return json.loads(content[8 : 8 + length]), content[8 + length :]
+
+
+def joined(header: object, data: bytes) -> bytes:
+    """A safetensors file."""
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def without(name: str) -> Make:
+    """A whole checkpoint that lacks one file."""
+    return lambda folder: (whole(folder) / name).unlink()
+
+
+def in_place_of(name: str, put: Callable[[Path], object]) -> Make:
+    """A whole checkpoint with something else where a file should be."""
+
+    def make(folder: Path) -> None:
+        path = whole(folder) / name
+        path.unlink()
+        put(path)
+
+    return make
+
+
+def sharded(change: Callable[[dict[str, str], list[str]], object]) -> Make:
+    """A sharded checkpoint whose map from tensors to files was changed."""
+
+    def make(folder: Path) -> None:
+        path = make_checkpoint(folder / "checkpoint", form="sharded") / f"{WEIGHTS}.index.json"
+        index = json.loads(path.read_text(encoding="utf-8"))
+        change(index["weight_map"], sorted(set(index["weight_map"].values())))
+        path.write_text(json.dumps(index), encoding="utf-8")
+
+    return make
+
+
+class Code:
+    """An object whose pickle calls a function when it is read."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> Any:
+        return (open, (str(self.marker), "w"))
+
+
+def pickled(write: Callable[[Any, Path], object]) -> Make:
+    """A checkpoint with a pickle that runs code in place of its weights."""
+
+    def make(folder: Path) -> None:
+        checkpoint = make_checkpoint(folder / "checkpoint", form="bin")
+        write({"classifier.dense.bias": Code(folder / MARKER)}, checkpoint / "pytorch_model.bin")
+
+    return make
+
+
+def zipped_zeros(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"\0" * 10**6)
+
+
+def remote_code(folder: Path) -> None:
+    checkpoint = whole(folder)
+    code = f"open({str(folder / MARKER)!r}, 'w')\n"
+    (checkpoint / "evil.py").write_text(code, encoding="utf-8")
+    classes = ("AutoConfig", "AutoModel", "AutoModelForSequenceClassification")
+    auto_map = {**dict.fromkeys(classes, "evil.Evil"), "AutoTokenizer": ["evil.Evil", "evil.Evil"]}
+    edit_config(checkpoint, auto_map=auto_map)
+    path = checkpoint / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**settings, "auto_map": auto_map}), encoding="utf-8")
+
+
+def sparse(folder: Path) -> None:
+    """A weight file of 4 TiB on paper, which takes a few kilobytes on the disk."""
+    rows = 2**36
+    checkpoint = edit_config(whole(folder), vocab_size=rows)
+    path = checkpoint / WEIGHTS
+    header = split(path.read_bytes())[0]
+    kept = {name: each for name, each in header.items() if "word_embeddings" not in name}
+    kept.pop("__metadata__", None)
+    end = 0
+    for each in kept.values():
+        start, stop = each["data_offsets"]
+        each["data_offsets"] = [end, end := end + stop - start]
+    size = rows * 16 * 4
+    kept["roberta.embeddings.word_embeddings.weight"] = {
+        "dtype": "F32",
+        "shape": [rows, 16],
+        "data_offsets": [end, end + size],
+    }
+    content = joined(kept, b"")
+    path.write_bytes(content)
+    os.truncate(path, len(content) + end + size)
+
+
+def tokenizing(change: Callable[[dict[str, Any]], object], **settings: Any) -> Make:
+    """A whole checkpoint with its `tokenizer.json` and `tokenizer_config.json` changed."""
+
+    def make(folder: Path) -> None:
+        checkpoint = whole(folder)
+        for name, edit in (
+            ("tokenizer.json", change),
+            ("tokenizer_config.json", lambda values: values.update(settings)),
+        ):
+            path = checkpoint / name
+            values = json.loads(path.read_text(encoding="utf-8"))
+            edit(values)
+            path.write_text(json.dumps(values), encoding="utf-8")
+
+    return make
+
+
+PLAIN = "PreTrainedTokenizerFast"
+"""The tokenizer class that takes everything from `tokenizer.json`."""
+
+
+def as_it_is(_: object) -> None:
+    """No change."""
+
+
+def another_id(tokenizer: dict[str, Any]) -> None:
+    """`z` gets a token id that the model has no row for."""
+    tokenizer["model"]["vocab"]["z"] = 1000
+
+
+def segments(tokenizer: dict[str, Any]) -> None:
+    """Every token but `<s>` gets the token type 1."""
+    tokenizer["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [
+            {"SpecialToken": {"id": "<s>", "type_id": 0}},
+            {"Sequence": {"id": "A", "type_id": 1}},
+        ],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}},
+    }
+
+
+ESCAPES = "[/red][bold]x[/]\x1b[31m\x1b]0;t\x07\r\u202e\u2028\n::error::y<b>&\x9b2J"
+"""Rich markup, ANSI and OSC escapes, a carriage return, a right-to-left mark, line breaks, a GitHub
+annotation and markup of HTML."""
+
+
+def hostile_names(folder: Path) -> None:
+    """Label names, tokens, a class name, a tensor's name and a path with escapes."""
+    names = [f"{number}\0{ESCAPES}" for number in range(3)]
+    checkpoint = make_checkpoint(
+        folder / ESCAPES,
+        tiny_model(id2label=dict(enumerate(names)), label2id=dict.fromkeys(names, 0)),
+        tokenizer=True,
+    )
+    (folder / "checkpoint").symlink_to(checkpoint)
+    edit_config(checkpoint, architectures=[ESCAPES])
+    path = checkpoint / "tokenizer.json"
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
+    token = {**tokenizer["added_tokens"][-1], "id": len(tokenizer["model"]["vocab"])}
+    tokenizer["added_tokens"].append({**token, "content": ESCAPES})
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
+    header, data = split((checkpoint / WEIGHTS).read_bytes())
+    header[f"roberta.{ESCAPES}"] = header.pop("classifier.dense.bias")
+    (checkpoint / WEIGHTS).write_bytes(joined(header, data))
+
+
+def many_labels(folder: Path) -> None:
+    labelled(*(f"label number {number}" for number in range(100_000)))(folder)
+
+
+# Cases
+
+BROKEN = [
+    Case(
+        given="a checkpoint that does not exist",
+        make=lambda folder: None,
+        said="checkpoint does not exist.",
+    ),
+    Case(
+        given="a file in place of a directory",
+        make=whole,
+        command="run checkpoint/config.json",
+        said="checkpoint/config.json is a file, not a checkpoint directory.",
+    ),
+    Case(
+        given="an empty directory",
+        make=lambda folder: (folder / "checkpoint").mkdir(),
+        said="checkpoint holds no config.json.",
+    ),
+    Case(
+        given="no `config.json`",
+        make=without("config.json"),
+        said="checkpoint holds no config.json.",
+    ),
+    Case(
+        given="an empty `config.json`",
+        make=holding("config.json", b""),
+        said="checkpoint/config.json is empty.",
+    ),
+    Case(
+        given="a `config.json` that is not JSON",
+        make=holding("config.json", b"model_type: roberta"),
+        said="checkpoint/config.json is not JSON: ….",
+    ),
+    Case(
+        given="a `config.json` cut in the middle",
+        make=damaged(lambda content: content[:200], "config.json"),
+        said="checkpoint/config.json is not JSON: ….",
+    ),
+    Case(
+        given="a `config.json` that holds a list",
+        make=holding("config.json", b"[]"),
+        said="checkpoint/config.json holds JSON, but not an object (list).",
+    ),
+    Case(
+        given="a `config.json` that holds `null`",
+        make=holding("config.json", b"null"),
+        said="checkpoint/config.json holds JSON, but not an object (NoneType).",
+    ),
+    Case(
+        given="a `config.json` with NaN",
+        make=holding("config.json", b'{"layer_norm_eps": NaN}'),
+        said="checkpoint/config.json is not JSON: NaN is no JSON number.",
+    ),
+    Case(
+        given="a `config.json` with an infinite number",
+        make=holding("config.json", b'{"layer_norm_eps": 1e999}'),
+        said="checkpoint/config.json: layer_norm_eps is inf, it must be a number from 0 on.",
+    ),
+    Case(
+        given="a `config.json` with a key twice",
+        make=holding("config.json", b'{"vocab_size": 5, "vocab_size": 6}'),
+        said="checkpoint/config.json is not JSON: 'vocab_size' stands there twice.",
+    ),
+    Case(
+        given="a `config.json` that is not UTF-8",
+        make=holding("config.json", b'{"model_type": "\xff"}'),
+        said="checkpoint/config.json is not UTF-8 text: invalid start byte at byte 16.",
+    ),
+    Case(
+        given="a `config.json` with 5,000 digits",
+        make=holding("config.json", b'{"vocab_size": ' + b"9" * 5000 + b"}"),
+        said=(
+            "checkpoint/config.json is not JSON: Exceeds the limit … for integer string "
+            "conversion: value has 5000 digits…."
+        ),
+    ),
+    Case(
+        given="a `config.json` nested 200,000 deep",
+        make=holding("config.json", b"[" * 200_000),
+        said="checkpoint/config.json is nested too deeply to be read.",
+    ),
+    Case(
+        given="a `config.json` of 200 MB of nesting",
+        make=lambda folder: os.truncate(whole(folder) / "config.json", 200_000_000),
+        said="checkpoint/config.json is 190.7 MiB large; at most 16.0 MiB are read.",
+    ),
+    Case(
+        given="a directory in place of `config.json`",
+        make=in_place_of("config.json", Path.mkdir),
+        said="checkpoint/config.json is a directory, not a file.",
+    ),
+    Case(
+        given="a named pipe in place of `config.json`",
+        make=in_place_of("config.json", os.mkfifo),
+        said="checkpoint/config.json is no regular file, not a file.",
+    ),
+    Case(
+        given="no weight file",
+        make=without(WEIGHTS),
+        command="run checkpoint --attention eager",
+        code=0,
+        said="the checkpoint has no weights: shapes and origins come from the configuration alone",
+    ),
+    Case(
+        given="an empty weight file",
+        make=holding(WEIGHTS, b""),
+        said="checkpoint/model.safetensors is broken: it has 0 bytes and is no safetensors file.",
+    ),
+    Case(
+        given="a weight file of 7 bytes",
+        make=damaged(lambda content: content[:7]),
+        said="checkpoint/model.safetensors is broken: it has 7 bytes and is no safetensors file.",
+    ),
+    Case(
+        given="a weight file cut in its header",
+        make=damaged(lambda content: content[:1000]),
+        said=(
+            "checkpoint/model.safetensors is broken: its header should be 4,408 bytes long, 992 "
+            "are there."
+        ),
+    ),
+    Case(
+        given="a weight file cut in a tensor",
+        make=damaged(lambda content: content[:-1000]),
+        said=(
+            "checkpoint/model.safetensors is broken: it is truncated: 23.5 KiB of 24.4 KiB tensors "
+            "are there."
+        ),
+    ),
+    Case(
+        given="a weight file cut by one byte",
+        make=damaged(lambda content: content[:-1]),
+        said=(
+            "checkpoint/model.safetensors is broken: it is truncated: 24.4 KiB of 24.4 KiB tensors "
+            "are there."
+        ),
+    ),
+    Case(
+        given="a weight file with bytes after its end",
+        make=damaged(lambda content: content + b"more"),
+        said="checkpoint/model.safetensors is broken: 4 bytes at its end belong to no tensor.",
+    ),
+    Case(
+        given="a weight file overwritten with zeros",
+        make=damaged(lambda content: bytes(len(content))),
+        said="The header of checkpoint/model.safetensors is empty.",
+    ),
+    Case(
+        given="a weight file overwritten with text",
+        make=holding(WEIGHTS, b"<!DOCTYPE html><html>not found</html>"),
+        said=(
+            "checkpoint/model.safetensors is broken: its header says to be "
+            "5,789,751,444,030,890,300 bytes long: no safetensors file."
+        ),
+    ),
+    Case(
+        given="a git-lfs pointer",
+        make=holding(WEIGHTS, b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+        said="checkpoint/model.safetensors is a git-lfs pointer, not the weights.",
+    ),
+    Case(
+        given="a header longer than the file",
+        make=damaged(lambda content: struct.pack("<Q", len(content)) + content[8:]),
+        said=(
+            "checkpoint/model.safetensors is broken: its header should be 29,452 bytes long, "
+            "29,444 are there."
+        ),
+    ),
+    Case(
+        given="a header that says to be 2**63 bytes",
+        make=damaged(lambda content: struct.pack("<Q", 2**63) + content[8:]),
+        said=(
+            "checkpoint/model.safetensors is broken: its header says to be "
+            "9,223,372,036,854,775,808 bytes long: no safetensors file."
+        ),
+    ),
+    Case(
+        given="a header that is a list",
+        make=damaged(lambda content: joined([], b"")),
+        said="The header of checkpoint/model.safetensors holds JSON, but not an object (list).",
+    ),
+    Case(
+        given="tensors that overlap",
+        make=headed(
+            lambda header: header["classifier.out_proj.weight"].update(
+                data_offsets=header["classifier.dense.weight"]["data_offsets"]
+            )
+        ),
+        said=(
+            "checkpoint/model.safetensors is broken: tensor classifier.out_proj.weight of F32 (3, "
+            "16) takes 192 bytes, its data_offsets hold 1,024."
+        ),
+    ),
+    Case(
+        given="a gap between tensors",
+        make=headed(lambda header: header.pop("classifier.dense.bias")),
+        said=(
+            "checkpoint/model.safetensors is broken: tensor classifier.dense.weight leaves a gap "
+            "before it: it starts at 64, not 0."
+        ),
+    ),
+    Case(
+        given="offsets that run backwards",
+        make=headed(lambda header: header["classifier.dense.bias"]["data_offsets"].reverse()),
+        said=(
+            "checkpoint/model.safetensors is broken: tensor classifier.dense.bias has data_offsets "
+            "[64, 0]."
+        ),
+    ),
+    Case(
+        given="a dtype that does not exist",
+        make=headed(lambda header: header["classifier.dense.bias"].update(dtype="F33")),
+        said=(
+            "checkpoint/model.safetensors is broken: tensor classifier.dense.bias has dtype F33, "
+            "which is none of BF16, BOOL, …."
+        ),
+    ),
+    Case(
+        given="a negative shape",
+        make=headed(lambda header: header["classifier.dense.bias"].update(shape=[-16])),
+        said=(
+            "checkpoint/model.safetensors is broken: tensor classifier.dense.bias has shape [-16]."
+        ),
+    ),
+    Case(
+        given="a shape that does not fit the offsets",
+        make=headed(lambda header: header["classifier.dense.bias"].update(shape=[2**40])),
+        said=(
+            "checkpoint/model.safetensors is broken: tensor classifier.dense.bias of F32 "
+            "(1099511627776,) takes 4398046511104 bytes, its data_offsets hold 64."
+        ),
+    ),
+    Case(
+        given="an index that is not JSON",
+        make=lambda folder: (
+            make_checkpoint(folder / "checkpoint", form="sharded") / f"{WEIGHTS}.index.json"
+        ).write_text("{"),
+        said="checkpoint/model.safetensors.index.json is not JSON: ….",
+    ),
+    Case(
+        given="an index without entries",
+        make=sharded(lambda weight_map, shards: weight_map.clear()),
+        said="checkpoint/model.safetensors.index.json has no weight_map of tensor names and files.",
+    ),
+    Case(
+        given="an index that names a missing shard",
+        make=sharded(
+            lambda weight_map, shards: weight_map.update(
+                {"classifier.dense.bias": "gone.safetensors"}
+            )
+        ),
+        said=(
+            "checkpoint/model.safetensors.index.json names the shard gone.safetensors, which is "
+            "not there."
+        ),
+    ),
+    Case(
+        given="an index that points outside",
+        make=sharded(
+            lambda weight_map, shards: weight_map.update(
+                {"classifier.dense.bias": "../outside.safetensors"}
+            )
+        ),
+        said=(
+            "checkpoint/model.safetensors.index.json puts tensor classifier.dense.bias into "
+            "../outside.safetensors, which is no file of this directory."
+        ),
+    ),
+    Case(
+        given="an index that points to an absolute path",
+        make=sharded(
+            lambda weight_map, shards: weight_map.update({"classifier.dense.bias": "/etc/passwd"})
+        ),
+        said=(
+            "checkpoint/model.safetensors.index.json puts tensor classifier.dense.bias into "
+            "/etc/passwd, which is no file of this directory."
+        ),
+    ),
+    Case(
+        given="an index that puts a tensor into the wrong shard",
+        make=sharded(
+            lambda weight_map, shards: weight_map.update(
+                {
+                    "classifier.dense.bias": next(
+                        shard for shard in shards if shard != weight_map["classifier.dense.bias"]
+                    )
+                }
+            )
+        ),
+        code=0,
+        said="✓ complete: all 41 tensors come from …",
+    ),
+    Case(
+        given="an index that names itself as a shard",
+        make=sharded(
+            lambda weight_map, shards: weight_map.update(
+                {"classifier.dense.bias": f"{WEIGHTS}.index.json"}
+            )
+        ),
+        said=(
+            "checkpoint/model.safetensors.index.json holds more than tensors, or is broken; "
+            "nothing in it was executed."
+        ),
+    ),
+    Case(
+        given="a weight file that links to itself",
+        make=in_place_of(WEIGHTS, lambda path: path.symlink_to(path)),
+        said="checkpoint/model.safetensors cannot be read: Too many levels of symbolic links.",
+    ),
+    Case(
+        given="a weight file that links to nothing",
+        make=in_place_of(WEIGHTS, lambda path: path.symlink_to("gone")),
+        said="checkpoint/model.safetensors cannot be read: a link that leads nowhere.",
+    ),
+    Case(
+        given="a directory in place of the weight file",
+        make=in_place_of(WEIGHTS, Path.mkdir),
+        said="checkpoint/model.safetensors is a directory, not a file.",
+    ),
+    Case(
+        given="a directory that links to itself",
+        make=lambda folder: (folder / "checkpoint").symlink_to("checkpoint"),
+        said="checkpoint is a symbolic link that leads nowhere.",
+    ),
+    Case(
+        given="a weight file that cannot be read",
+        make=in_place_of(WEIGHTS, lambda path: path.symlink_to("/proc/self/mem")),
+        said="checkpoint/model.safetensors cannot be read: Input/output error.",
+    ),
+    Case(
+        given="a pickle cut in the middle",
+        make=lambda folder: os.truncate(
+            make_checkpoint(folder / "checkpoint", form="bin") / "pytorch_model.bin", 3000
+        ),
+        said="checkpoint/pytorch_model.bin cannot be read as a torch file: ….",
+    ),
+    Case(
+        given="a pickle that is text",
+        make=lambda folder: (
+            make_checkpoint(folder / "checkpoint", form="bin") / "pytorch_model.bin"
+        ).write_text("not found"),
+        said=(
+            "checkpoint/pytorch_model.bin holds more than tensors, or is broken; nothing in it was "
+            "executed."
+        ),
+    ),
+    Case(
+        given="a saved map cut in the middle",
+        make=lambda folder: (folder / "map.json").write_text('{"schema": 1, "versions": {'),
+        command="diff map.json map.json",
+        said="map.json is no JSON: …",
+    ),
+    Case(
+        given="a saved map of another schema",
+        make=lambda folder: (folder / "map.json").write_text('{"schema": 99}'),
+        command="diff map.json map.json",
+        said="map.json is JSON, but no map of roberta-inspect run",
+    ),
+]
+
+WRONG = [
+    Case(
+        given="a BERT checkpoint",
+        make=lambda folder: make_bert(folder / "checkpoint"),
+        said="checkpoint/config.json is of a bert model, not of a roberta one.",
+    ),
+    Case(
+        given="a LoRA adapter",
+        make=holding("adapter_config.json", b"{}"),
+        said=(
+            "checkpoint holds an adapter_config.json, which makes from_pretrained load another "
+            "checkpoint."
+        ),
+    ),
+    Case(
+        given="quantised weights",
+        make=configured(quantization_config={"load_in_8bit": True}),
+        said=(
+            "checkpoint/config.json: quantization_config asks for quantised weights, which change "
+            "what a tensor means."
+        ),
+    ),
+    *(
+        Case(
+            given=f"`{name}` {'left out' if value is ... else f'of {json.dumps(value)}'}",
+            make=configured(**{name: value}),
+            said=said,
+        )
+        for name, value, said in (
+            (
+                "model_type",
+                "xlm-roberta",
+                "checkpoint/config.json is of a xlm-roberta model, not of a roberta one.",
+            ),
+            (
+                "vocab_size",
+                ...,
+                "checkpoint holds tensor roberta.embeddings.word_embeddings.weight in another "
+                "shape than configured: config.json asks for vocab_size 50,265, the file has "
+                "50.",
+            ),
+            (
+                "vocab_size",
+                "50",
+                "checkpoint/config.json: vocab_size is 50, it must be a whole number from 1 to "
+                "2**63 - 1.",
+            ),
+            (
+                "vocab_size",
+                0,
+                "checkpoint/config.json: vocab_size is 0, it must be a whole number from 1 to "
+                "2**63 - 1.",
+            ),
+            (
+                "vocab_size",
+                2**63,
+                "checkpoint/config.json: vocab_size is 9223372036854775808, it must be a whole "
+                "number from 1 to 2**63 - 1.",
+            ),
+            (
+                "hidden_size",
+                ...,
+                "checkpoint holds tensor roberta.embeddings.word_embeddings.weight in another "
+                "shape than configured, like 37 others: config.json asks for hidden_size 768, "
+                "the file has 16.",
+            ),
+            (
+                "hidden_size",
+                -16,
+                "checkpoint/config.json: hidden_size is -16, it must be a whole number from 1 "
+                "to 2**63 - 1.",
+            ),
+            (
+                "hidden_size",
+                17,
+                "checkpoint/config.json: num_attention_heads is 2, it must be a divisor of "
+                "hidden_size 17.",
+            ),
+            (
+                "hidden_size",
+                24,
+                "checkpoint holds tensor roberta.embeddings.word_embeddings.weight in another "
+                "shape than configured, like 37 others: config.json asks for hidden_size 24, "
+                "the file has 16.",
+            ),
+            (
+                "num_attention_heads",
+                3,
+                "checkpoint/config.json: num_attention_heads is 3, it must be a divisor of "
+                "hidden_size 16.",
+            ),
+            (
+                "num_attention_heads",
+                None,
+                "checkpoint/config.json: num_attention_heads is null, it must be a whole "
+                "number from 1 to 2**63 - 1.",
+            ),
+            (
+                "num_hidden_layers",
+                1.5,
+                "checkpoint/config.json: num_hidden_layers is 1.5, it must be a whole number "
+                "from 1 to 2**63 - 1.",
+            ),
+            (
+                "num_hidden_layers",
+                True,
+                "checkpoint/config.json: num_hidden_layers is True, it must be a whole number "
+                "from 1 to 2**63 - 1.",
+            ),
+            (
+                "intermediate_size",
+                [32],
+                "checkpoint/config.json: intermediate_size is [32], it must be a whole number "
+                "from 1 to 2**63 - 1.",
+            ),
+            (
+                "max_position_embeddings",
+                2,
+                "checkpoint/config.json: max_position_embeddings is 2, it must be more than 2: "
+                "positions start at pad_token_id + 1.",
+            ),
+            (
+                "max_position_embeddings",
+                41,
+                "checkpoint holds tensor roberta.embeddings.position_embeddings.weight in "
+                "another shape than configured: config.json asks for max_position_embeddings "
+                "41, the file has 40.",
+            ),
+            (
+                "type_vocab_size",
+                0,
+                "checkpoint/config.json: type_vocab_size is 0, it must be a whole number from "
+                "1 to 2**63 - 1.",
+            ),
+            (
+                "pad_token_id",
+                None,
+                "checkpoint/config.json: pad_token_id is null, it must be a whole number from "
+                "0 on.",
+            ),
+            (
+                "pad_token_id",
+                50,
+                "checkpoint/config.json: pad_token_id is 50, it must be below vocab_size 50.",
+            ),
+            (
+                "pad_token_id",
+                -1,
+                "checkpoint/config.json: pad_token_id is -1, it must be a whole number from 0 on.",
+            ),
+            (
+                "hidden_act",
+                "gelato",
+                "checkpoint/config.json: hidden_act is gelato, it must be one of gelu, ….",
+            ),
+            (
+                "hidden_dropout_prob",
+                1.5,
+                "checkpoint/config.json: hidden_dropout_prob is 1.5, it must be a number from "
+                "0 to 1.",
+            ),
+            (
+                "layer_norm_eps",
+                "small",
+                "checkpoint/config.json: layer_norm_eps is small, it must be a number from 0 on.",
+            ),
+            (
+                "problem_type",
+                "ranking",
+                "checkpoint/config.json: problem_type is ranking, it must be one of "
+                "regression, single_label_classification, multi_label_classification, or null.",
+            ),
+            (
+                "num_labels",
+                4,
+                "checkpoint/config.json: num_labels is 4, it must be 3, as many as id2label names.",
+            ),
+            (
+                "num_labels",
+                0,
+                "checkpoint/config.json: num_labels is 0, it must be a whole number from 1 to "
+                "131,072.",
+            ),
+            (
+                "id2label",
+                {},
+                "checkpoint/config.json: id2label is {}, it must be an object from the label "
+                "ids 0, 1, … to at most 131,072 label names.",
+            ),
+            (
+                "id2label",
+                ["a", "b"],
+                "checkpoint/config.json: id2label is ['a', 'b'], it must be an object from the "
+                "label ids 0, 1, … to at most 131,072 label names.",
+            ),
+            (
+                "id2label",
+                {"0": "a", "2": "b"},
+                "checkpoint/config.json: id2label is {'0': 'a', '2': 'b'}, it must be an "
+                "object from the label ids 0, 1, … to at most 131,072 label names.",
+            ),
+            (
+                "id2label",
+                {"0": "a", "1": "b"},
+                "checkpoint holds tensor classifier.out_proj.weight in another shape than "
+                "configured, like 1 other: config.json asks for num_labels 2, the file has 3.",
+            ),
+            (
+                "is_decoder",
+                "yes",
+                "checkpoint/config.json: is_decoder is yes, it must be true or false.",
+            ),
+            (
+                "torch_dtype",
+                "int8",
+                "checkpoint/config.json: torch_dtype is int8, it must be one of float32, "
+                "float16, bfloat16, float64, or null.",
+            ),
+            (
+                "architectures",
+                "Roberta",
+                "checkpoint/config.json: architectures is Roberta, it must be a list of class "
+                "names, or null.",
+            ),
+        )
+    ),
+    Case(
+        given="more layers configured than in the file",
+        make=configured(num_hidden_layers=3),
+        code=1,
+        said=(
+            "16 tensors are not in the checkpoint and are random …: a part of the encoder was "
+            "never trained"
+        ),
+    ),
+    Case(
+        given="a masked language model",
+        make=lambda folder: make_masked_lm(folder / "checkpoint"),
+        code=1,
+        said=(
+            "4 tensors are not in the checkpoint and are random (…): predictions of this head mean "
+            "nothing"
+        ),
+    ),
+]
+
+BOMBS = [
+    *(
+        Case(
+            given=f"`{name}` of {value:,}",
+            command=command,
+            make=configured(**{name: value, **more}),
+            said=said,
+        )
+        for name, value, command, more, said in (
+            (
+                "hidden_size",
+                10**7,
+                "run checkpoint",
+                {},
+                "checkpoint/config.json asks for 3,274.2 TiB of memory (900,002,430,000,067 "
+                "parameters in 2 layers), and … are free.",
+            ),
+            (
+                "num_hidden_layers",
+                10**6,
+                "run checkpoint",
+                {},
+                "checkpoint/config.json asks for …2,224,001,811 parameters in 1,000,000 layers…",
+            ),
+            (
+                "num_hidden_layers",
+                10**6,
+                "run checkpoint --no-weights",
+                {},
+                "checkpoint/config.json asks for …2,224,001,811 parameters in 1,000,000 layers…",
+            ),
+            (
+                "num_hidden_layers",
+                10**6,
+                "tree checkpoint",
+                {},
+                "checkpoint/config.json asks for …2,224,001,811 parameters in 1,000,000 layers…",
+            ),
+            (
+                "vocab_size",
+                10**12,
+                "run checkpoint",
+                {},
+                "checkpoint/config.json asks for 58.2 TiB of memory (16,000,000,005,459 "
+                "parameters in 2 layers), and … are free.",
+            ),
+            (
+                "intermediate_size",
+                10**15,
+                "run checkpoint",
+                {},
+                "checkpoint/config.json asks for 240,106.6 TiB of memory "
+                "(66,000,000,000,004,147 parameters in 2 layers), and … are free.",
+            ),
+            (
+                "max_position_embeddings",
+                10**18,
+                "tree checkpoint",
+                {},
+                "checkpoint/config.json asks for 16,000,000,000,000,005,619 parameters in 2 "
+                "layers, more than can be laid out.",
+            ),
+            (
+                "num_labels",
+                10**9,
+                "run checkpoint",
+                {"id2label": ..., "label2id": ...},
+                "checkpoint/config.json: num_labels is 1000000000, it must be a whole number "
+                "from 1 to 131,072.",
+            ),
+            (
+                "num_labels",
+                10**9,
+                "run checkpoint --text a",
+                {"id2label": ..., "label2id": ...},
+                "checkpoint/config.json: num_labels is 1000000000, it must be a whole number "
+                "from 1 to 131,072.",
+            ),
+        )
+    ),
+    Case(
+        given="131,073 labels",
+        make=configured(id2label={str(number): "" for number in range(2**17 + 1)}),
+        said=(
+            "checkpoint/config.json: id2label is …, it must be an object from the label ids 0, 1, "
+            "… to at most 131,072 label names."
+        ),
+    ),
+    Case(
+        given="a weight file of 4 TiB, sparse on the disk",
+        make=sparse,
+        said=(
+            "checkpoint/config.json asks for 4.0 TiB of memory (1,099,511,633,235 parameters in 2 "
+            "layers), and … are free."
+        ),
+    ),
+    Case(
+        given="a weight file that is 3 KiB and says 1 EiB",
+        make=headed(
+            lambda header: header["classifier.dense.bias"].update(
+                shape=[2**60], data_offsets=[0, 2**62]
+            )
+        ),
+        said=(
+            "checkpoint/model.safetensors is broken: tensor classifier.dense.weight overlaps the "
+            "one before it: it starts at 64, not 4611686018427387904."
+        ),
+    ),
+    Case(
+        given="a compressed pickle that unpacks to a gigabyte",
+        make=lambda folder: zipped_zeros(
+            make_checkpoint(folder / "checkpoint", form="bin") / "pytorch_model.bin"
+        ),
+        said=(
+            "checkpoint/pytorch_model.bin holds archive/data.pkl compressed or too large: it may "
+            "be made to fill the memory."
+        ),
+    ),
+    Case(
+        given="a `tokenizer.json` of 1 GB",
+        make=lambda folder: os.truncate(whole(folder) / "tokenizer.json", 10**9),
+        command="run checkpoint --text a",
+        said="checkpoint/tokenizer.json is 953.7 MiB large; at most 16.0 MiB are read.",
+    ),
+]
+
+FORMATS = ("table", "json", "markdown", "svg", "html", "github")
+
+
+def harmless(form: str) -> str:
+    """How a format shows the first of `ESCAPES`."""
+    if form == "json":
+        return r"[/red][bold]x[/]\u001b[31m"
+    if form == "markdown":
+        return r"\[/red\]\[bold\]x\[/\]\\x1b\["
+    return r"[/red][bold]x[/]\x1b["
+
+
+HOSTILE = [
+    Case(
+        given="a pickle that runs code",
+        make=pickled(torch.save),
+        said=(
+            "checkpoint/pytorch_model.bin holds more than tensors, or is broken; nothing in it was "
+            "executed."
+        ),
+    ),
+    Case(
+        given="a pickle that runs code, in the form of torch before 1.6",
+        make=pickled(
+            lambda state, path: torch.save(state, path, _use_new_zipfile_serialization=False)
+        ),
+        said=(
+            "checkpoint/pytorch_model.bin holds more than tensors, or is broken; nothing in it was "
+            "executed."
+        ),
+    ),
+    Case(
+        given="a bare pickle that runs code",
+        make=pickled(lambda state, path: path.write_bytes(pickle.dumps(state))),
+        said=(
+            "checkpoint/pytorch_model.bin holds more than tensors, or is broken; nothing in it was "
+            "executed."
+        ),
+    ),
+    Case(
+        given="a pickle that runs code",
+        make=pickled(torch.save),
+        command="tree checkpoint",
+        said=(
+            "checkpoint/pytorch_model.bin holds more than tensors, or is broken; nothing in it was "
+            "executed."
+        ),
+    ),
+    Case(
+        given="remote code under `auto_map`",
+        make=remote_code,
+        command="run checkpoint --text a --attention eager",
+        code=0,
+        said="✓ complete: all 41 tensors come from model.safetensors",
+    ),
+    Case(
+        given="a `config.json` that names a kernel on the Hub",
+        make=configured(attn_implementation="somebody/kernel"),
+        said=(
+            "checkpoint/config.json: attn_implementation is somebody/kernel, it must be eager, "
+            "sdpa or another name without a slash."
+        ),
+    ),
+    Case(
+        given="a `config.json` that names another weight file",
+        make=configured(transformers_weights="../other.safetensors"),
+        said=(
+            "checkpoint/config.json: transformers_weights names another weight file than the "
+            "checkpoint's own."
+        ),
+    ),
+    *(
+        Case(
+            given="names with escapes",
+            make=hostile_names,
+            command=shlex.join(["run", "checkpoint", "--text", ESCAPES, "--format", form]),
+            code=1,
+            said=harmless(form),
+        )
+        for form in FORMATS
+    ),
+    Case(
+        given="names with escapes",
+        make=hostile_names,
+        command=shlex.join(["run", "checkpoint", "--text", ESCAPES, "--explain", "0"]),
+        code=1,
+        said="outputs[0] when called with return_dict=False, labels",
+    ),
+    *(
+        Case(
+            given="names with escapes",
+            make=hostile_names,
+            command=f"tree checkpoint --format {form}",
+            code=1,
+            said=harmless(form),
+        )
+        for form in FORMATS[:-1]
+    ),
+    *(
+        Case(
+            given="names with escapes",
+            make=hostile_names,
+            command=f"diff checkpoint demo --format {form}",
+            code=1,
+            said=r"\\x00[/red][bold]x[/]\\x1b[" if form == "json" else harmless(form),
+        )
+        for form in ("table", "json", "markdown", "github")
+    ),
+    Case(
+        given="a path with escapes",
+        make=hostile_names,
+        command=shlex.join(["run", ESCAPES]),
+        code=1,
+        said=r"Checkpoint [/red][bold]x[/]\x1b[31m\x1b]0;t\x07\r\u202e\u2028\n::error::…",
+    ),
+    Case(
+        given="a path with escapes that does not exist",
+        make=lambda folder: None,
+        command=shlex.join(["run", f"./{ESCAPES}"]),
+        said=(
+            "./[/red][bold]x[/]\\x1b[31m\\x1b]0;t\\x07\\r\\u202e\\u2028\\n::error::y<b>&\\x9b2J "
+            "does not exist."
+        ),
+    ),
+    Case(
+        given="escapes in a field",
+        make=configured(problem_type=ESCAPES),
+        said=(
+            "checkpoint/config.json: problem_type is "
+            "[/red][bold]x[/]\\x1b[31m\\x1b]0;t\\x07\\r\\u202e\\u2028\\n::error::y<b>&\\x9b2J, it "
+            "must be one of regression, single_label_classification, multi_label_classification, "
+            "or null."
+        ),
+    ),
+    Case(
+        given="escapes in `--label`",
+        make=whole,
+        command=shlex.join(["run", "checkpoint", "--label", ESCAPES]),
+        code=2,
+        said=(
+            "--label "
+            '"[/red][bold]x[/]\\x1b[31m\\x1b]0;t\\x07\\r\\u202e\\u2028\\n::error::y<b>&\\x9b2J" is '
+            "neither a label id nor a label name of this checkpoint"
+        ),
+    ),
+    *(
+        Case(
+            given="label names of a megabyte",
+            make=labelled(*(letter * 10**6 for letter in "abc")),
+            command=f"run checkpoint --text a --format {form}",
+            code=0,
+            said="aaaa… 999,960 more characters …aaaa",
+        )
+        for form in ("table", "markdown", "svg", "html")
+    ),
+    Case(
+        given="100,000 labels",
+        make=many_labels,
+        command="run checkpoint --text a",
+        code=0,
+        said="Labels 100,000: label number 0, …",
+    ),
+    Case(
+        given="100,000 labels",
+        make=many_labels,
+        command="tree checkpoint",
+        code=0,
+        said="Checkpoint checkpoint · 100,000 labels",
+    ),
+]
+
+PREFLIGHT = [
+    Case(
+        given="a text that is too long",
+        make=whole,
+        command=f"run checkpoint --text {'a' * 40}",
+        code=2,
+        said=(
+            'the text "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" is 42 tokens long, more than the '
+            "38 tokens that this model can hold: its table has max_position_embeddings 40 rows, "
+            "and position ids start at pad_token_id + 1 = 2"
+        ),
+    ),
+    Case(
+        given="a sequence length that is too long",
+        make=whole,
+        command="run checkpoint --sequence-length 39",
+        code=2,
+        said=(
+            "a sequence length of 39 is more than the 38 tokens that this model can hold: its "
+            "table has max_position_embeddings 40 rows, and position ids start at pad_token_id + 1 "
+            "= 2"
+        ),
+    ),
+    Case(
+        given="the longest sequence there may be",
+        make=whole,
+        command="run checkpoint --sequence-length 38 --attention eager",
+        code=0,
+        said="sequence_length 38",
+    ),
+    Case(
+        given="a tokenizer with ids beyond the vocabulary",
+        make=tokenizing(another_id),
+        command="run checkpoint --text z",
+        said=(
+            "the tokenizer makes input_ids up to 1,000, and the model has only 50 rows for them "
+            "(vocab_size): the two do not belong together"
+        ),
+    ),
+    Case(
+        given="a tokenizer with token types that the model lacks",
+        make=tokenizing(
+            segments,
+            tokenizer_class=PLAIN,
+            model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        ),
+        command="run checkpoint --text ab",
+        said=(
+            "the tokenizer makes token_type_ids up to 1, and the model has only 1 row for them "
+            "(type_vocab_size): the two do not belong together"
+        ),
+    ),
+    Case(
+        given="no tokenizer",
+        make=lambda folder: make_checkpoint(folder / "checkpoint"),
+        command="run checkpoint --text a",
+        code=2,
+        said="texts need a tokenizer, and there is none",
+    ),
+    Case(
+        given="a broken `tokenizer.json`",
+        make=holding("tokenizer.json", b"{}"),
+        command="run checkpoint --text a",
+        said="The tokenizer of checkpoint cannot be loaded: ….",
+    ),
+    Case(
+        given="a tokenizer without a padding token",
+        make=tokenizing(as_it_is, tokenizer_class=PLAIN, pad_token=None),
+        command="run checkpoint --text a --text abc",
+        said="the tokenizer has no padding token, so texts of different length make no batch",
+    ),
+    Case(
+        given="a tokenizer that pads on the left, texts of two lengths",
+        make=tokenizing(as_it_is, padding_side="left"),
+        command="run checkpoint --text a --text abc",
+        code=0,
+        said=(
+            "padding-left: the tokenizer pads on the left: position 0 of 1 row is <pad>, and "
+            "position 0 is all that the head reads"
+        ),
+    ),
+    Case(
+        given="a tokenizer that pads on the left, one text",
+        make=tokenizing(as_it_is, padding_side="left"),
+        command="run checkpoint --text abc",
+        code=0,
+        said=(
+            "padding-left: the tokenizer pads on the left: in a batch, position 0 of the shorter "
+            "rows is padding, and position 0 is all that the head reads"
+        ),
+    ),
+    Case(
+        given="a label out of range",
+        make=whole,
+        command="run checkpoint --label 3 --label 0",
+        code=2,
+        said="label 3 is out of range: this checkpoint has num_labels 3, so ids run from 0 to 2",
+    ),
+    Case(
+        given="a negative label",
+        make=whole,
+        command="run checkpoint --label=-1 --label 0",
+        code=2,
+        said="label -1 is out of range: this checkpoint has num_labels 3, so ids run from 0 to 2",
+    ),
+    Case(
+        given="a label name that does not exist",
+        make=whole,
+        command="run checkpoint --label good --label bad",
+        code=2,
+        said='--label "good" is neither a label id nor a label name of this checkpoint',
+    ),
+    Case(
+        given="fewer labels than rows",
+        make=whole,
+        command="run checkpoint --label 0",
+        code=2,
+        said="1 label for 2 rows",
+    ),
+    Case(
+        given="several labels where the loss takes one",
+        make=configured(problem_type="single_label_classification"),
+        command="run checkpoint --label 0,1 --label 2",
+        code=2,
+        said=(
+            "CrossEntropyLoss rejects labels of dtype float32 (config.problem_type is "
+            '"single_label_classification")'
+        ),
+    ),
+    Case(
+        given="words for a regression",
+        make=configured(problem_type="regression"),
+        command="run checkpoint --label good --label bad",
+        code=2,
+        said='--label "good" is no number, and this checkpoint is a regression',
+    ),
+    Case(
+        given="one number for a regression with three outputs",
+        make=configured(problem_type="regression"),
+        command="run checkpoint --label 0.5 --label 1",
+        code=2,
+        said="labels of shape (2, 1) for a regression with 3 outputs per row",
+    ),
+    Case(
+        given="rows and a text together",
+        make=whole,
+        command="run checkpoint --text a --batch-size 3",
+        code=2,
+        said="--text brings its own rows and tokens",
+    ),
+    Case(
+        given="a device that this machine lacks",
+        make=whole,
+        command="run checkpoint --device cuda:7",
+        code=2,
+        said="Device cuda:7 cannot be used here: ….",
+    ),
+    Case(
+        given="an attention that is not installed",
+        make=whole,
+        command="run checkpoint --attention flash_attention_2",
+        code=2,
+        said="Attention implementation flash_attention_2 cannot be used here: ….",
+    ),
+    Case(
+        given="an index that the tuple lacks",
+        make=whole,
+        command="run checkpoint --explain 9",
+        code=2,
+        said="this call returns a tuple of 4 elements: it has no outputs[9]",
+    ),
+]
+
+WORKING = [
+    Case(
+        given="`--output` into a missing directory",
+        make=whole,
+        command="run checkpoint --output none/map.txt",
+        code=2,
+        said="--output none/map.txt: there is no directory …/none",
+    ),
+    Case(
+        given="`--output` onto a directory",
+        make=whole,
+        command="run checkpoint --output checkpoint",
+        code=2,
+        said="--output checkpoint is a directory",
+    ),
+    Case(
+        given="`--output` into a directory that nobody may write to",
+        make=whole,
+        command="run checkpoint --output /proc/self/map.txt",
+        said="--output /proc/self/map.txt cannot be written: /proc/… is not writable",
+    ),
+    Case(
+        given="a full disk behind stdout",
+        make=whole,
+        stdout="/dev/full",
+        said="stdout cannot be written: No space left on device",
+    ),
+    Case(
+        given="a full disk behind `--output`",
+        make=whole,
+        command="run checkpoint --output /dev/full",
+        said="--output /dev/full cannot be written: No space left on device",
+    ),
+    Case(
+        given="a file that may not grow beyond 1,000 bytes",
+        make=whole,
+        command="run checkpoint --output map.txt",
+        limits={"FSIZE": 1000},
+        said="--output map.txt cannot be written: File too large",
+    ),
+    Case(
+        given="memory that runs out while working",
+        make=labelled("a", "b", max_position_embeddings=40_000),
+        command="run checkpoint --sequence-length 20000 --attention eager",
+        limits={"AS": 2**28},
+        said="the memory of this machine is not enough: 800000000 bytes more were asked for",
+    ),
+]
+
+INTERRUPTED = Case(
+    given="Ctrl-C while working",
+    make=whole,
+    command="run checkpoint --matrix --batch-size 64 --sequence-length 38 --output map.txt",
+    code=130,
+    said="Interrupted.",
+)
+PIPE_CLOSED = Case(
+    given="a reader that goes away, such as `head -1`",
+    make=whole,
+    command="run checkpoint --format json",
+    code=141,
+    said="",
+)
+
+SECTIONS: dict[str, list[Case]] = {
+    "Broken files": BROKEN,
+    "Wrong configurations": WRONG,
+    "Memory bombs": BOMBS,
+    "Hostile checkpoints": HOSTILE,
+    "What would make `forward` fail": PREFLIGHT,
+    "While working": WORKING,
+}
+"""Heading → its cases. The two that need a process of their own are apart."""
