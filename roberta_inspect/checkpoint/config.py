@@ -66,6 +66,10 @@ _FLAG = Field("true or false", lambda value: type(value) is bool)
 _SHARE = Field("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
 _AMOUNT = Field("a number from 0 on", lambda value: _is_number(value) and value >= 0)
 _OBJECT = Field("an object from label names to ids", lambda value: isinstance(value, dict))
+_ATTENTION = Field(
+    "eager, sdpa or another name without a slash",
+    lambda value: isinstance(value, str) and "/" not in value,
+)
 _CLASSES = Field(
     "a list of class names",
     lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
@@ -98,6 +102,7 @@ FIELDS: Mapping[str, Field] = {
         f"an object from the label ids 0, 1, … to at most {MOST_LABELS:,} label names", _is_labels
     ),
     "label2id": _optional(_OBJECT),
+    **dict.fromkeys(("attn_implementation", "_attn_implementation"), _optional(_ATTENTION)),
     **dict.fromkeys(("dtype", "torch_dtype"), _optional(_one_of(*DTYPES))),
     "architectures": _optional(_CLASSES),
 }
@@ -138,8 +143,6 @@ def read_config(directory: Path) -> dict[str, Any]:
             raise files.fault(
                 f"{path}: {name}", _ELSEWHERE[name], hint="Save the model in its plain form."
             )
-        if name in ("attn_implementation", "_attn_implementation") and "/" in str(value):
-            raise wrong(path, name, value, "eager, sdpa or another name without a slash")
     return values
 
 

@@ -33,10 +33,11 @@ def fault(where: object, what: str, *, hint: str = AGAIN) -> CannotInspectError:
 
 
 def reason_of(error: Exception) -> str:
-    """The first line of an error of somebody else's, without its full stop."""
-    lines = str(error).strip().splitlines()
-    kind = type(error).__name__
-    return safe(f"{kind}: {lines[0]}" if lines else kind).rstrip(".")
+    """The first line of an error of somebody else's, and the second where the first only leads to
+    it, without the full stop."""
+    first, *rest = str(error).strip().splitlines() or [""]
+    told = [type(error).__name__ + ":", first, *(rest[:1] if first.endswith(":") else ())]
+    return safe(" ".join(each.strip() for each in told)).rstrip(".: ")
 
 
 def weight_form(directory: Path) -> str | None:
@@ -66,8 +67,8 @@ def size_of(path: Path) -> int:
     except OSError as error:
         raise _unreadable(path, error) from error
     if not stat.S_ISREG(status.st_mode):
-        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
-        raise fault(path, f"is {kind}, not a file")
+        is_directory = stat.S_ISDIR(status.st_mode)
+        raise fault(path, "is a directory, not a file" if is_directory else "is no regular file")
     return status.st_size
 
 

@@ -58,7 +58,9 @@ def read_pickled_header(path: Path) -> Header:
         ) from error
     # What damaged bytes make the reader raise is open-ended.
     except Exception as error:
-        raise files.fault(path, f"cannot be read as a torch file: {safe(error)}") from error
+        raise files.fault(
+            path, f"cannot be read as a torch file: {files.reason_of(error)}"
+        ) from error
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise files.fault(path, f"holds {safe(type(state).__name__)}, not tensors by name")
     names = {getattr(torch, name): short for short, name in TORCH_NAMES.items()}
