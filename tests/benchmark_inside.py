@@ -14,8 +14,9 @@ from collections.abc import Callable
 import torch
 
 from roberta_inspect.checkpoint import load, locate
-from roberta_inspect.inspection import Request, checkpoint_record, map_of
+from roberta_inspect.inspection import checkpoint_record, map_of
 from roberta_inspect.observe import arguments, observe
+from roberta_inspect.request import Request
 
 
 def checkpoint(folder: str, config: str) -> None:
