@@ -370,10 +370,10 @@ What no map tells, measured too:
 ## What stands where
 
 The number is the index; a field that is `None` has none, only its name. In brackets is the number
-of items. The problem type, `return_dict = False` in the configuration,
-hidden states and attentions asked for in the configuration, a decoder with `use_cache = False`, an
-untrained head, sharded weights and `.bin` files move nothing: all of them have the positions of the
-default, which the tests check on every release of the matrix.
+of items. The problem type, `return_dict = False` in the configuration, hidden states and attentions
+asked for in the configuration, a decoder with `use_cache = False`, an untrained head, sharded
+weights and `.bin` files move nothing: all of them have the positions of the default, which the
+tests check on every release of the matrix.
 
 {setups}
 ## What changed at which release
