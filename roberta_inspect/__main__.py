@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 
 
 def main() -> None:
@@ -13,10 +14,15 @@ def main() -> None:
     is left at the end is not looked through either.
     """
     gc.disable()
-    from roberta_inspect.cli import app
-
     try:
+        from roberta_inspect.cli import app
+
         app()
+    except KeyboardInterrupt:  # before a command's body, which reports it itself
+        from roberta_inspect.console import INTERRUPTED
+
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     finally:
         gc.freeze()
 

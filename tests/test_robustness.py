@@ -147,6 +147,17 @@ def words(product: str, arguments: list[str]) -> str:
     return " ".join(product.split())
 
 
+@pytest.mark.newest
+def test_what_is_touched_is_seen(warm: Warm, tmp_path: Path) -> None:
+    asked = warm.run(["run", "owner/name"], tmp_path)
+    assert asked.code == 3
+    assert any(each.startswith("socket.getaddrinfo") for each in asked.touched)
+    written = warm.run(["run", "--output", "map.txt", "--attention", "eager"], tmp_path)
+    assert written.code == 0, written.stderr
+    assert [each.split()[0] for each in written.touched] == ["open", "os.rename", "os.remove"]
+    assert list(contents(tmp_path)) == ["map.txt"]
+
+
 # Generated
 
 COMMANDS = st.sampled_from(
@@ -323,6 +334,11 @@ def has_mapped(process: subprocess.Popen[str], name: str) -> bool:
     return name in Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8")
 
 
+def in_a_shell(code: int) -> int:
+    """The exit code as a shell reports it: Python ends some interrupted processes by the signal."""
+    return code if code >= 0 else 128 - code
+
+
 @pytest.mark.newest
 def test_interrupted_while_working(tmp_path: Path) -> None:
     case = INTERRUPTED
@@ -333,8 +349,20 @@ def test_interrupted_while_working(tmp_path: Path) -> None:
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stdout, stderr) == (case.code, "", f"{case.said}\n")
+    assert (in_a_shell(process.returncode), stdout, stderr) == (case.code, "", f"{case.said}\n")
     assert contents(tmp_path) == before
+
+
+@pytest.mark.newest
+def test_interrupted_before_the_command_has_started() -> None:
+    code = (
+        "from roberta_inspect import __main__, cli\n"
+        "def app():\n    raise KeyboardInterrupt\n"
+        "cli.app = app\n"
+        "__main__.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted.\n")
 
 
 @pytest.mark.newest
@@ -346,7 +374,7 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     process = started(case.command, tmp_path, stdout=write)
     os.close(write)
     stderr = process.communicate(timeout=60)[1]
-    assert (process.returncode, stderr) == (case.code, case.said)
+    assert (in_a_shell(process.returncode), stderr) == (case.code, case.said)
 
 
 # The page
