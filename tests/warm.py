@@ -202,7 +202,7 @@ def _watch(seen: int) -> None:
             os.write(seen, f"{event} {arguments[CHANGES[event]]!r}\n".encode())
         elif event in STARTS or event in NETWORK:
             os.write(seen, f"{event} {arguments[:2]!r}\n".encode())
-            raise PermissionError(f"{event} is not allowed here")
+            raise RuntimeError(f"{event} is not allowed here")  # no reason to try again
 
     sys.addaudithook(hook)
 
