@@ -199,14 +199,16 @@ def nesting(value: Any) -> int:
 
 def places_in(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
     """Every tensor of a slot with its place: `logits`, `hidden_states[3]`; those of one layer in a
-    cache share the layer's place."""
+    cache share the layer's place. What is no tensor and holds none has no place."""
     if isinstance(value, torch.Tensor):
         yield name, value
         return
     layers = cache_layers(value)
-    for index, each in enumerate(value if layers is None else layers):
-        for tensor in tensors_in(each):
-            yield f"{name}[{index}]", tensor
+    elements = value if layers is None else layers
+    if isinstance(elements, tuple | list):
+        for index, each in enumerate(elements):
+            for tensor in tensors_in(each):
+                yield f"{name}[{index}]", tensor
 
 
 def _handed_back(output: Any) -> Iterator[torch.Tensor]:
