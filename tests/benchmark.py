@@ -289,8 +289,8 @@ class Results:
 
     command: str
     versions: Mapping[str, str]
-    load: float
-    """Processes that wanted a core before the first measurement, averaged over a minute."""
+    loads: tuple[float, float]
+    """Processes that wanted a core, averaged over a minute: before and after all measurements."""
     rounds: int
     ratios: Sequence[Ratio]
     lacking: Mapping[str, str]
@@ -356,17 +356,19 @@ def main() -> None:
     commands = [each for each in named if each not in lacking]
     sizes = INPUTS if INSIDE in chosen.only else ()
     bench.prepare([*commands, *(["base"] if sizes else [])])
-    load = os.getloadavg()[0]
+    before = os.getloadavg()[0]
+    samples = bench.samples(commands, chosen.rounds)
+    parts = {size: Inside.of(bench.folder, size, chosen.rounds) for size in sizes}
     results = Results(
         command=command_of(chosen),
         versions=versions,
-        load=load,
+        loads=(before, os.getloadavg()[0]),
         rounds=chosen.rounds,
         ratios=ratios,
         lacking=lacking,
-        samples=bench.samples(commands, chosen.rounds),
+        samples=samples,
         scripts={name: code for name, code in SCRIPTS.items() if name in " ".join(commands)},
-        inside={size: Inside.of(bench.folder, size, chosen.rounds) for size in sizes},
+        inside=parts,
     )
     chosen.page.write_text(page(results), encoding="utf-8")
 

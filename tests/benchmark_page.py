@@ -27,7 +27,8 @@ Within one process, processor time is compared: it is the time of all threads, a
 is measured in half the rounds.
 
 The numbers hold for one machine, and whatever else ran on it moved them: a ratio that is close to
-its target may fall on either side the next time. Peak memory counts the pages of the weight file
+its target may fall on either side the next time, and a load average far above 1 makes all of them
+doubtful. Peak memory counts the pages of the weight file
 that were read. The peers do other work than this tool: torchinfo, the debugger of transformers and
 TorchLens call the model once and prove nothing, where `run` makes four calls and tests every
 meaning; TorchLens records every operation, which `run` does not. Their ratios have no target."""
@@ -36,6 +37,7 @@ meaning; TorchLens records every operation, which `run` does not. Their ratios h
 def page(results: Results) -> str:
     """docs/benchmarks.md."""
     machine = f"{os.cpu_count()} cores ({processor()}), {memory() / 2**30:.0f} GiB of memory"
+    before, after = results.loads
     packages = ", ".join(f"{name} {number}" for name, number in results.versions.items())
     scripts = "\n\n".join(
         f"`{name}`:\n\n<!-- not run: loads a checkpoint of the benchmark -->\n```python\n{code}```"
@@ -44,7 +46,7 @@ def page(results: Results) -> str:
     sections = [
         INTRODUCTION,
         f"Measured on {machine}, {platform.system()}, Python {platform.python_version()}, "
-        f"{packages}; rounds: {results.rounds}; load average before the first {results.load:.1f}. "
+        f"{packages}; rounds: {results.rounds}; load average {before:.1f} before and {after:.1f} after. "
         f"The command:\n\n```sh\n{results.command}\n```",
         table(
             "Ratios",
