@@ -27,11 +27,11 @@ Within one process, processor time is compared: it is the time of all threads, a
 is measured in half the rounds.
 
 The numbers hold for one machine, and whatever else ran on it moved them: a ratio that is close to
-its target may fall on either side the next time, and a load average far above 1 makes all of them
-doubtful. Peak memory counts the pages of the weight file
-that were read. The peers do other work than this tool: torchinfo, the debugger of transformers and
-TorchLens call the model once and prove nothing, where `run` makes four calls and tests every
-meaning; TorchLens records every operation, which `run` does not. Their ratios have no target."""
+its target may fall on either side the next time, and a load average far above 1 before or after
+makes all of them doubtful. Peak memory counts the pages of the weight file that were read. The
+peers do other work than this tool: torchinfo, the debugger of transformers and TorchLens call the
+model once and prove nothing, where `run` makes four calls and tests every meaning; TorchLens
+records every operation, which `run` does not. Their ratios have no target."""
 
 
 def page(results: Results) -> str:
@@ -46,8 +46,8 @@ def page(results: Results) -> str:
     sections = [
         INTRODUCTION,
         f"Measured on {machine}, {platform.system()}, Python {platform.python_version()}, "
-        f"{packages}; rounds: {results.rounds}; load average {before:.1f} before and {after:.1f} after. "
-        f"The command:\n\n```sh\n{results.command}\n```",
+        f"{packages}; rounds: {results.rounds}; load average {before:.1f} before and "
+        f"{after:.1f} after. The command:\n\n```sh\n{results.command}\n```",
         table(
             "Ratios",
             ("command", "beside", "of", "ratio", "target", ""),
