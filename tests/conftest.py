@@ -43,10 +43,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `newest` hold on the release in constraints.txt alone: say so elsewhere."""
+    """Tests marked `newest` hold on the release in constraints.txt alone: say so elsewhere.
+
+    TRANSFORMERS_RELEASE names the release that is to be tested, so that no other one is.
+    """
     pins = (Path(__file__).parent / "constraints.txt").read_text(encoding="utf-8").splitlines()
     newest = next(pin.partition("==")[2] for pin in pins if pin.startswith("transformers=="))
     here = version("transformers")
+    asked = os.environ.get("TRANSFORMERS_RELEASE", here)
+    if asked != here:
+        raise pytest.UsageError(f"transformers {asked} was to be tested, {here} is imported")
     if here != newest:
         reason = f"holds on transformers {newest} only, this is {here}"
         for item in items:
