@@ -35,7 +35,7 @@ def installed(release: str) -> Path:
     if not folder.is_dir():
         # An installation that was cut short must not be taken for a whole one.
         unfinished = folder.with_name(f"{release}.unfinished")
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(unfinished)]
+        pip = [sys.executable, "-m", "pip", "install", "-qq", "--target", str(unfinished)]
         wanted = [f"transformers=={release}", *beside(release)]
         for last in (False, True):
             shutil.rmtree(unfinished, ignore_errors=True)

@@ -33,6 +33,17 @@ def attention_of(config: Any) -> str:
     return getattr(config, "_attn_implementation", None) or "eager"
 
 
+def switch_attention(model: Any, implementation: str) -> bool:
+    """Have a loaded model use another attention implementation; whether this release does so.
+
+    The oldest have no such method, and later ones have one that leaves RoBERTa as it was.
+    """
+    if not hasattr(model, "set_attn_implementation"):
+        return False
+    model.set_attn_implementation(implementation)
+    return attention_of(model.config) == implementation
+
+
 def unpickles_safely() -> bool:
     """Whether `torch.load(weights_only=True)` executes nothing that a file asks for.
 

@@ -10,7 +10,7 @@ from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken
 from roberta_inspect.claims.comparison import SIGMAS, decided, exact, furthest
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.claims.second import padded, row_of, unmasked
-from roberta_inspect.releases import attention_of
+from roberta_inspect.releases import attention_of, switch_attention
 
 CLAIMS = Claims()
 
@@ -75,14 +75,10 @@ def _within_rounding(evidence: Evidence, apart: float, what: str) -> Outcome:
 @contextmanager
 def _switched(evidence: Evidence, implementation: str) -> Iterator[None]:
     """The model under another attention implementation, for as long as it lasts."""
-    switch = getattr(evidence.model, "set_attn_implementation", None)
-    if switch is None:
-        raise NotTestedError("this release cannot switch the implementation of a loaded model")
     used = attention_of(evidence.config)
     try:
-        switch(implementation)
-        if attention_of(evidence.config) != implementation:
+        if not switch_attention(evidence.model, implementation):
             raise NotTestedError(f"this release does not switch a loaded model to {implementation}")
         yield
     finally:
-        switch(used)
+        switch_attention(evidence.model, used)
