@@ -54,7 +54,7 @@ NEVER_SHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories of what moves the cursor, turns the writing direction or breaks a line."""
 
 MOST_MEMORY = 2**30
-MOST_LINES = 20
+MOST_LINES = 2
 MOST_OUTPUT = 2**18
 """Characters of a product for people; the JSON holds everything."""
 
@@ -89,7 +89,7 @@ def check_invariants(outcome: Outcome, arguments: list[str]) -> None:
     assert outcome.code in (0, 1, 2, 3), f"ended with {outcome.code}: {told[-2000:]}"
     assert "Traceback" not in told
     assert not outcome.stderr.startswith("Error: unexpected "), outcome.stderr
-    assert len(outcome.stderr.splitlines()) < MOST_LINES, outcome.stderr
+    assert len(outcome.stderr.splitlines()) <= MOST_LINES, outcome.stderr
     shown = {each for each in told if unicodedata.category(each) in NEVER_SHOWN}
     assert shown <= {"\n"}, f"shown as they are: {sorted(map(ascii, shown))}"
     assert outcome.peak < MOST_MEMORY
@@ -161,10 +161,6 @@ def test_what_is_touched_is_seen(warm: Warm, tmp_path: Path) -> None:
 # Generated
 
 OFTEN_RUN = ("run checkpoint", "run checkpoint --text abc --format github")
-    "run checkpoint",
-    "run checkpoint --text abc --format github",
-    "run checkpoint --format svg",
-)
 EVERYWHERE = ("run checkpoint --format json", "tree checkpoint --format markdown")
 TEXTS = st.one_of(st.text(max_size=5), st.sampled_from((ESCAPES, "../x", "eager", "roberta", "0")))
 SCALARS = st.one_of(
@@ -396,7 +392,8 @@ product shows. An ellipsis stands for what another machine or another release ma
 right-to-left mark, line breaks, a GitHub annotation and HTML.
 
 Beside these, hypothesis changes configurations and weight files, 250 times each in every run of the
-tests. The following holds of every case, named or generated:
+tests. The following holds of every case, named or generated; Ctrl-C and a reader that goes away
+have the exit codes that a shell gives them:
 
 - The exit code is 0, 1, 2 or 3, and there is no traceback.
 - No more than two lines are on stderr, and no control character but the newline is in any output.
