@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,6 +30,8 @@ NOT_FROM_OUTSIDE = (
     "TTY_INTERACTIVE",
 )
 
+# What was started in the background ignores Ctrl-C, and so would every process of a test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.update(SURROUNDINGS)
 for name in NOT_FROM_OUTSIDE:
     os.environ.pop(name, None)
