@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
+from roberta_inspect.anatomy import Anatomy
 from roberta_inspect.annotate import annotate
 from roberta_inspect.claims import Comparison, Evidence, compare, meaning
 from roberta_inspect.naming import names_of
-from roberta_inspect.observe import Anatomy, Observed, observe
+from roberta_inspect.observe import Observed, observe
 from roberta_inspect.probe import Probe
 from roberta_inspect.records import UNNAMED, Call, CallSpec, Stage
 from roberta_inspect.request import Request
@@ -36,13 +37,13 @@ class Calls:
         by which the positions of the others are named."""
         main = sorted(request.main_calls, key=lambda call: (not call.return_dict, not call.labels))
         for call in dict.fromkeys([*main, *request.calls]):
-            seen = observe(self.model, self.probe, call)
-            if seen.error is not None:
-                self.records[call] = annotate(seen, (), {})
-            else:
-                self._take(seen, compared=call in main)
+            # No name holds what was observed while the next call is made.
+            self._take(observe(self.model, self.probe, call), compared=call in main)
 
     def _take(self, seen: Observed, *, compared: bool) -> None:
+        if seen.error is not None:
+            self.records[seen.call] = annotate(seen, (), {})
+            return
         reference = seen if self.evidence is None else self.evidence.observed
         names = names_of(seen, reference, self.anatomy)
         if self.evidence is None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from roberta_inspect.observe import Trace, places_in
+from roberta_inspect.containers import places_in
+from roberta_inspect.observe import Trace
 
 
 def feeds_of(slots: Mapping[str, Any], trace: Trace, ran: Set[str]) -> dict[str, tuple[str, ...]]:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-import transformers
 from torch import nn
 
-import roberta_inspect
+from roberta_inspect.annotate import checkpoint_record, live_record, versions
 from roberta_inspect.calls import Calls
 from roberta_inspect.checkpoint import (
     Location,
@@ -26,20 +23,14 @@ from roberta_inspect.checkpoint import (
 )
 from roberta_inspect.checkpoint.loading import quiet
 from roberta_inspect.claims import not_finite, prove
-from roberta_inspect.errors import CannotInspectError, UsageError
+from roberta_inspect.errors import UsageError
 from roberta_inspect.findings import Noticed, findings_of
 from roberta_inspect.predictions import predictions_of
-from roberta_inspect.probe import Probe, dtype_word
-from roberta_inspect.records import (
-    Checkpoint,
-    OutputMap,
-    Setup,
-    Versions,
-    Weights,
-)
+from roberta_inspect.probe import Probe
+from roberta_inspect.records import Checkpoint, OutputMap, Setup
 from roberta_inspect.releases import attention_of
 from roberta_inspect.request import Request
-from roberta_inspect.text import safe
+from roberta_inspect.text import dtype_word
 
 
 def inspect(
@@ -182,45 +173,6 @@ def _of_model(model: nn.Module, request: Request, tokenizer: Any) -> OutputMap:
     here = next(iter(model.parameters())).device
     probe = request.probe(model.config, tokenizer).on(here)
     return map_of(model, probe, request, checkpoint=checkpoint, tokenizer=tokenizer)
-
-
-def live_record(model: Any) -> Checkpoint:
-    """What a map or a tree says of a live model, all of whose weights count as loaded.
-
-    Raises:
-        CannotInspectError: it is no sequence classifier.
-    """
-    if getattr(model, "config", None) is None or not hasattr(model.config, "num_labels"):
-        raise CannotInspectError(
-            f"{safe(type(model).__name__)} is no sequence classifier of transformers",
-            hint="Give a RobertaForSequenceClassification or a subclass of it.",
-        )
-    weights = Weights(verdict="complete", loaded=sum(1 for _ in model.parameters()))
-    return checkpoint_record(model, "a live model", weights)
-
-
-def checkpoint_record(model: Any, source: str, weights: Weights) -> Checkpoint:
-    """What the map says of the model before any call."""
-    config = model.config
-    return Checkpoint(
-        source=source,
-        architecture=type(model).__name__,
-        parameters=sum(each.numel() for each in model.parameters()),
-        num_labels=config.num_labels,
-        problem_type=config.problem_type,
-        id2label={str(key): str(name) for key, name in config.id2label.items()},
-        weights=weights,
-    )
-
-
-def versions() -> Versions:
-    """What this map is made with."""
-    return Versions(
-        roberta_inspect=roberta_inspect.__version__,
-        transformers=transformers.__version__,
-        torch=torch.__version__,
-        python=platform.python_version(),
-    )
 
 
 def map_of(

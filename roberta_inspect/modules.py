@@ -16,29 +16,22 @@ import torch
 from torch import nn
 from torch._subclasses import FakeTensor
 
+from roberta_inspect.anatomy import Anatomy
+from roberta_inspect.annotate import checkpoint_record, live_record, versions
 from roberta_inspect.axes import UNKNOWN, axes_of
 from roberta_inspect.checkpoint import Skeleton, locate, skeleton
-from roberta_inspect.checkpoint.header import BITS, Header
+from roberta_inspect.checkpoint.header import BITS, TORCH_NAMES, Header
 from roberta_inspect.checkpoint.loading import quiet
-from roberta_inspect.checkpoint.pickled import TORCH_NAMES
-from roberta_inspect.errors import CannotInspectError, UsageError
+from roberta_inspect.containers import fields_of, nesting, tensors_in
+from roberta_inspect.errors import UsageError
 from roberta_inspect.feeds import feeds_of
 from roberta_inspect.findings import weight_findings
-from roberta_inspect.inspection import checkpoint_record, versions
 from roberta_inspect.naming import names_of
-from roberta_inspect.observe import (
-    Anatomy,
-    Observed,
-    Trace,
-    as_found,
-    fields_of,
-    nesting,
-    tensors_in,
-)
-from roberta_inspect.probe import Probe, dtype_word, synthetic, usable_length
+from roberta_inspect.observe import Observed, Trace, as_found
+from roberta_inspect.probe import Probe, synthetic, usable_length
 from roberta_inspect.records import Checkpoint, Finding, ModuleTree, Node, Weights
 from roberta_inspect.releases import attention_of
-from roberta_inspect.text import counted, listed, safe
+from roberta_inspect.text import counted, dtype_word, listed, safe
 from roberta_inspect.twin import Twin, axis_words, every_visit, positions_read, sizes_of
 
 RANDOM = "not in the checkpoint: random"
@@ -93,15 +86,9 @@ def _of_checkpoint(bones: Skeleton, allow_missing_head: bool) -> ModuleTree:
 
 
 def _of_model(model: Any) -> ModuleTree:
-    if getattr(model, "config", None) is None or not hasattr(model.config, "num_labels"):
-        raise CannotInspectError(
-            f"{type(model).__name__} is no sequence classifier of transformers",
-            hint="Give a RobertaForSequenceClassification or a subclass of it.",
-        )
-    count = sum(1 for _ in model.parameters())
-    weights = Weights(verdict="complete", loaded=count)
+    checkpoint = live_record(model)
     seen = _Seen.of(model, _probe(model.config).on(next(model.parameters()).device))
-    return _tree(seen, checkpoint_record(model, "a live model", weights), None, False)
+    return _tree(seen, checkpoint, None, False)
 
 
 def _tree(

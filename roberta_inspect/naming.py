@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch._subclasses import FakeTensor
 
-from roberta_inspect.observe import Anatomy, Observed, Trace, fields_of, tensors_in
-from roberta_inspect.records import UNNAMED as UNNAMED
+from roberta_inspect.anatomy import Anatomy
+from roberta_inspect.containers import fields_of, tensors_in
+from roberta_inspect.observe import Observed, Trace
+from roberta_inspect.records import UNNAMED
 
 
 def names_of(seen: Observed, reference: Observed, anatomy: Anatomy) -> tuple[str, ...]:

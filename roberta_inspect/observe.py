@@ -10,77 +10,19 @@ import traceback
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
 from torch import nn
-from transformers.modeling_outputs import ModelOutput
 
+from roberta_inspect.anatomy import Anatomy
+from roberta_inspect.containers import fields_of
 from roberta_inspect.errors import is_out_of_memory
 from roberta_inspect.probe import Probe
-from roberta_inspect.records import CallSpec as CallSpec
-from roberta_inspect.records import Failure, Origin
-from roberta_inspect.releases import cache_layers
-
-
-@dataclass(frozen=True)
-class Anatomy:
-    """Where the parts of this model are, as paths of `named_modules()`; `None` for a part that it
-    lacks."""
-
-    base: str | None
-    embeddings: str | None
-    encoder: str | None
-    layers: tuple[str, ...]
-    classifier: str | None
-
-    @classmethod
-    def of(cls, model: nn.Module) -> Anatomy:
-        """The parts of `model`, found where `RobertaForSequenceClassification` keeps them."""
-        paths = {path for path, _ in model.named_modules()}
-        base = getattr(model, "base_model_prefix", "")
-        encoder = f"{base}.encoder"
-        count = sum(path.rpartition(".")[0] == f"{encoder}.layer" for path in paths)
-
-        def existing(path: str) -> str | None:
-            return path if path in paths else None
-
-        return cls(
-            base=existing(base) or None,
-            embeddings=existing(f"{base}.embeddings"),
-            encoder=existing(encoder),
-            layers=tuple(f"{encoder}.layer.{index}" for index in range(count)),
-            classifier=existing("classifier"),
-        )
-
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """The modules that hand on what others made: the encoder, the base model, the model."""
-        return tuple(path for path in (self.encoder, self.base, "") if path is not None)
-
-    def self_attention(self, layer: int) -> str:
-        """The self-attention of one layer."""
-        return f"{self.layers[layer]}.attention.self"
-
-    def cross_attention(self, layer: int) -> str:
-        """The cross-attention of one layer, where it has one."""
-        return f"{self.layers[layer]}.crossattention.self"
-
-    @property
-    def kept(self) -> frozenset[str]:
-        """The modules of which a trace keeps what they read and returned."""
-        attention = [
-            f"{attention}{part}"
-            for index in range(len(self.layers))
-            for attention in (self.self_attention(index), self.cross_attention(index))
-            for part in ("", ".query", ".key", ".value")
-        ]
-        words = [f"{self.embeddings}.word_embeddings", f"{self.embeddings}.position_embeddings"]
-        parts = [self.embeddings, self.classifier, *words, *self.layers, *attention, *self.stages]
-        return frozenset(path for path in parts if path is not None)
+from roberta_inspect.records import CallSpec, Failure, Origin
 
 
 @dataclass(frozen=True)
@@ -152,63 +94,6 @@ class Observed:
     def fields(self) -> tuple[tuple[str | None, Any], ...]:
         """`(key, value)` of each position, in the order in which the container is indexed."""
         return fields_of(self.output)
-
-
-def fields_of(container: Any) -> tuple[tuple[str | None, Any], ...]:
-    """`(key, value)` of each position of what a module returned; keys of a tuple are `None`.
-
-    A `ModelOutput` is indexed without its `None` fields (`ModelOutput.to_tuple`), and something
-    that is no container at all counts as the only position.
-    """
-    if container is None:
-        return ()
-    if isinstance(container, ModelOutput):
-        return tuple(container.items())
-    if isinstance(container, tuple | list):
-        return tuple((None, value) for value in container)
-    return ((None, container),)
-
-
-def declared_fields(container: Any) -> tuple[str, ...]:
-    """Every field of a `ModelOutput`, those that are `None` too; nothing for another container."""
-    if isinstance(container, ModelOutput) and is_dataclass(container):
-        return tuple(each.name for each in fields(container))
-    return ()
-
-
-def tensors_in(value: Any) -> Iterator[torch.Tensor]:
-    """Every tensor in nested tuples, lists, dicts and caches, in order."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from tensors_in(each)
-    elif isinstance(value, tuple | list):
-        for each in value:
-            yield from tensors_in(each)
-    elif (layers := cache_layers(value)) is not None:
-        yield from tensors_in(layers)
-
-
-def nesting(value: Any) -> int:
-    """How many tuples the tensors of a slot are in; a cache stands for two."""
-    if isinstance(value, tuple | list):
-        return 1 + nesting(value[0]) if value else 1
-    return 0 if cache_layers(value) is None else 2
-
-
-def places_in(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every tensor of a slot with its place: `logits`, `hidden_states[3]`; those of one layer in a
-    cache share the layer's place. What is no tensor and holds none has no place."""
-    if isinstance(value, torch.Tensor):
-        yield name, value
-        return
-    layers = cache_layers(value)
-    elements = value if layers is None else layers
-    if isinstance(elements, tuple | list):
-        for index, each in enumerate(elements):
-            for tensor in tensors_in(each):
-                yield f"{name}[{index}]", tensor
 
 
 def _handed_back(output: Any) -> Iterator[torch.Tensor]:

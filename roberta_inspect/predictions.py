@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from roberta_inspect.annotate import finite
-from roberta_inspect.probe import Probe, problem_type_for
+from roberta_inspect.labels import problem_type_for
+from roberta_inspect.probe import Probe
 from roberta_inspect.records import Function, Prediction, Score
 
 FUNCTIONS: dict[str, tuple[Function, Callable[[torch.Tensor], torch.Tensor] | None]] = {

@@ -33,6 +33,15 @@ def attention_of(config: Any) -> str:
     return getattr(config, "_attn_implementation", None) or "eager"
 
 
+def position_embedding_of(module: Any) -> str:
+    """The kind of position embedding that the embeddings or a self-attention use: `absolute` …
+
+    Releases that let the configuration choose keep the choice in every such module; the others
+    have none but absolute ones.
+    """
+    return getattr(module, "position_embedding_type", "absolute")
+
+
 def switch_attention(model: Any, implementation: str) -> bool:
     """Have a loaded model use another attention implementation; whether this release does so.
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from roberta_inspect.anatomy import Anatomy
 from roberta_inspect.annotate import kind_of
+from roberta_inspect.containers import declared_fields, fields_of, tensors_in
 from roberta_inspect.naming import equal_name
-from roberta_inspect.observe import Anatomy, Observed, declared_fields, fields_of, tensors_in
+from roberta_inspect.observe import Observed
 from roberta_inspect.records import UNNAMED, Stage, StageSlot
 from roberta_inspect.releases import cache_layers
 

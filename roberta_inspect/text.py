@@ -57,6 +57,11 @@ def listed(
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
+def dtype_word(dtype: object) -> str:
+    """`float32` for `torch.float32`."""
+    return str(dtype).removeprefix("torch.")
+
+
 def storage(size: float) -> str:
     """Bytes in the largest binary unit that leaves at least one: `124.6 MiB`."""
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):

@@ -17,9 +17,11 @@ from torch import nn
 
 from roberta_inspect.axes import UNKNOWN
 from roberta_inspect.checkpoint.loading import built
+from roberta_inspect.containers import tensors_in
 from roberta_inspect.naming import same_values
-from roberta_inspect.observe import CallSpec, Observed, Trace, Visit, hooked, observe, tensors_in
+from roberta_inspect.observe import Observed, Trace, Visit, hooked, observe
 from roberta_inspect.probe import Probe, synthetic
+from roberta_inspect.records import CallSpec
 
 SIZES = {
     "batch_size": 7,

@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import torch
 
+from roberta_inspect.annotate import checkpoint_record
 from roberta_inspect.checkpoint import load, locate
-from roberta_inspect.inspection import checkpoint_record, map_of
+from roberta_inspect.inspection import map_of
 from roberta_inspect.observe import arguments, observe
 from roberta_inspect.request import Request
 

@@ -25,9 +25,9 @@ from makers import make_checkpoint, tiny_model
 from transformers import RobertaForSequenceClassification
 
 from roberta_inspect import OutputMap, diff, inspect
-from roberta_inspect.probe import dtype_word
 from roberta_inspect.records import Call, Slot
 from roberta_inspect.releases import attention_of
+from roberta_inspect.text import dtype_word
 
 DOCS = Path(__file__).parent.parent / "docs"
 KEPT = DOCS / "releases"

@@ -12,12 +12,14 @@ from mutations import right
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from roberta_inspect import claims
+from roberta_inspect.anatomy import Anatomy
 from roberta_inspect.claims.claim import Claim, NotTestedError
 from roberta_inspect.claims.comparison import Estimate, furthest, judged, rounding, same
 from roberta_inspect.inspection import inspect
 from roberta_inspect.naming import names_of
-from roberta_inspect.observe import Anatomy, CallSpec, observe
+from roberta_inspect.observe import observe
 from roberta_inspect.probe import Probe, synthetic
+from roberta_inspect.records import CallSpec
 
 LABELLED = CallSpec(True, True, True, True)
 NAN = math.nan

@@ -9,8 +9,10 @@ import torch
 from makers import tiny_model
 
 from roberta_inspect import inspect
-from roberta_inspect.observe import Anatomy, CallSpec, observe
+from roberta_inspect.anatomy import Anatomy
+from roberta_inspect.observe import observe
 from roberta_inspect.probe import synthetic
+from roberta_inspect.records import CallSpec
 
 EVERYTHING = CallSpec(
     return_dict=True, labels=True, output_hidden_states=True, output_attentions=True

@@ -27,6 +27,20 @@ BITS = {
 }
 """Bits of one element, by the format's dtype names."""
 
+TORCH_NAMES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
+}
+"""The format's dtype names → torch's."""
+
 _MOST_AXES = 64
 """A torch tensor has no more."""
 

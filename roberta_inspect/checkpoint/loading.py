@@ -21,10 +21,9 @@ from roberta_inspect import releases
 from roberta_inspect.checkpoint import config as configs
 from roberta_inspect.checkpoint import files, hub, weights
 from roberta_inspect.checkpoint.files import reason_of
-from roberta_inspect.checkpoint.header import Header
+from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
 from roberta_inspect.checkpoint.location import Location
 from roberta_inspect.checkpoint.memory import check_memory
-from roberta_inspect.checkpoint.pickled import TORCH_NAMES
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.records import Weights
 from roberta_inspect.text import listed, safe

@@ -10,23 +10,9 @@ import torch
 
 from roberta_inspect import releases
 from roberta_inspect.checkpoint import files
-from roberta_inspect.checkpoint.header import Header
+from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.text import safe
-
-TORCH_NAMES = {
-    "F64": "float64",
-    "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "I64": "int64",
-    "I32": "int32",
-    "I16": "int16",
-    "I8": "int8",
-    "U8": "uint8",
-    "BOOL": "bool",
-}
-"""The names that safetensors has for dtypes → torch's."""
 
 
 def read_pickled_header(path: Path) -> Header:

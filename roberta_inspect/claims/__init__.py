@@ -18,7 +18,8 @@ from roberta_inspect.claims import (
 from roberta_inspect.claims.claim import Claim
 from roberta_inspect.claims.container import Comparison, compare
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.observe import as_found, places_in
+from roberta_inspect.containers import places_in
+from roberta_inspect.observe import as_found
 from roberta_inspect.records import Proof
 
 __all__ = ["CLAIMS", "Comparison", "Evidence", "compare", "meaning", "not_finite", "prove"]

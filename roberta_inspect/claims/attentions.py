@@ -11,8 +11,9 @@ import torch
 from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held, weakest
 from roberta_inspect.claims.comparison import Estimate, exact, judged, product, rounding, same
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.observe import Visit, tensors_in
-from roberta_inspect.releases import attention_of
+from roberta_inspect.containers import tensors_in
+from roberta_inspect.observe import Visit
+from roberta_inspect.releases import attention_of, position_embedding_of
 from roberta_inspect.text import counted
 
 CLAIMS = Claims()
@@ -132,7 +133,7 @@ def _softmax(evidence: Evidence, layer: int) -> Estimate:
     """The weights of one layer in float64."""
     path = evidence.anatomy.self_attention(layer)
     module = evidence.module(path, "self-attention")
-    kind = getattr(module, "position_embedding_type", "absolute")
+    kind = position_embedding_of(module)
     if kind != "absolute":
         raise NotTestedError(f"position_embedding_type {kind} adds terms to QKᵀ")
     size = int(module.attention_head_size)

@@ -17,7 +17,7 @@ import torch
 from torch._subclasses import FakeTensor
 
 from roberta_inspect.claims.claim import NotTestedError, Outcome, broken, held, untested
-from roberta_inspect.probe import dtype_word
+from roberta_inspect.text import dtype_word
 
 SIGMAS = 8
 """Standard deviations of rounding that a tolerance covers: beyond the worst case of 20 steps."""

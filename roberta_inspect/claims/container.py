@@ -19,9 +19,10 @@ from roberta_inspect.claims.claim import (
 )
 from roberta_inspect.claims.comparison import SIGMAS, epsilon, exact, furthest
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.naming import UNNAMED
-from roberta_inspect.observe import CallSpec, Observed, tensors_in
+from roberta_inspect.containers import tensors_in
+from roberta_inspect.observe import Observed
 from roberta_inspect.probe import Probe
+from roberta_inspect.records import UNNAMED, CallSpec
 from roberta_inspect.text import counted, listed
 
 CLAIMS = Claims()

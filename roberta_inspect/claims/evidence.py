@@ -10,10 +10,12 @@ import torch
 from torch import nn
 from torch._subclasses import FakeTensor
 
+from roberta_inspect.anatomy import Anatomy
 from roberta_inspect.claims.claim import NotTestedError
 from roberta_inspect.claims.magnification import magnified
 from roberta_inspect.claims.second import Second
-from roberta_inspect.observe import Anatomy, Observed, Trace, Visit, fields_of, observe, tensors_in
+from roberta_inspect.containers import fields_of, tensors_in
+from roberta_inspect.observe import Observed, Trace, Visit, observe
 from roberta_inspect.probe import Probe
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import torch
 from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
 from roberta_inspect.claims.comparison import Estimate, exact, furthest, judged, rounding, same
 from roberta_inspect.claims.evidence import Evidence
+from roberta_inspect.releases import position_embedding_of
 from roberta_inspect.text import counted
 
 CLAIMS = Claims()
@@ -149,7 +150,7 @@ def _position_ids(evidence: Evidence) -> torch.Tensor:
     """The ids that the model itself made, of shape `(batch_size or 1, sequence_length)`; where it
     made none, those of its class."""
     embeddings = evidence.module(evidence.anatomy.embeddings, "embeddings")
-    kind = getattr(embeddings, "position_embedding_type", "absolute")
+    kind = position_embedding_of(embeddings)
     if kind != "absolute":
         raise NotTestedError(f"position_embedding_type {kind} adds no position embedding")
     visit = evidence.trace.visit(f"{evidence.anatomy.embeddings}.position_embeddings")

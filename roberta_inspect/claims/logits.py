@@ -17,7 +17,7 @@ from roberta_inspect.claims.comparison import (
     rounding,
 )
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.probe import problem_type_for
+from roberta_inspect.labels import problem_type_for
 
 CLAIMS = Claims()
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
 from roberta_inspect.claims.comparison import Estimate, exact, judged, rounding
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.probe import IGNORED, problem_type_for
+from roberta_inspect.labels import IGNORED, problem_type_for
 from roberta_inspect.text import counted, listed
 
 CLAIMS = Claims()

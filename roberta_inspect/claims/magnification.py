@@ -12,7 +12,7 @@ from torch import nn
 
 from roberta_inspect.claims.comparison import SIGMAS, exact, factor_epsilon, rounding
 from roberta_inspect.claims.second import repeated, row_of
-from roberta_inspect.observe import tensors_in
+from roberta_inspect.containers import tensors_in
 
 if TYPE_CHECKING:
     from roberta_inspect.claims.evidence import Evidence
@@ -28,30 +28,29 @@ and the activation."""
 def magnified(evidence: Evidence) -> dict[str, float]:
     """Name of a slot → the standard deviation that rounding in every layer brings to its values.
 
-    One row is called plainly, and several times with noise on what the embeddings and each layer
-    return, as large as the rounding of one layer.
+    One call has the same input in every row: the first row is left alone, and the others have
+    noise on what the embeddings and each layer return, as large as the rounding of one layer.
     """
     asked = {"labels": False, "output_attentions": "attentions" in evidence.fields}
-    row = row_of(evidence.second.probe, 0)
     copies = max(3, math.ceil(DRAWS / evidence.config.num_labels))
-    plain = evidence.call(row, **asked)
     with _noise(evidence):
-        noisy = evidence.call(repeated(row, copies), **asked)
+        rows = evidence.call(repeated(row_of(evidence.second.probe, 0), 1 + copies), **asked)
     return {
-        name: max(_spreads(noisy[name], value), default=0.0)
-        for name, value in plain.items()
-        if name in noisy
+        name: max(_spreads(value), default=0.0)
+        for name, value in rows.items()
+        if all(each.ndim and len(each) == 1 + copies for each in tensors_in(value))
     }
 
 
-def _spreads(noisy: Any, plain: Any) -> Iterator[float]:
-    for left, right in zip(tensors_in(noisy), tensors_in(plain), strict=True):
-        yield float((exact(left) - exact(right)).square().mean().sqrt())
+def _spreads(value: Any) -> Iterator[float]:
+    for rows in map(exact, tensors_in(value)):
+        yield float((rows[1:] - rows[:1]).square().mean().sqrt())
 
 
 @contextmanager
 def _noise(evidence: Evidence) -> Iterator[None]:
-    """While it lasts, the embeddings and every layer return their values with noise."""
+    """While it lasts, the embeddings and every layer return their values with noise in every row
+    but the first."""
     generator = torch.Generator().manual_seed(0)
     summed = evidence.config.hidden_size + evidence.config.intermediate_size
 
@@ -59,9 +58,10 @@ def _noise(evidence: Evidence) -> Iterator[None]:
         first = output[0] if isinstance(output, tuple) else output
         one_layer = rounding(first.dtype, operations=OPERATIONS, summed=summed) / SIGMAS
         one_layer += factor_epsilon(first.dtype) * math.sqrt(OPERATIONS / 12)
-        noise = torch.randn(first.shape, generator=generator).to(first.device)
-        moved = first.float() + noise * one_layer * first.float().square().mean().sqrt()
-        moved = moved.to(first.dtype)
+        noise = torch.randn(first.shape, generator=generator)
+        noise[0] = 0
+        noise *= one_layer * float(first.float().square().mean().sqrt())
+        moved = (first.float() + noise.to(first.device)).to(first.dtype)
         return (moved, *output[1:]) if isinstance(output, tuple) else moved
 
     paths = [evidence.anatomy.embeddings, *evidence.layers]

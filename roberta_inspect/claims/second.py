@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from roberta_inspect.claims.claim import NotTestedError
-from roberta_inspect.observe import tensors_in
+from roberta_inspect.containers import tensors_in
 from roberta_inspect.probe import Probe
 
 if TYPE_CHECKING:

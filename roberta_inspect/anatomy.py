@@ -1,0 +1,64 @@
+"""Where the parts of a model are: base model, embeddings, encoder, layers, classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Where the parts of this model are, as paths of `named_modules()`; `None` for a part that it
+    lacks."""
+
+    base: str | None
+    embeddings: str | None
+    encoder: str | None
+    layers: tuple[str, ...]
+    classifier: str | None
+
+    @classmethod
+    def of(cls, model: nn.Module) -> Anatomy:
+        """The parts of `model`, found where `RobertaForSequenceClassification` keeps them."""
+        paths = {path for path, _ in model.named_modules()}
+        base = getattr(model, "base_model_prefix", "")
+        encoder = f"{base}.encoder"
+        count = sum(path.rpartition(".")[0] == f"{encoder}.layer" for path in paths)
+
+        def existing(path: str) -> str | None:
+            return path if path in paths else None
+
+        return cls(
+            base=existing(base) or None,
+            embeddings=existing(f"{base}.embeddings"),
+            encoder=existing(encoder),
+            layers=tuple(f"{encoder}.layer.{index}" for index in range(count)),
+            classifier=existing("classifier"),
+        )
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The modules that hand on what others made: the encoder, the base model, the model."""
+        return tuple(path for path in (self.encoder, self.base, "") if path is not None)
+
+    def self_attention(self, layer: int) -> str:
+        """The self-attention of one layer."""
+        return f"{self.layers[layer]}.attention.self"
+
+    def cross_attention(self, layer: int) -> str:
+        """The cross-attention of one layer, where it has one."""
+        return f"{self.layers[layer]}.crossattention.self"
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """The modules of which a trace keeps what they read and returned."""
+        attention = [
+            f"{attention}{part}"
+            for index in range(len(self.layers))
+            for attention in (self.self_attention(index), self.cross_attention(index))
+            for part in ("", ".query", ".key", ".value")
+        ]
+        words = [f"{self.embeddings}.word_embeddings", f"{self.embeddings}.position_embeddings"]
+        parts = [self.embeddings, self.classifier, *words, *self.layers, *attention, *self.stages]
+        return frozenset(path for path in parts if path is not None)

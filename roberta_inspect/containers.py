@@ -1,0 +1,69 @@
+"""What is in a container that a module returned: its positions, and the tensors in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import torch
+from transformers.modeling_outputs import ModelOutput
+
+from roberta_inspect.releases import cache_layers
+
+
+def fields_of(container: Any) -> tuple[tuple[str | None, Any], ...]:
+    """`(key, value)` of each position of what a module returned; keys of a tuple are `None`.
+
+    A `ModelOutput` is indexed without its `None` fields (`ModelOutput.to_tuple`), and something
+    that is no container at all counts as the only position.
+    """
+    if container is None:
+        return ()
+    if isinstance(container, ModelOutput):
+        return tuple(container.items())
+    if isinstance(container, tuple | list):
+        return tuple((None, value) for value in container)
+    return ((None, container),)
+
+
+def declared_fields(container: Any) -> tuple[str, ...]:
+    """Every field of a `ModelOutput`, those that are `None` too; nothing for another container."""
+    if isinstance(container, ModelOutput) and is_dataclass(container):
+        return tuple(each.name for each in fields(container))
+    return ()
+
+
+def tensors_in(value: Any) -> Iterator[torch.Tensor]:
+    """Every tensor in nested tuples, lists, dicts and caches, in order."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from tensors_in(each)
+    elif isinstance(value, tuple | list):
+        for each in value:
+            yield from tensors_in(each)
+    elif (layers := cache_layers(value)) is not None:
+        yield from tensors_in(layers)
+
+
+def nesting(value: Any) -> int:
+    """How many tuples the tensors of a slot are in; a cache stands for two."""
+    if isinstance(value, tuple | list):
+        return 1 + nesting(value[0]) if value else 1
+    return 0 if cache_layers(value) is None else 2
+
+
+def places_in(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Every tensor of a slot with its place: `logits`, `hidden_states[3]`; those of one layer in a
+    cache share the layer's place. What is no tensor and holds none has no place."""
+    if isinstance(value, torch.Tensor):
+        yield name, value
+        return
+    layers = cache_layers(value)
+    elements = value if layers is None else layers
+    if isinstance(elements, tuple | list):
+        for index, each in enumerate(elements):
+            for tensor in tensors_in(each):
+                yield f"{name}[{index}]", tensor
