@@ -14,7 +14,7 @@ from samples import REFUTED
 from typer.testing import CliRunner, Result
 
 from roberta_inspect import OutputMap, __version__
-from roberta_inspect.cli import app
+from roberta_inspect.cli import Attention, DiffFormat, MapFormat, TreeFormat, app
 
 
 def invoke(*arguments: Any) -> Result:
@@ -58,6 +58,38 @@ def test_answered_without_importing_torch(
     assert done.returncode == exit_code, done.stderr
     assert said in done.stdout + done.stderr
     assert "IMPORTED []" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("", ["run", "tree", "diff"]),
+        ("run --form", ["--format"]),
+        ("run --format ", [each.value for each in MapFormat]),
+        ("tree --format ", [each.value for each in TreeFormat]),
+        ("diff --format ", [each.value for each in DiffFormat]),
+        ("run --format s", ["svg"]),
+        ("tree --attention ", [each.value for each in Attention]),
+        ("run --dtype b", ["bfloat16"]),
+    ],
+)
+def test_a_shell_is_offered_what_fits(typed: str, offered: list[str]) -> None:
+    words = f"roberta-inspect {typed}"
+    asked = {
+        "_ROBERTA_INSPECT_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+    done = CliRunner().invoke(app, env=asked, prog_name="roberta-inspect")
+    assert done.stdout.split() == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_written_for_each_shell(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Read while the command is put together: the shell is named, not found out.
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    done = CliRunner().invoke(app, ["--show-completion", shell], prog_name="roberta-inspect")
+    assert (done.exit_code, "_ROBERTA_INSPECT_COMPLETE" in done.stdout) == (0, True)
 
 
 def test_diff_of_two_saved_maps_imports_no_torch(tmp_path: Path) -> None:
