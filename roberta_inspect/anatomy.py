@@ -42,21 +42,22 @@ class Anatomy:
         """The modules that hand on what others made: the encoder, the base model, the model."""
         return tuple(path for path in (self.encoder, self.base, "") if path is not None)
 
-    def self_attention(self, layer: int) -> str:
-        """The self-attention of one layer."""
-        return f"{self.layers[layer]}.attention.self"
+    @property
+    def self_attentions(self) -> tuple[str, ...]:
+        """The self-attention of each layer."""
+        return tuple(f"{layer}.attention.self" for layer in self.layers)
 
-    def cross_attention(self, layer: int) -> str:
-        """The cross-attention of one layer, where it has one."""
-        return f"{self.layers[layer]}.crossattention.self"
+    @property
+    def cross_attentions(self) -> tuple[str, ...]:
+        """Where the cross-attention of each layer is, if it has one."""
+        return tuple(f"{layer}.crossattention.self" for layer in self.layers)
 
     @property
     def kept(self) -> frozenset[str]:
         """The modules of which a trace keeps what they read and returned."""
         attention = [
             f"{attention}{part}"
-            for index in range(len(self.layers))
-            for attention in (self.self_attention(index), self.cross_attention(index))
+            for attention in (*self.self_attentions, *self.cross_attentions)
             for part in ("", ".query", ".key", ".value")
         ]
         words = [f"{self.embeddings}.word_embeddings", f"{self.embeddings}.position_embeddings"]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 import transformers
-from torch._subclasses import FakeTensor
 
 import roberta_inspect
 from roberta_inspect.axes import axes_of
-from roberta_inspect.containers import declared_fields, nesting
+from roberta_inspect.containers import declared_fields, elements, is_fake, kind_of, nesting
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.observe import Observed, Trace
 from roberta_inspect.records import (
@@ -22,12 +20,11 @@ from roberta_inspect.records import (
     Checkpoint,
     Fingerprint,
     Item,
-    Kind,
     Slot,
     Versions,
     Weights,
+    finite,
 )
-from roberta_inspect.releases import cache_layers
 from roberta_inspect.text import dtype_word, safe
 
 
@@ -142,36 +139,22 @@ class _Walk:
         }
 
     def _items(self, name: str, place: str, value: Any, deep: int) -> tuple[Item, ...]:
-        layers = cache_layers(value)
-        elements = layers if layers is not None else value
-        if not isinstance(elements, tuple | list):
-            return ()
         return tuple(
             Item(index=index, **self._facts(name, f"{place}[{index}]", each, deep))
-            for index, each in enumerate(elements)
+            for index, each in enumerate(elements(value) or ())
         )
-
-
-def kind_of(value: Any) -> Kind:
-    """What a position holds."""
-    if value is None:
-        return "none"
-    if isinstance(value, torch.Tensor):
-        return "tensor"
-    return "cache" if cache_layers(value) is not None else "tuple"
 
 
 def fingerprint(tensor: torch.Tensor) -> Fingerprint | None:
     """Four numbers of the values; `None` where there are no values (fake, or no element)."""
-    if isinstance(tensor, FakeTensor) or not tensor.numel():
+    if is_fake(tensor) or not tensor.numel():
         return None
     values = tensor.detach().float()
     std, mean = torch.std_mean(values, correction=0)
     low, high = torch.aminmax(values)
-    return Fingerprint(mean=finite(mean), std=finite(std), min=finite(low), max=finite(high))
-
-
-def finite(number: torch.Tensor | float) -> float | None:
-    """The number, or `None` where it is NaN or infinite: JSON has no word for those."""
-    value = float(number)
-    return value if math.isfinite(value) else None
+    return Fingerprint(
+        mean=finite(float(mean)),
+        std=finite(float(std)),
+        min=finite(float(low)),
+        max=finite(float(high)),
+    )

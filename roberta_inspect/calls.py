@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 
-from roberta_inspect.anatomy import Anatomy
 from roberta_inspect.annotate import annotate
-from roberta_inspect.claims import Comparison, Evidence, compare, meaning
+from roberta_inspect.claims import Evidence, compare, meaning
 from roberta_inspect.naming import names_of
 from roberta_inspect.observe import Observed, observe
 from roberta_inspect.probe import Probe
@@ -25,9 +24,7 @@ class Calls:
     def __init__(self, model: Any, probe: Probe) -> None:
         self.model = model
         self.probe = probe
-        self.anatomy = Anatomy.of(model)
         self.records: dict[CallSpec, Call] = {}
-        self.comparisons: list[Comparison] = []
         self.stages: tuple[Stage, ...] = ()
         self.logits: torch.Tensor | None = None
         self.evidence: Evidence | None = None
@@ -45,16 +42,16 @@ class Calls:
             self.records[seen.call] = annotate(seen, (), {})
             return
         reference = seen if self.evidence is None else self.evidence.observed
-        names = names_of(seen, reference, self.anatomy)
+        names = names_of(seen, reference)
         if self.evidence is None:
             fields = dict(zip(names, (value for _, value in seen.fields), strict=True))
             self.evidence = Evidence(self.model, self.probe, seen, fields)
         meanings = {name: meaning(name, self.evidence) for name in names}
         self.records[seen.call] = annotate(seen, names, meanings)
         if compared and seen is not reference:
-            self.comparisons.append(compare(seen, reference, names))
+            self.evidence.comparisons.append(compare(seen, reference, names))
         if compared and (not self.stages or (not seen.call.return_dict and seen.call.labels)):
-            self.stages = stages_of(seen, names, reference, self.anatomy, self.model)
+            self.stages = stages_of(seen, names, reference, self.model)
         if not seen.call.labels and self.logits is None and "logits" in names:
             self.logits = seen.fields[names.index("logits")][1]
 

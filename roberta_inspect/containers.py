@@ -7,8 +7,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
+from torch._subclasses import FakeTensor
 from transformers.modeling_outputs import ModelOutput
 
+from roberta_inspect.records import Kind
 from roberta_inspect.releases import cache_layers
 
 
@@ -27,6 +29,11 @@ def fields_of(container: Any) -> tuple[tuple[str | None, Any], ...]:
     return ((None, container),)
 
 
+def keyed(container: Any) -> dict[str, Any]:
+    """Key → value of the positions that have a key."""
+    return {key: value for key, value in fields_of(container) if key is not None}
+
+
 def declared_fields(container: Any) -> tuple[str, ...]:
     """Every field of a `ModelOutput`, those that are `None` too; nothing for another container."""
     if isinstance(container, ModelOutput) and is_dataclass(container):
@@ -41,11 +48,31 @@ def tensors_in(value: Any) -> Iterator[torch.Tensor]:
     elif isinstance(value, Mapping):
         for each in value.values():
             yield from tensors_in(each)
-    elif isinstance(value, tuple | list):
-        for each in value:
+    else:
+        for each in elements(value) or ():
             yield from tensors_in(each)
-    elif (layers := cache_layers(value)) is not None:
-        yield from tensors_in(layers)
+
+
+def is_fake(tensor: torch.Tensor) -> bool:
+    """Whether it has a shape and no values."""
+    return isinstance(tensor, FakeTensor)
+
+
+def elements(value: Any) -> tuple[Any, ...] | None:
+    """What a tuple, a list or a cache holds, a cache by its layers; `None` for another value."""
+    layers = cache_layers(value)
+    if layers is not None:
+        return layers
+    return tuple(value) if isinstance(value, tuple | list) else None
+
+
+def kind_of(value: Any) -> Kind:
+    """What a position holds."""
+    if value is None:
+        return "none"
+    if isinstance(value, torch.Tensor):
+        return "tensor"
+    return "cache" if cache_layers(value) is not None else "tuple"
 
 
 def nesting(value: Any) -> int:
@@ -61,9 +88,6 @@ def places_in(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
     if isinstance(value, torch.Tensor):
         yield name, value
         return
-    layers = cache_layers(value)
-    elements = value if layers is None else layers
-    if isinstance(elements, tuple | list):
-        for index, each in enumerate(elements):
-            for tensor in tensors_in(each):
-                yield f"{name}[{index}]", tensor
+    for index, each in enumerate(elements(value) or ()):
+        for tensor in tensors_in(each):
+            yield f"{name}[{index}]", tensor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,29 +11,28 @@ from roberta_inspect.containers import places_in
 from roberta_inspect.observe import Trace
 
 
-def feeds_of(slots: Mapping[str, Any], trace: Trace, ran: Set[str]) -> dict[str, tuple[str, ...]]:
+def feeds_of(slots: Mapping[str, Any], trace: Trace) -> dict[str, tuple[str, ...]]:
     """Path of a module → the places (`logits`, `hidden_states[3]`) that it feeds, in their order.
 
-    `slots` are the named values of one call, `ran` the paths of the modules whose `forward` ran in
-    it. A module feeds a place when the tensor there was made by it or by a module inside it;
-    the encoder, the base model and the model hold all of them, so they feed only what nobody
-    inside them returned.
+    `slots` are the named values of one call, of which `trace` kept every visit. A module feeds a
+    place when the tensor there was made by it or by a module inside it; the encoder, the base
+    model and the model hold all of them, so they feed only what nobody inside them returned.
     """
     found: dict[str, dict[str, None]] = {}
     for name, value in slots.items():
         for place, tensor in places_in(name, value):
-            for path in _makers(tensor, trace, ran):
+            for path in _makers(tensor, trace):
                 found.setdefault(path, {})[place] = None
     return {path: tuple(places) for path, places in found.items()}
 
 
-def _makers(tensor: torch.Tensor, trace: Trace, ran: Set[str]) -> tuple[str, ...]:
+def _makers(tensor: torch.Tensor, trace: Trace) -> tuple[str, ...]:
     """The module that made the tensor, those around it, and the last that handed it on."""
-    chain = trace.returned_by(tensor)
-    makers = [path for path in chain if path not in trace.stages] or list(chain)
+    makers = trace.makers(tensor)
     if not makers:
         return ()
-    inside = [path for path in _around(makers[0]) if path in ran and path not in trace.stages]
+    stages = trace.anatomy.stages
+    inside = [path for path in _around(makers[0]) if path in trace.visits and path not in stages]
     return tuple(dict.fromkeys([makers[0], *inside, makers[-1]]))
 
 

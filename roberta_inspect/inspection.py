@@ -22,7 +22,7 @@ from roberta_inspect.checkpoint import (
     skeleton,
 )
 from roberta_inspect.checkpoint.loading import quiet
-from roberta_inspect.claims import not_finite, prove
+from roberta_inspect.claims import prove
 from roberta_inspect.errors import UsageError
 from roberta_inspect.findings import Noticed, findings_of
 from roberta_inspect.predictions import predictions_of
@@ -198,8 +198,7 @@ def map_of(
     made = Calls(model, probe if mode is None else probe.fake(mode))
     with mode or nullcontext():
         made.make(request)
-        proofs = () if made.evidence is None else prove(made.evidence, made.comparisons)
-        infinite = () if made.evidence is None else not_finite(made.evidence)
+        proofs = () if made.evidence is None else prove(made.evidence)
     found = OutputMap(
         versions=versions(),
         checkpoint=checkpoint,
@@ -215,6 +214,6 @@ def map_of(
         padding_side=getattr(tokenizer, "padding_side", None),
         first_tokens=probe.padding_first,
         raised=() if made.evidence is None else tuple(made.evidence.raised),
-        not_finite=infinite,
+        not_finite=() if made.evidence is None else made.evidence.not_finite,
     )
     return replace(found, findings=findings_of(found, noticed))

@@ -14,15 +14,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses import FakeTensor
 
-from roberta_inspect.anatomy import Anatomy
 from roberta_inspect.annotate import checkpoint_record, live_record, versions
 from roberta_inspect.axes import UNKNOWN, axes_of
 from roberta_inspect.checkpoint import Skeleton, locate, skeleton
 from roberta_inspect.checkpoint.header import BITS, TORCH_NAMES, Header
 from roberta_inspect.checkpoint.loading import quiet
-from roberta_inspect.containers import fields_of, nesting, tensors_in
+from roberta_inspect.containers import fields_of, is_fake, nesting, tensors_in
 from roberta_inspect.errors import UsageError
 from roberta_inspect.feeds import feeds_of
 from roberta_inspect.findings import weight_findings
@@ -32,7 +30,7 @@ from roberta_inspect.probe import Probe, synthetic, usable_length
 from roberta_inspect.records import Checkpoint, Finding, ModuleTree, Node, Weights
 from roberta_inspect.releases import attention_of
 from roberta_inspect.text import counted, dtype_word, listed, safe
-from roberta_inspect.twin import Twin, axis_words, every_visit, positions_read, sizes_of
+from roberta_inspect.twin import Twin, axis_words, observe_all, positions_read, sizes_of
 
 RANDOM = "not in the checkpoint: random"
 """The mark of a module whose tensors the file lacks."""
@@ -129,29 +127,26 @@ class _Seen:
     model: Any
     probe: Probe
     observed: Observed
-    trace: Trace
     has_values: bool
 
     @classmethod
     def of(cls, model: Any, probe: Probe) -> _Seen:
-        observed, trace = every_visit(model, probe)
         first = next(model.parameters())
         return cls(
             model=model,
             probe=probe,
-            observed=observed,
-            trace=trace,
-            has_values=not (first.is_meta or isinstance(first, FakeTensor)),
+            observed=observe_all(model, probe),
+            has_values=not (first.is_meta or is_fake(first)),
         )
 
     @cached_property
-    def anatomy(self) -> Anatomy:
-        return Anatomy.of(self.model)
+    def trace(self) -> Trace:
+        return self.observed.trace
 
     @cached_property
     def slots(self) -> dict[str, Any]:
         """Name → value of what the call returned."""
-        names = names_of(self.observed, self.observed, self.anatomy)
+        names = names_of(self.observed, self.observed)
         return dict(zip(names, (value for _, value in self.observed.fields), strict=True))
 
     @cached_property
@@ -160,13 +155,13 @@ class _Seen:
 
     @cached_property
     def feeds(self) -> dict[str, tuple[str, ...]]:
-        return feeds_of(self.slots, self.observed.trace, self.trace.visits.keys())
+        return feeds_of(self.slots, self.trace)
 
     @cached_property
     def reads(self) -> str | None:
         """Which positions of the last hidden state move the logits; `None` where the head takes
         something else."""
-        path = self.anatomy.classifier
+        path = self.trace.anatomy.classifier
         if path is None:
             return None
         whose = self if self.has_values else self.twin
@@ -255,7 +250,7 @@ class _Returned:
         """A call with another number of rows and tokens."""
         model = self.seen.model
         probe = _probe(model.config, more=1).on(model.device)
-        return probe, every_visit(model, probe)[1]
+        return probe, observe_all(model, probe).trace
 
 
 class _Builder:
@@ -324,9 +319,9 @@ class _Builder:
         return not self.missing[path] if self.has_file and self.tensors[path] else None
 
     def _notes(self, module: nn.Module, path: str) -> Iterator[str]:
-        if path == self.seen.anatomy.base and getattr(module, "pooler", module) is None:
+        if path == self.seen.trace.anatomy.base and getattr(module, "pooler", module) is None:
             yield "no pooler"
-        if path == self.seen.anatomy.classifier and self.seen.reads:
+        if path == self.seen.trace.anatomy.classifier and self.seen.reads:
             yield self.seen.reads
         for key, each in self._own(module, path).items():
             if self.counted[id(each)] != key:

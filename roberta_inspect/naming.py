@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch._subclasses import FakeTensor
 
-from roberta_inspect.anatomy import Anatomy
-from roberta_inspect.containers import fields_of, tensors_in
+from roberta_inspect.containers import is_fake, keyed, tensors_in
 from roberta_inspect.observe import Observed, Trace
 from roberta_inspect.records import UNNAMED
 
 
-def names_of(seen: Observed, reference: Observed, anatomy: Anatomy) -> tuple[str, ...]:
+def names_of(seen: Observed, reference: Observed) -> tuple[str, ...]:
     """What stands at each position of a call's container.
 
     A key is a name. A position without one has the name under which the reference call, or a
@@ -29,7 +27,7 @@ def names_of(seen: Observed, reference: Observed, anatomy: Anatomy) -> tuple[str
             key
             or equal_name(value, free)
             or _alike(value, seen.trace, free, reference.trace)
-            or _from_modules(value, seen, anatomy, names)
+            or _from_modules(value, seen, names)
             or UNNAMED
         )
     return tuple(names)
@@ -38,14 +36,13 @@ def names_of(seen: Observed, reference: Observed, anatomy: Anatomy) -> tuple[str
 def _known(reference: Observed) -> dict[str, Any]:
     """Named values of the reference call: its own, then those that its stages gave a key."""
     containers = [reference.output]
-    for path in reversed(reference.trace.stages):
+    for path in reversed(reference.trace.anatomy.stages):
         visit = reference.trace.visit(path)
         containers.append(None if visit is None else visit.output)
     known: dict[str, Any] = {}
     for container in containers:
-        for key, value in fields_of(container):
-            if key is not None:
-                known.setdefault(key, value)
+        for key, value in keyed(container).items():
+            known.setdefault(key, value)
     return known
 
 
@@ -53,7 +50,7 @@ def equal_name(value: Any, known: Mapping[str, Any]) -> str | None:
     """The name under which `known` has the same values; `None` without one, and for fake tensors,
     which have no values."""
     tensors = list(tensors_in(value))
-    if any(isinstance(each, FakeTensor) for each in tensors):
+    if any(map(is_fake, tensors)):
         return None
     for name, other in known.items():
         others = list(tensors_in(other))
@@ -84,8 +81,9 @@ def _signature(value: Any, trace: Trace) -> list[Any]:
     return [(trace.origin(each), each.shape, each.dtype) for each in tensors_in(value)]
 
 
-def _from_modules(value: Any, seen: Observed, anatomy: Anatomy, taken: Sequence[str]) -> str | None:
+def _from_modules(value: Any, seen: Observed, taken: Sequence[str]) -> str | None:
     """The name that the makers of the tensors give: of the classifier, the layers, attention."""
+    anatomy = seen.trace.anatomy
     makers = [seen.trace.returned_by(each) for each in tensors_in(value)]
     if isinstance(value, torch.Tensor):
         name = "logits" if anatomy.classifier in makers[0] else None
@@ -94,7 +92,7 @@ def _from_modules(value: Any, seen: Observed, anatomy: Anatomy, taken: Sequence[
     elif len(makers) == len(anatomy.layers) + 1 and _each_by(makers[1:], anatomy.layers):
         name = "hidden_states"
     else:
-        attention = [anatomy.self_attention(layer) for layer in range(len(anatomy.layers))]
+        attention = anatomy.self_attentions
         name = "attentions" if attention and _each_by(makers, attention) else None
     return None if name in taken else name
 

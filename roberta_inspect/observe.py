@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +49,7 @@ class Visit:
 class Trace:
     """Which module returned which tensor during one call."""
 
-    stages: tuple[str, ...] = ()
+    anatomy: Anatomy
     visits: dict[str, list[Visit]] = field(default_factory=dict)
     _returned: dict[int, list[tuple[weakref.ref[torch.Tensor], str]]] = field(default_factory=dict)
 
@@ -67,14 +67,15 @@ class Trace:
         seen = self._returned.get(id(tensor), ())
         return tuple(dict.fromkeys(path for reference, path in seen if reference() is tensor))
 
-    def origin(self, tensor: torch.Tensor) -> Origin | None:
-        """The module that made this very object; `None` where no submodule returned it.
+    def makers(self, tensor: torch.Tensor) -> tuple[str, ...]:
+        """Those of them that may have made it: the encoder, the base model and the model hand on
+        what others made, so that they count only where nobody else returned it."""
+        chain = self.returned_by(tensor)
+        return tuple(path for path in chain if path not in self.anatomy.stages) or chain
 
-        The encoder and the base model hand on what others made: they count only where nobody
-        else returned it, and the model itself never does.
-        """
-        chain = [path for path in self.returned_by(tensor) if path]
-        makers = [path for path in chain if path not in self.stages] or chain
+    def origin(self, tensor: torch.Tensor) -> Origin | None:
+        """The module that made this very object; `None` where no submodule returned it."""
+        makers = [path for path in self.makers(tensor) if path]
         if not makers:
             return None
         return Origin(module=makers[-1], through=makers[0] if makers[0] != makers[-1] else None)
@@ -103,17 +104,22 @@ def _handed_back(output: Any) -> Iterator[torch.Tensor]:
             yield value
 
 
-def observe(model: nn.Module, probe: Probe, call: CallSpec) -> Observed:
+def observe(
+    model: nn.Module, probe: Probe, call: CallSpec, *, every_visit: bool = False
+) -> Observed:
     """Call `model` once in evaluation mode and watch every module.
 
-    An exception of the call is recorded, not raised; `model` is left as it was found.
+    What modules read and returned is kept of those that the claims ask about, or of all with
+    `every_visit`. An exception of the call is recorded, not raised; `model` is left as it was
+    found.
     """
     anatomy = Anatomy.of(model)
-    observed = Observed(call=call, output=None, trace=Trace(stages=anatomy.stages))
+    observed = Observed(call=call, output=None, trace=Trace(anatomy))
+    kept = {path for path, _ in model.named_modules()} if every_visit else anatomy.kept
     with as_found(model), torch.no_grad():
         model.eval()
         problem_type = model.config.problem_type
-        with hooked(model, anatomy.kept, observed.trace):
+        with _hooked(model, kept, observed.trace):
             try:
                 observed.output = model(**arguments(probe, call))
             except Exception as error:
@@ -154,7 +160,7 @@ def failure(error: Exception) -> Failure:
 
 
 @contextmanager
-def hooked(model: nn.Module, kept: frozenset[str], trace: Trace) -> Iterator[None]:
+def _hooked(model: nn.Module, kept: Set[str], trace: Trace) -> Iterator[None]:
     """Write into `trace` what the modules of `model` read and return."""
 
     def watch(path: str, module: nn.Module) -> Any:

@@ -7,10 +7,9 @@ from typing import Any
 
 import torch
 
-from roberta_inspect.annotate import finite
 from roberta_inspect.labels import problem_type_for
 from roberta_inspect.probe import Probe
-from roberta_inspect.records import Function, Prediction, Score
+from roberta_inspect.records import Function, Prediction, Score, finite
 
 FUNCTIONS: dict[str, tuple[Function, Callable[[torch.Tensor], torch.Tensor] | None]] = {
     "single_label_classification": ("softmax", lambda logits: logits.softmax(dim=-1)),

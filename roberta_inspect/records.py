@@ -6,6 +6,7 @@ A fact that follows from other facts is a property here and is computed nowhere 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -356,6 +357,11 @@ class Finding:
     level: Level
     message: str
     hint: str | None = None
+
+
+def finite(number: float | None) -> float | None:
+    """The number, or `None` where it is NaN or infinite: JSON has no word for those."""
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _no_error(findings: tuple[Finding, ...]) -> bool:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from roberta_inspect.anatomy import Anatomy
-from roberta_inspect.annotate import kind_of
-from roberta_inspect.containers import declared_fields, fields_of, tensors_in
+from roberta_inspect.containers import (
+    declared_fields,
+    elements,
+    fields_of,
+    keyed,
+    kind_of,
+    tensors_in,
+)
 from roberta_inspect.naming import equal_name
-from roberta_inspect.observe import Observed
+from roberta_inspect.observe import Observed, Trace
 from roberta_inspect.records import UNNAMED, Stage, StageSlot
-from roberta_inspect.releases import cache_layers
 
 
 def stages_of(
-    seen: Observed, names: Sequence[str], reference: Observed, anatomy: Anatomy, model: Any
+    seen: Observed, names: Sequence[str], reference: Observed, model: Any
 ) -> tuple[Stage, ...]:
     """What the encoder, the base model and the model itself returned in one call, and where each
     object is found again: in what the next module read or returned, by identity."""
@@ -31,7 +35,7 @@ def stages_of(
                 name=field.name,
                 kind=kind_of(field.value),
                 items=_count(field.value),
-                reaches=(*_readers(field, seen, anatomy), *_reaches(field, later)),
+                reaches=(*_readers(field, seen.trace), *_reaches(field, later)),
                 note=_note(field.name, field.value, path, model),
             )
             for index, field in enumerate(fields)
@@ -59,7 +63,7 @@ def _named(seen: Observed, names: Sequence[str], reference: Observed) -> dict[st
     """The positions of each stage's container, in the order in which the stages return."""
     named: dict[str, list[_Field]] = {}
     before: Any = None
-    for path in seen.trace.stages:
+    for path in seen.trace.anatomy.stages:
         if seen.trace.visit(path) is None:
             continue
         container, known = _output(seen, path), _output(reference, path)
@@ -84,7 +88,7 @@ def _names_of(container: Any, known: Any, own: set[str]) -> list[str]:
     A `None` in a tuple is the field that is `None` there too and that no earlier stage declares
     (`own`), where there is just one: stages leave out the `None`s of what they hand on.
     """
-    free = {key: value for key, value in fields_of(known) if key is not None}
+    free = keyed(known)
     empty = [name for name in declared_fields(known) if name in own and name not in free]
     names = []
     for key, value in fields_of(container):
@@ -97,15 +101,15 @@ def _names_of(container: Any, known: Any, own: set[str]) -> list[str]:
 
 
 def _count(value: Any) -> int | None:
-    layers = cache_layers(value)
-    elements = layers if layers is not None else value
-    return len(elements) if isinstance(elements, tuple | list) else None
+    held = elements(value)
+    return None if held is None else len(held)
 
 
-def _readers(field: _Field, seen: Observed, anatomy: Anatomy) -> tuple[str, ...]:
-    classifier = seen.trace.visit(anatomy.classifier)
+def _readers(field: _Field, trace: Trace) -> tuple[str, ...]:
+    path = trace.anatomy.classifier
+    classifier = trace.visit(path)
     read = [] if classifier is None else list(tensors_in(list(classifier.args)))
-    return (f"{anatomy.classifier} reads it",) if any(each is field.value for each in read) else ()
+    return (f"{path} reads it",) if any(each is field.value for each in read) else ()
 
 
 def _reaches(field: _Field, later: Mapping[str, Sequence[_Field]]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from roberta_inspect.axes import UNKNOWN
 from roberta_inspect.checkpoint.loading import built
 from roberta_inspect.containers import tensors_in
 from roberta_inspect.naming import same_values
-from roberta_inspect.observe import Observed, Trace, Visit, hooked, observe
+from roberta_inspect.observe import Observed, Trace, Visit, observe
 from roberta_inspect.probe import Probe, synthetic
 from roberta_inspect.records import CallSpec
 
@@ -70,7 +70,7 @@ class Twin:
         probe = synthetic(
             small, batch_size=SIZES["batch_size"], sequence_length=SIZES["sequence_length"]
         )
-        return cls(model, every_visit(model, probe)[1])
+        return cls(model, observe_all(model, probe).trace)
 
     def visit(self, path: str, module: nn.Module) -> Visit | None:
         """What the twin of `module` did; `None` where another class or nothing is at `path`."""
@@ -88,12 +88,9 @@ class Twin:
         )
 
 
-def every_visit(model: nn.Module, probe: Probe) -> tuple[Observed, Trace]:
+def observe_all(model: nn.Module, probe: Probe) -> Observed:
     """One labelled dict call with all outputs asked for, and what every module did in it."""
-    trace = Trace()
-    with hooked(model, frozenset(path for path, _ in model.named_modules()), trace):
-        observed = observe(model, probe, CallSpec(True, True, True, True))
-    return observed, trace
+    return observe(model, probe, CallSpec(True, True, True, True), every_visit=True)
 
 
 def sizes_of(config: Any, probe: Probe) -> dict[str, int]:

@@ -12,9 +12,9 @@ from mutations import right
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from roberta_inspect import claims
-from roberta_inspect.anatomy import Anatomy
 from roberta_inspect.claims.claim import Claim, NotTestedError
 from roberta_inspect.claims.comparison import Estimate, furthest, judged, rounding, same
+from roberta_inspect.containers import keyed
 from roberta_inspect.inspection import inspect
 from roberta_inspect.naming import names_of
 from roberta_inspect.observe import observe
@@ -27,16 +27,18 @@ NAN = math.nan
 
 def evidence_of(model, call: CallSpec = LABELLED, probe: Probe | None = None, **sizes):
     probe = synthetic(model.config, **sizes) if probe is None else probe
-    return claims.Evidence(model, probe, observe(model, probe, call))
+    seen = observe(model, probe, call)
+    return claims.Evidence(model, probe, seen, keyed(seen.output))
 
 
 def proofs_of(evidence, comparisons=()):
-    return {proof.id: proof for proof in claims.prove(evidence, comparisons)}
+    evidence.comparisons.extend(comparisons)
+    return {proof.id: proof for proof in claims.prove(evidence)}
 
 
 def compared(model, evidence, **changes):
     seen = observe(model, evidence.probe, LABELLED._replace(**changes))
-    names = names_of(seen, evidence.observed, Anatomy.of(model))
+    names = names_of(seen, evidence.observed)
     return claims.compare(seen, evidence.observed, names)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -18,11 +18,10 @@ from roberta_inspect.claims import (
 from roberta_inspect.claims.claim import Claim
 from roberta_inspect.claims.container import Comparison, compare
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.containers import places_in
 from roberta_inspect.observe import as_found
 from roberta_inspect.records import Proof
 
-__all__ = ["CLAIMS", "Comparison", "Evidence", "compare", "meaning", "not_finite", "prove"]
+__all__ = ["CLAIMS", "Comparison", "Evidence", "compare", "meaning", "prove"]
 
 CLAIMS: tuple[Claim, ...] = tuple(
     each
@@ -41,9 +40,8 @@ _MEANINGS: Mapping[str, Callable[[Evidence], str]] = {
 }
 
 
-def prove(evidence: Evidence, comparisons: Iterable[Comparison] = ()) -> tuple[Proof, ...]:
+def prove(evidence: Evidence) -> tuple[Proof, ...]:
     """Every claim that speaks of this model, with its outcome; the model is left as it was."""
-    evidence.comparisons = tuple(comparisons)
     with as_found(evidence.model), torch.no_grad():
         evidence.model.eval()
         proofs = [each.proof(evidence) for each in CLAIMS]
@@ -53,15 +51,3 @@ def prove(evidence: Evidence, comparisons: Iterable[Comparison] = ()) -> tuple[P
 def meaning(name: str, evidence: Evidence) -> str | None:
     """What a slot of that name is; `None` for a name that nothing is known about."""
     return _MEANINGS[name](evidence) if name in _MEANINGS else None
-
-
-def not_finite(evidence: Evidence) -> tuple[str, ...]:
-    """The places of the reference call that hold NaN or infinity."""
-    if evidence.fake:
-        return ()
-    return tuple(
-        place
-        for name, value in evidence.fields.items()
-        for place, tensor in places_in(name, value)
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all())
-    )

@@ -42,7 +42,7 @@ def origin(evidence: Evidence) -> Outcome | None:
     if weights is None:
         return None
     for index, each in enumerate(weights[: len(evidence.layers)]):
-        path = evidence.anatomy.self_attention(index)
+        path = evidence.anatomy.self_attentions[index]
         if not returned_by(evidence.visit(path, "self-attention"), each):
             return broken(f"expected what {path} returned, got something else at {_at(index)}")
     return held(f"{counted(len(weights), 'item')}, each returned by its layer")
@@ -131,7 +131,7 @@ def _weights(evidence: Evidence) -> Sequence[Any] | None:
 
 def _softmax(evidence: Evidence, layer: int) -> Estimate:
     """The weights of one layer in float64."""
-    path = evidence.anatomy.self_attention(layer)
+    path = evidence.anatomy.self_attentions[layer]
     module = evidence.module(path, "self-attention")
     kind = position_embedding_of(module)
     if kind != "absolute":

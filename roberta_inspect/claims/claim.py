@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roberta_inspect.errors import is_out_of_memory
-from roberta_inspect.records import Proof, Status
+from roberta_inspect.records import Proof, Status, finite
 from roberta_inspect.text import safe
 
 if TYPE_CHECKING:
@@ -64,8 +63,8 @@ class Claim:
             claim=outcome.sentence or self.sentence,
             status=outcome.status,
             detail=outcome.detail,
-            difference=_finite(outcome.difference),
-            tolerance=_finite(outcome.tolerance),
+            difference=finite(outcome.difference),
+            tolerance=finite(outcome.tolerance),
         )
 
 
@@ -109,7 +108,3 @@ def weakest(outcomes: Iterable[Outcome]) -> Outcome:
         outcomes,
         key=lambda each: (ranks[each.status], (each.difference or 0) / (each.tolerance or 1)),
     )
-
-
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None

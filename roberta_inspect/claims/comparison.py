@@ -14,9 +14,9 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch._subclasses import FakeTensor
 
 from roberta_inspect.claims.claim import NotTestedError, Outcome, broken, held, untested
+from roberta_inspect.containers import is_fake
 from roberta_inspect.text import dtype_word
 
 SIGMAS = 8
@@ -63,7 +63,7 @@ def exact(tensor: torch.Tensor) -> torch.Tensor:
     Raises:
         NotTestedError: the tensor is fake.
     """
-    if isinstance(tensor, FakeTensor):
+    if is_fake(tensor):
         raise NotTestedError("the tensors have shapes, no values")
     return tensor.detach().to(device="cpu", dtype=torch.float64)
 

@@ -19,7 +19,7 @@ from roberta_inspect.claims.claim import (
 )
 from roberta_inspect.claims.comparison import SIGMAS, epsilon, exact, furthest
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.containers import tensors_in
+from roberta_inspect.containers import keyed, tensors_in
 from roberta_inspect.observe import Observed
 from roberta_inspect.probe import Probe
 from roberta_inspect.records import UNNAMED, CallSpec
@@ -46,7 +46,7 @@ class Comparison:
 
 def compare(seen: Observed, reference: Observed, names: Sequence[str]) -> Comparison:
     """`names` of the positions of `seen`; to be called before its tensors are dropped."""
-    known = {key: value for key, value in reference.fields if key is not None}
+    known = keyed(reference.output)
     without_loss = [name for name in known if seen.call.labels or name != "loss"]
     order = [name for name in without_loss if name in names]
     here = [name for name in names if name in known]

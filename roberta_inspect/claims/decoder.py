@@ -34,7 +34,7 @@ def projections(evidence: Evidence) -> Outcome | None:
             "past_key_values"
         )
     for index, layer in enumerate(layers):
-        path = evidence.anatomy.self_attention(index)
+        path = evidence.anatomy.self_attentions[index]
         size = int(evidence.module(path, "self-attention").attention_head_size)
         for place, part in enumerate(("key", "value")):
             given = evidence.visit(f"{path}.{part}", part).output
@@ -56,7 +56,7 @@ def cross(evidence: Evidence) -> Outcome | None:
     if not evidence.reaches_the_caller("cross_attentions"):
         return None
     value = evidence.fields.get("cross_attentions") or evidence.handed_on("cross_attentions")
-    ran = [evidence.anatomy.cross_attention(index) for index in range(len(evidence.layers))]
+    ran = evidence.anatomy.cross_attentions
     if not _cross_ran(evidence):
         raise NotTestedError(f"no cross-attention ran: {CROSS_IDLE}")
     for index, each in enumerate(value):
@@ -73,5 +73,4 @@ def cross_meaning(evidence: Evidence) -> str:
 
 
 def _cross_ran(evidence: Evidence) -> bool:
-    layers = range(len(evidence.anatomy.layers))
-    return any(evidence.anatomy.cross_attention(each) in evidence.trace.visits for each in layers)
+    return any(path in evidence.trace.visits for path in evidence.anatomy.cross_attentions)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch._subclasses import FakeTensor
 
 from roberta_inspect.anatomy import Anatomy
 from roberta_inspect.claims.claim import NotTestedError
 from roberta_inspect.claims.magnification import magnified
 from roberta_inspect.claims.second import Second
-from roberta_inspect.containers import fields_of, tensors_in
+from roberta_inspect.containers import is_fake, keyed, places_in, tensors_in
 from roberta_inspect.observe import Observed, Trace, Visit, observe
 from roberta_inspect.probe import Probe
 
@@ -29,7 +28,7 @@ class Evidence:
         model: as observed; called again in evaluation mode and left as it was found.
         probe: the input of the reference call.
         observed: the reference call, a dict with labels if it can.
-        fields: name → value of each position; those of the container where left out.
+        fields: name → value of each position.
     """
 
     def __init__(
@@ -37,15 +36,13 @@ class Evidence:
         model: nn.Module,
         probe: Probe,
         observed: Observed,
-        fields: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any],
     ) -> None:
         self.model: Any = model
         self.probe = probe
         self.observed = observed
-        keyed = {key: value for key, value in observed.fields if key is not None}
-        self.fields: dict[str, Any] = dict(keyed if fields is None else fields)
-        self.anatomy = Anatomy.of(model)
-        self.comparisons: tuple[Comparison, ...] = ()
+        self.fields = fields
+        self.comparisons: list[Comparison] = []
         self.raised: list[str] = []
 
     @property
@@ -59,9 +56,14 @@ class Evidence:
         return self.observed.trace
 
     @property
+    def anatomy(self) -> Anatomy:
+        """Where the parts of the model are."""
+        return self.trace.anatomy
+
+    @property
     def fake(self) -> bool:
         """Whether the tensors have shapes and no values."""
-        return any(isinstance(each, FakeTensor) for each in tensors_in(self.fields))
+        return any(map(is_fake, tensors_in(self.fields)))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -105,6 +107,18 @@ class Evidence:
             raise NotTestedError(f"forward calls {path} {len(visits)} times")
         return visits[0]
 
+    @property
+    def not_finite(self) -> tuple[str, ...]:
+        """The places that hold NaN or infinity."""
+        if self.fake:
+            return ()
+        return tuple(
+            place
+            for name, value in self.fields.items()
+            for place, tensor in places_in(name, value)
+            if tensor.is_floating_point() and not bool(tensor.isfinite().all())
+        )
+
     def reaches_the_caller(self, name: str) -> bool:
         """Whether some call returned a slot of that name."""
         others = (each.names for each in self.comparisons)
@@ -113,19 +127,19 @@ class Evidence:
     def handed_on(self, name: str) -> Any:
         """What the base model returned under that name."""
         visit = self.trace.visit(self.anatomy.base)
-        fields: dict[Any, Any] = {} if visit is None else dict(fields_of(visit.output))
-        if fields.get(name) is None:
+        fields = {} if visit is None else keyed(visit.output)
+        if name not in fields:
             raise NotTestedError(f"the base model hands on no {name}")
         return fields[name]
 
-    def call(self, probe: Probe | None = None, **changes: Any) -> dict[str, Any]:
+    def call(self, probe: Probe, **changes: Any) -> dict[str, Any]:
         """Name → value of one call more, its flags those of the reference call but for `changes`.
 
         Raises:
             NotTestedError: the call raised.
         """
         spec = self.observed.call._replace(**changes)
-        seen = observe(self.model, self.probe if probe is None else probe, spec)
+        seen = observe(self.model, probe, spec)
         if seen.error is not None:
             raise NotTestedError(f"a call for this claim raised {seen.error.type}")
         names = [key for key, _ in seen.fields]
