@@ -1,70 +1,24 @@
-"""From live models and tensors to plain data. Neither gets past here."""
+"""From live tensors to plain data. No tensor gets past here."""
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-import transformers
 
-import roberta_inspect
 from roberta_inspect.axes import axes_of
 from roberta_inspect.containers import declared_fields, elements, is_fake, kind_of, nesting
-from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.observe import Observed, Trace
 from roberta_inspect.records import (
     UNNAMED,
     Call,
-    Checkpoint,
     Fingerprint,
     Item,
     Slot,
-    Versions,
-    Weights,
     finite,
 )
-from roberta_inspect.text import dtype_word, safe
-
-
-def live_record(model: Any) -> Checkpoint:
-    """What a map or a tree says of a live model, all of whose weights count as loaded.
-
-    Raises:
-        CannotInspectError: it is no sequence classifier.
-    """
-    if getattr(model, "config", None) is None or not hasattr(model.config, "num_labels"):
-        raise CannotInspectError(
-            f"{safe(type(model).__name__)} is no sequence classifier of transformers",
-            hint="Give a RobertaForSequenceClassification or a subclass of it.",
-        )
-    weights = Weights(verdict="complete", loaded=sum(1 for _ in model.parameters()))
-    return checkpoint_record(model, "a live model", weights)
-
-
-def checkpoint_record(model: Any, source: str, weights: Weights) -> Checkpoint:
-    """What the map says of the model before any call."""
-    config = model.config
-    return Checkpoint(
-        source=source,
-        architecture=type(model).__name__,
-        parameters=sum(each.numel() for each in model.parameters()),
-        num_labels=config.num_labels,
-        problem_type=config.problem_type,
-        id2label={str(key): str(name) for key, name in config.id2label.items()},
-        weights=weights,
-    )
-
-
-def versions() -> Versions:
-    """What this map is made with."""
-    return Versions(
-        roberta_inspect=roberta_inspect.__version__,
-        transformers=transformers.__version__,
-        torch=torch.__version__,
-        python=platform.python_version(),
-    )
+from roberta_inspect.text import dtype_word
 
 
 def annotate(seen: Observed, names: Sequence[str], meanings: Mapping[str, str | None]) -> Call:

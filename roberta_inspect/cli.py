@@ -342,6 +342,6 @@ def diff(
 
 def _check_located(checkpoint: str | None, revision: str | None) -> None:
     """Say that there is no such checkpoint before anything heavy is imported."""
-    from roberta_inspect.checkpoint import locate
+    from roberta_inspect.checkpoint.location import locate
 
     locate(checkpoint, revision=revision)

@@ -10,6 +10,7 @@ from roberta_inspect.records import (
     UNNAMED,
     Call,
     Checkpoint,
+    Failure,
     Finding,
     OutputMap,
     Proof,
@@ -56,10 +57,10 @@ class Noticed(NamedTuple):
 def findings_of(found: OutputMap, noticed: Noticed) -> tuple[Finding, ...]:
     """Everything worth telling about a map, in the order of `IDS`."""
     return (
-        *weight_findings(found.checkpoint, noticed.allow_missing_head),
+        *_of_weights(found.checkpoint.weights, noticed.allow_missing_head),
         *_without_weights(found),
         *_labels(found.checkpoint),
-        *_padding(noticed),
+        *_padding(found, noticed),
         *_failed(found),
         *_refuted(found.proofs),
         *_raised(noticed),
@@ -71,10 +72,27 @@ def findings_of(found: OutputMap, noticed: Noticed) -> tuple[Finding, ...]:
     )
 
 
-def weight_findings(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Finding]:
+def tree_findings(
+    checkpoint: Checkpoint, allow_missing_head: bool, error: Failure | None
+) -> tuple[Finding, ...]:
+    """What is worth telling about a module tree; `error` is what the call of the model raised."""
+    found = _of_weights(checkpoint.weights, allow_missing_head)
+    if error is None:
+        return tuple(found)
+    failed = Finding(
+        id="call-failed",
+        level="error",
+        message="which slots a module feeds and what it returns is not known: the call failed: "
+        f"{_words(error)}",
+        hint="Make a call of your own that works, and see roberta-inspect run.",
+    )
+    return (*found, failed)
+
+
+def _of_weights(weights: Weights, allow_missing_head: bool) -> Iterator[Finding]:
     """What the verdict on the weights means, and what the files hold beside them."""
-    yield from _verdict(checkpoint.weights, allow_missing_head)
-    yield from _unused(checkpoint.weights)
+    yield from _verdict(weights, allow_missing_head)
+    yield from _unused(weights)
 
 
 def _verdict(weights: Weights, allow_missing_head: bool) -> Iterator[Finding]:
@@ -164,48 +182,43 @@ def _labels(checkpoint: Checkpoint) -> Iterator[Finding]:
         )
 
 
-def _padding(noticed: Noticed) -> Iterator[Finding]:
+def _padding(found: OutputMap, noticed: Noticed) -> Iterator[Finding]:
     if noticed.first_tokens:
-        token = safe(noticed.first_tokens[0])
-        yield Finding(
-            id="padding-left",
-            level="warning",
-            message=f"the tokenizer pads on the {noticed.padding_side}: position 0 of "
-            f"{counted(len(noticed.first_tokens), 'row')} is {token}, and position 0 is all that "
-            "the head reads",
-            hint='Set padding_side to "right" in tokenizer_config.json.',
-        )
+        rows = counted(len(noticed.first_tokens), "row")
+        where = f"position 0 of {rows} is {safe(noticed.first_tokens[0])}"
     elif noticed.padding_side == "left":
-        yield Finding(
-            id="padding-left",
-            level="warning",
-            message="the tokenizer pads on the left: in a batch, position 0 of the shorter rows "
-            "is padding, and position 0 is all that the head reads",
-            hint='Set padding_side to "right" in tokenizer_config.json.',
-        )
+        where = "in a batch, position 0 of the shorter rows is padding"
+    else:
+        return
+    head = [proof.status for proof in found.proofs if proof.id == "logits-position"]
+    read = ", and position 0 is all that the head reads" if head == ["proved"] else ""
+    yield Finding(
+        id="padding-left",
+        level="warning",
+        message=f"the tokenizer pads on the left: {where}{read}",
+        hint='Set padding_side to "right" in tokenizer_config.json.',
+    )
 
 
 def _failed(found: OutputMap) -> Iterator[Finding]:
-    causes: dict[tuple[str, str, str | None], list[Call]] = {}
+    causes: dict[Failure, list[Call]] = {}
     for call in found.calls:
         if call.error:
-            error = call.error
-            causes.setdefault((error.type, error.message, error.raised_in), []).append(call)
-    for (kind, message, where), calls in causes.items():
-        whose = (
-            f"raised by transformers {found.versions.transformers} itself, in {safe(where)}"
-            if where
-            else "raised outside transformers"
-        )
+            causes.setdefault(call.error, []).append(call)
+    for error, calls in causes.items():
         yield Finding(
             id="call-failed",
             level="error",
-            message=f"{listed([call.words for call in calls])}: {safe(kind)}: {safe(message)} "
-            f"({whose})",
+            message=f"{listed([call.words for call in calls])}: {_words(error)}",
             hint="The other calls were made all the same."
             if len(calls) < len(found.calls)
             else "No call returned anything: nothing could be observed.",
         )
+
+
+def _words(error: Failure) -> str:
+    where = f"in {safe(error.raised_in)}" if error.raised_in else "outside transformers"
+    return f"{safe(error.type)}: {safe(error.message)} (raised {where})"
 
 
 def _refuted(proofs: tuple[Proof, ...]) -> Iterator[Finding]:

@@ -11,25 +11,18 @@ from typing import Any
 
 from torch import nn
 
-from roberta_inspect.annotate import checkpoint_record, live_record, versions
-from roberta_inspect.calls import Calls
-from roberta_inspect.checkpoint import (
-    Location,
-    has_weights,
-    load,
-    load_tokenizer,
-    locate,
-    skeleton,
-)
-from roberta_inspect.checkpoint.loading import quiet
+from roberta_inspect.calls import Calls, calls_asked
+from roberta_inspect.checkpoint.fake import skeleton
+from roberta_inspect.checkpoint.hub import has_weights
+from roberta_inspect.checkpoint.loading import Loaded, load, load_tokenizer, quiet
+from roberta_inspect.checkpoint.location import locate
 from roberta_inspect.claims import prove
 from roberta_inspect.errors import UsageError
 from roberta_inspect.findings import Noticed, findings_of
 from roberta_inspect.predictions import predictions_of
-from roberta_inspect.probe import Probe
-from roberta_inspect.records import Checkpoint, OutputMap, Setup
-from roberta_inspect.releases import attention_of
-from roberta_inspect.request import Request
+from roberta_inspect.probe import Probe, from_texts, synthetic
+from roberta_inspect.records import CallSpec, OutputMap, Setup
+from roberta_inspect.releases import attention_of, versions
 from roberta_inspect.text import dtype_word
 
 
@@ -46,7 +39,7 @@ def inspect(
     tokenizer: Any = None,
     revision: str | None = None,
     attention: str | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     dtype: str | None = None,
     allow_missing_head: bool = False,
     no_weights: bool = False,
@@ -67,7 +60,7 @@ def inspect(
         tokenizer: for `texts` and a live model; a checkpoint brings its own.
         revision: branch, tag or commit of a Hub model id.
         attention: attention implementation; `None` for what `from_pretrained` picks.
-        device: where the checkpoint's model runs.
+        device: where the checkpoint's model runs; `None` for the CPU.
         dtype: dtype to load in, such as `bfloat16`; `None` for what `from_pretrained` picks.
         allow_missing_head: a head that is not in the checkpoint is a warning, no error.
         no_weights: shapes and origins alone, on fake tensors.
@@ -76,25 +69,39 @@ def inspect(
         UsageError: the arguments do not fit together, or do not fit this checkpoint.
         CannotInspectError: no such checkpoint, an unreadable file, an unsupported architecture.
     """
-    request = Request(
-        texts=_texts(texts),
-        labels=labels,
-        batch_size=batch_size,
-        sequence_length=sequence_length,
-        output_hidden_states=output_hidden_states,
-        output_attentions=output_attentions,
-        matrix=matrix,
-        allow_missing_head=allow_missing_head,
-    )
+    given = _texts(texts)
     with quiet():
         if isinstance(checkpoint_or_model, nn.Module):
-            return _of_model(checkpoint_or_model, request, tokenizer)
-        source = None if checkpoint_or_model is None else os.fspath(checkpoint_or_model)
-        location = locate(source, revision=revision)
-        if no_weights or not has_weights(location):
-            return _of_skeleton(location, request, tokenizer, attention=attention, dtype=dtype)
-        return _of_checkpoint(
-            location, request, tokenizer, attention=attention, dtype=dtype, device=device
+            made = Loaded.live(
+                checkpoint_or_model,
+                revision=revision,
+                attention=attention,
+                device=device,
+                dtype=dtype,
+                no_weights=no_weights,
+            )
+        else:
+            source = None if checkpoint_or_model is None else os.fspath(checkpoint_or_model)
+            location = locate(source, revision=revision)
+            if given is not None and tokenizer is None:
+                tokenizer = load_tokenizer(location)
+            if no_weights or not has_weights(location):
+                made = skeleton(location, attention=attention, dtype=dtype)
+            else:
+                made = load(location, attention=attention, dtype=dtype, device=device or "cpu")
+        config = made.model.config
+        if given is None:
+            probe = synthetic(
+                config, batch_size=batch_size, sequence_length=sequence_length, labels=labels
+            )
+        else:
+            probe = from_texts(config, tokenizer, given, labels=labels)
+        return map_of(
+            made,
+            probe,
+            calls_asked(output_hidden_states, output_attentions, matrix=matrix),
+            allow_missing_head=allow_missing_head,
+            padding_side=getattr(tokenizer, "padding_side", None),
         )
 
 
@@ -121,7 +128,7 @@ def inspect_like(saved: OutputMap, checkpoint: str | Path | nn.Module | None) ->
         matrix=len(saved.calls) > len(saved.main_calls),
         attention=None if live else saved.setup.attention,
         dtype=None if live else saved.setup.dtype,
-        no_weights=saved.setup.no_weights,
+        no_weights=saved.setup.no_weights and not live,
         allow_missing_head=not any(
             finding.id == "head-not-in-checkpoint" and finding.level == "error"
             for finding in saved.findings
@@ -137,83 +144,50 @@ def _texts(texts: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if texts is None else tuple(texts)
 
 
-def _of_checkpoint(location: Location, request: Request, tokenizer: Any, **how: Any) -> OutputMap:
-    tokenizer = _tokenizer(location, request, tokenizer)
-    loaded = load(location, **how)
-    probe = request.probe(loaded.model.config, tokenizer).on(how["device"])
-    return map_of(
-        loaded.model,
-        probe,
-        request,
-        checkpoint=checkpoint_record(loaded.model, loaded.source, loaded.weights),
-        tokenizer=tokenizer,
-    )
-
-
-def _tokenizer(location: Location, request: Request, given: Any) -> Any:
-    """The one given, or the checkpoint's own where there are texts."""
-    return load_tokenizer(location) if given is None and request.texts is not None else given
-
-
-def _of_skeleton(location: Location, request: Request, tokenizer: Any, **how: Any) -> OutputMap:
-    tokenizer = _tokenizer(location, request, tokenizer)
-    bones = skeleton(location, **how)
-    return map_of(
-        bones.model,
-        request.probe(bones.model.config, tokenizer),
-        request,
-        checkpoint=checkpoint_record(bones.model, bones.source, bones.weights),
-        tokenizer=tokenizer,
-        mode=bones.mode,
-    )
-
-
-def _of_model(model: nn.Module, request: Request, tokenizer: Any) -> OutputMap:
-    checkpoint = live_record(model)
-    here = next(iter(model.parameters())).device
-    probe = request.probe(model.config, tokenizer).on(here)
-    return map_of(model, probe, request, checkpoint=checkpoint, tokenizer=tokenizer)
-
-
 def map_of(
-    model: Any,
+    made: Loaded,
     probe: Probe,
-    request: Request,
+    calls: Sequence[CallSpec],
     *,
-    checkpoint: Checkpoint,
-    tokenizer: Any = None,
-    mode: Any = None,
+    allow_missing_head: bool = False,
+    padding_side: str | None = None,
 ) -> OutputMap:
     """Call, prove and annotate; the tensors of one call at a time, beside the reference call's.
 
-    `mode` is the fake tensor mode that the model was made in, `None` for a real model.
+    Args:
+        made: the model.
+        probe: its input, on any device.
+        calls: as `calls_asked` lists them.
+        allow_missing_head: as in `inspect`.
+        padding_side: the tokenizer's, where there is one.
     """
-    setup = Setup(
-        device=str(model.device),
-        dtype=dtype_word(model.dtype),
-        attention=attention_of(model.config),
-        mode="eval",
-        no_weights=mode is not None,
-    )
-    made = Calls(model, probe if mode is None else probe.fake(mode))
+    model, mode = made.model, made.mode
+    here = probe.on(model.device) if mode is None else probe.fake(mode)
+    seen = Calls(model, here, calls)
     with mode or nullcontext():
-        made.make(request)
-        proofs = () if made.evidence is None else prove(made.evidence)
+        seen.make()
+        proofs = () if seen.evidence is None else prove(seen.evidence)
     found = OutputMap(
         versions=versions(),
-        checkpoint=checkpoint,
-        setup=setup,
+        checkpoint=made.record,
+        setup=Setup(
+            device=str(model.device),
+            dtype=dtype_word(model.dtype),
+            attention=attention_of(model.config),
+            mode="eval",
+            no_weights=mode is not None,
+        ),
         input=probe.record(),
-        calls=tuple(made.in_order(request)),
-        stages=made.stages,
+        calls=tuple(seen.in_order()),
+        stages=seen.stages,
         proofs=proofs,
-        predictions=None if mode else predictions_of(model.config, probe, made.logits),
+        predictions=None if mode else predictions_of(model.config, probe, seen.logits),
     )
     noticed = Noticed(
-        allow_missing_head=request.allow_missing_head,
-        padding_side=getattr(tokenizer, "padding_side", None),
+        allow_missing_head=allow_missing_head,
+        padding_side=padding_side,
         first_tokens=probe.padding_first,
-        raised=() if made.evidence is None else tuple(made.evidence.raised),
-        not_finite=() if made.evidence is None else made.evidence.not_finite,
+        raised=() if seen.evidence is None else tuple(seen.evidence.raised),
+        not_finite=() if seen.evidence is None else seen.evidence.not_finite,
     )
     return replace(found, findings=findings_of(found, noticed))

@@ -6,6 +6,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -15,21 +16,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from roberta_inspect.annotate import checkpoint_record, live_record, versions
 from roberta_inspect.axes import UNKNOWN, axes_of
-from roberta_inspect.checkpoint import Skeleton, locate, skeleton
-from roberta_inspect.checkpoint.header import BITS, TORCH_NAMES, Header
-from roberta_inspect.checkpoint.loading import quiet
-from roberta_inspect.containers import fields_of, is_fake, nesting, tensors_in
-from roberta_inspect.errors import UsageError
+from roberta_inspect.checkpoint.fake import skeleton
+from roberta_inspect.checkpoint.header import BITS, TORCH_NAMES
+from roberta_inspect.checkpoint.loading import Loaded, quiet
+from roberta_inspect.checkpoint.location import locate
+from roberta_inspect.containers import fields_of, nesting, tensors_in
 from roberta_inspect.feeds import feeds_of
-from roberta_inspect.findings import weight_findings
+from roberta_inspect.findings import tree_findings
 from roberta_inspect.naming import names_of
 from roberta_inspect.observe import Observed, Trace, as_found
 from roberta_inspect.probe import Probe, synthetic, usable_length
-from roberta_inspect.records import Checkpoint, Finding, ModuleTree, Node, Weights
-from roberta_inspect.releases import attention_of
-from roberta_inspect.text import counted, dtype_word, listed, safe
+from roberta_inspect.records import ModuleTree, Node
+from roberta_inspect.releases import attention_of, versions
+from roberta_inspect.text import counted, dtype_word, listed
 from roberta_inspect.twin import Twin, axis_words, observe_all, positions_read, sizes_of
 
 RANDOM = "not in the checkpoint: random"
@@ -60,57 +60,20 @@ def module_tree(
         UsageError: the arguments do not fit together, or do not fit this checkpoint.
         CannotInspectError: no such checkpoint, an unreadable file, an unsupported architecture.
     """
-    if isinstance(checkpoint_or_model, nn.Module):
-        if attention is not None or revision is not None:
-            raise UsageError(
-                "a live model keeps its own attention implementation and has no revision",
-                hint="Leave attention and revision out, or give the checkpoint instead.",
-            )
-        with quiet():
-            return _of_model(checkpoint_or_model)
-    source = None if checkpoint_or_model is None else os.fspath(checkpoint_or_model)
-    location = locate(source, revision=revision)
     with quiet():
-        return _of_checkpoint(
-            skeleton(location, attention=attention or "eager"), allow_missing_head
-        )
-
-
-def _of_checkpoint(bones: Skeleton, allow_missing_head: bool) -> ModuleTree:
-    checkpoint = checkpoint_record(bones.model, bones.source, bones.weights)
-    with bones.mode:
-        seen = _Seen.of(bones.model, _probe(bones.model.config).fake(bones.mode))
-    return _tree(seen, checkpoint, bones.header, allow_missing_head)
-
-
-def _of_model(model: Any) -> ModuleTree:
-    checkpoint = live_record(model)
-    seen = _Seen.of(model, _probe(model.config).on(next(model.parameters()).device))
-    return _tree(seen, checkpoint, None, False)
-
-
-def _tree(
-    seen: _Seen, checkpoint: Checkpoint, header: Header | None, allow_missing_head: bool
-) -> ModuleTree:
-    return ModuleTree(
-        versions=versions(),
-        checkpoint=checkpoint,
-        root=_Builder(seen, checkpoint.weights, header).node(seen.model),
-        attention=attention_of(seen.model.config),
-        findings=(*weight_findings(checkpoint, allow_missing_head), *_failed(seen.observed)),
-    )
-
-
-def _failed(observed: Observed) -> Iterator[Finding]:
-    if observed.error is not None:
-        error = observed.error
-        where = f", raised in {safe(error.raised_in)}" if error.raised_in else ""
-        yield Finding(
-            id="call-failed",
-            level="error",
-            message="which slots a module feeds and what it returns is not known: the call failed "
-            f"with {safe(error.type)}: {safe(error.message)}{where}",
-            hint="Make a call of your own that works, and see roberta-inspect run.",
+        if isinstance(checkpoint_or_model, nn.Module):
+            made = Loaded.live(checkpoint_or_model, revision=revision, attention=attention)
+        else:
+            source = None if checkpoint_or_model is None else os.fspath(checkpoint_or_model)
+            location = locate(source, revision=revision)
+            made = skeleton(location, attention=attention or "eager")
+        seen = _Seen.of(made)
+        return ModuleTree(
+            versions=versions(),
+            checkpoint=made.record,
+            root=_Builder(seen).node(made.model),
+            attention=attention_of(made.model.config),
+            findings=tree_findings(made.record, allow_missing_head, seen.observed.error),
         )
 
 
@@ -124,24 +87,29 @@ def _probe(config: Any, more: int = 0) -> Probe:
 class _Seen:
     """One labelled dict call of a model, and what every module read and returned in it."""
 
-    model: Any
+    made: Loaded
     probe: Probe
     observed: Observed
-    has_values: bool
 
     @classmethod
-    def of(cls, model: Any, probe: Probe) -> _Seen:
-        first = next(model.parameters())
-        return cls(
-            model=model,
-            probe=probe,
-            observed=observe_all(model, probe),
-            has_values=not (first.is_meta or is_fake(first)),
-        )
+    def of(cls, made: Loaded) -> _Seen:
+        """Make the call."""
+        probe = _probe(made.model.config)
+        probe = probe.on(made.model.device) if made.mode is None else probe.fake(made.mode)
+        with made.mode or nullcontext():
+            return cls(made=made, probe=probe, observed=observe_all(made.model, probe))
 
-    @cached_property
+    @property
+    def model(self) -> Any:
+        return self.made.model
+
+    @property
     def trace(self) -> Trace:
         return self.observed.trace
+
+    @property
+    def has_values(self) -> bool:
+        return self.made.mode is None and self.model.device.type != "meta"
 
     @cached_property
     def slots(self) -> dict[str, Any]:
@@ -256,14 +224,14 @@ class _Returned:
 class _Builder:
     """The nodes, made in the order of `print(model)`; tied parameters count at the first place."""
 
-    def __init__(self, seen: _Seen, weights: Weights, header: Header | None) -> None:
+    def __init__(self, seen: _Seen) -> None:
         self.seen = seen
-        self.has_file = header is not None
-        self.header = header or {}
+        self.has_file = seen.made.header is not None
+        self.header = seen.made.header or {}
         self.returned = _Returned(seen)
         self.places = {id(module): path for path, module in seen.model.named_modules()}
         self.tensors = Counter(_prefixes(seen.model.state_dict(keep_vars=True)))
-        self.missing = Counter(_prefixes(weights.missing))
+        self.missing = Counter(_prefixes(seen.made.weights.missing))
         self.counted: dict[int, str] = {}
         """Parameter → the name under which it is counted."""
 

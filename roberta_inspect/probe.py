@@ -161,9 +161,16 @@ def from_texts(config: Any, tokenizer: Any, texts: Sequence[str], *, labels: Any
     """The texts through the checkpoint's own tokenizer, padded to the longest, never truncated.
 
     Raises:
-        UsageError: a text is longer than the model can hold, or the labels do not fit.
+        UsageError: there is no tokenizer, a text is longer than the model can hold, or the labels
+            do not fit.
         CannotInspectError: the tokenizer makes ids that the model does not have, or cannot pad.
     """
+    if tokenizer is None:
+        raise UsageError(
+            "texts need a tokenizer, and there is none",
+            hint="Put the tokenizer files beside config.json, pass tokenizer=, or leave the "
+            "texts out.",
+        )
     encoded = _encoded(tokenizer, texts)
     inputs = {
         name: encoded[name]

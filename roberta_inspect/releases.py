@@ -4,6 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from roberta_inspect.records import Versions
+
+
+def versions() -> Versions:
+    """What a map or a tree is made with."""
+    import platform
+
+    import torch
+    import transformers
+
+    import roberta_inspect
+
+    return Versions(
+        roberta_inspect=roberta_inspect.__version__,
+        transformers=transformers.__version__,
+        torch=torch.__version__,
+        python=platform.python_version(),
+    )
+
 
 def cache_layers(value: Any) -> tuple[tuple[Any, ...], ...] | None:
     """The keys and values in a cache object, per layer; `None` for what is no cache.

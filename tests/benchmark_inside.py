@@ -13,11 +13,12 @@ from collections.abc import Callable
 
 import torch
 
-from roberta_inspect.annotate import checkpoint_record
-from roberta_inspect.checkpoint import load, locate
+from roberta_inspect.calls import calls_asked
+from roberta_inspect.checkpoint.loading import load
+from roberta_inspect.checkpoint.location import locate
 from roberta_inspect.inspection import map_of
 from roberta_inspect.observe import arguments, observe
-from roberta_inspect.request import Request
+from roberta_inspect.probe import synthetic
 
 
 def checkpoint(folder: str, config: str) -> None:
@@ -35,30 +36,22 @@ def parts(folder: str, batch_size: str, sequence_length: str, times: str) -> Non
     """Print as JSON what each part of `run` took each time, in seconds of processor time."""
     loaded = load(locate(folder), attention="eager")
     model = loaded.model
-    request = Request(
-        texts=None,
-        labels=None,
-        batch_size=int(batch_size),
-        sequence_length=int(sequence_length),
-        output_hidden_states=True,
-        output_attentions=True,
-        matrix=False,
-        allow_missing_head=False,
+    calls = calls_asked(True, True)
+    probe = synthetic(
+        model.config, batch_size=int(batch_size), sequence_length=int(sequence_length)
     )
-    probe = request.probe(model.config, None)
-    record = checkpoint_record(model, loaded.source, loaded.weights)
 
     def bare() -> None:
         with torch.no_grad():
-            for call in request.main_calls:
+            for call in calls:
                 model(**arguments(probe, call))
 
     def observed() -> None:
-        for call in request.main_calls:
+        for call in calls:
             observe(model, probe, call)
 
     def everything() -> None:
-        map_of(model, probe, request, checkpoint=record)
+        map_of(loaded, probe, calls)
 
     bare()
     measured = (bare, observed, everything)

@@ -32,8 +32,12 @@ from transformers import BertForSequenceClassification, RobertaForSequenceClassi
 from transformers.utils import logging as transformers_logging
 
 from roberta_inspect import releases
-from roberta_inspect.checkpoint import has_weights, load, load_tokenizer, locate, memory, skeleton
+from roberta_inspect.checkpoint import memory
+from roberta_inspect.checkpoint.fake import skeleton
 from roberta_inspect.checkpoint.header import read_header
+from roberta_inspect.checkpoint.hub import has_weights
+from roberta_inspect.checkpoint.loading import load, load_tokenizer
+from roberta_inspect.checkpoint.location import locate
 from roberta_inspect.errors import CannotInspectError, UsageError
 
 FORMS = ("safetensors", "sharded", "bin", "sharded-bin")
@@ -134,7 +138,9 @@ def test_links_that_loop_or_lead_nowhere(tmp_path: Path) -> None:
 
 def test_locating_and_looking_needs_no_torch(made: Path) -> None:
     code = (
-        "import sys; from roberta_inspect.checkpoint import locate, has_weights\n"
+        "import sys\n"
+        "from roberta_inspect.checkpoint.hub import has_weights\n"
+        "from roberta_inspect.checkpoint.location import locate\n"
         f"assert has_weights(locate({str(made)!r}))\n"
         "assert not {'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)"
     )

@@ -167,7 +167,7 @@ def test_two_losses_that_coincide_are_told_and_neither_proved_nor_refuted() -> N
 def test_a_loss_of_ignored_rows_alone_is_nan_and_not_tested() -> None:
     evidence = evidence_of(right(), labels=[-100, -100])
     proof = proofs_of(evidence)["loss-value"]
-    assert (proof.status, claims.not_finite(evidence)) == ("not-tested", ("loss",))
+    assert (proof.status, evidence.not_finite) == ("not-tested", ("loss",))
     assert proof.detail == "the loss is NaN: 2 of 2 rows are ignored (-100)"
 
 
@@ -216,7 +216,7 @@ def test_nan_in_the_weights_is_found_and_nothing_is_proved_of_it() -> None:
     with torch.no_grad():
         model.classifier.out_proj.bias[0] = NAN
     evidence = evidence_of(model)
-    assert claims.not_finite(evidence) == ("loss", "logits")
+    assert evidence.not_finite == ("loss", "logits")
     assert proofs_of(evidence)["logits-head"].status == "not-tested"
 
 
@@ -224,7 +224,7 @@ def test_places_of_nan_are_named_by_item() -> None:
     model = right()
     with torch.no_grad():
         model.roberta.encoder.layer[1].output.LayerNorm.bias[0] = math.inf
-    found = claims.not_finite(evidence_of(model))
+    found = evidence_of(model).not_finite
     assert "hidden_states[2]" in found
     assert "hidden_states[1]" not in found
 

@@ -17,9 +17,12 @@ from makers import edit_config, make_checkpoint, tiny_config, tiny_model
 
 CLIENT = """
 import json, sys
-from roberta_inspect import checkpoint  # its heavy parts are imported on first use
-from roberta_inspect.checkpoint import has_weights, hub, locate
+from importlib import import_module
+from roberta_inspect.checkpoint import hub
+from roberta_inspect.checkpoint.hub import has_weights
+from roberta_inspect.checkpoint.location import locate
 from roberta_inspect.errors import InspectError
+room = lambda name: import_module("roberta_inspect.checkpoint." + name)  # the heavy parts
 try:
     print(json.dumps({expression}))
 except InspectError as error:
@@ -96,8 +99,8 @@ def test_an_index_that_points_outside(hub: Hub, ask: Any, tmp_path: Path) -> Non
 
 def test_loading_from_the_hub(hub: Hub, ask: Any) -> None:
     loaded = ask(
-        "[checkpoint.load(locate('acme/tiny', revision='v1')).weights.verdict,"
-        " type(checkpoint.load_tokenizer(locate('acme/tiny'))).__name__[:16],"
+        "[room('loading').load(locate('acme/tiny', revision='v1')).weights.verdict,"
+        " type(room('loading').load_tokenizer(locate('acme/tiny'))).__name__[:16],"
         " has_weights(locate('acme/tiny'))]"
     )
     assert loaded == ["complete", "RobertaTokenizer", True]
@@ -113,7 +116,7 @@ def test_of_a_large_model_the_header_travels(hub: Hub, ask: Any, tmp_path: Path)
     size = (large / "model.safetensors").stat().st_size
     verdict, count = ask(
         "(lambda bones: [bones.weights.verdict, len(bones.header)])"
-        "(checkpoint.skeleton(locate('acme/large')))"
+        "(room('fake').skeleton(locate('acme/large')))"
     )
     assert (verdict, count) == ("complete", 41)
     assert size > 5_000_000
@@ -197,4 +200,4 @@ def test_a_broken_header_on_the_hub(hub: Hub, ask: Any) -> None:
 
 def test_a_broken_config_on_the_hub(hub: Hub, ask: Any) -> None:
     edit_config(hub.models["acme/tiny"], num_attention_heads=0)
-    assert "num_attention_heads is 0" in ask("checkpoint.load(locate('acme/tiny'))")["error"]
+    assert "num_attention_heads is 0" in ask("room('loading').load(locate('acme/tiny'))")["error"]

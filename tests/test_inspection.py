@@ -245,6 +245,22 @@ def test_texts_for_a_live_model_need_a_tokenizer() -> None:
         inspect(tiny_model(), texts=["a"])
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"attention": "sdpa"},
+        {"device": "cpu"},
+        {"dtype": "float16"},
+        {"no_weights": True},
+        {"revision": "main"},
+    ],
+    ids=lambda option: next(iter(option)),
+)
+def test_a_live_model_is_taken_as_it_stands(option: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=f"{next(iter(option))}= is for a checkpoint"):
+        inspect(tiny_model(), **option)
+
+
 def test_what_is_no_classifier() -> None:
     with pytest.raises(CannotInspectError, match="Linear"):
         inspect(torch.nn.Linear(2, 2))

@@ -469,7 +469,7 @@ def test_a_live_model_has_the_tree_of_its_checkpoint(tiny: ModuleTree) -> None:
 
 
 def test_a_live_model_takes_no_attention_implementation() -> None:
-    with pytest.raises(UsageError, match="a live model keeps its own attention implementation"):
+    with pytest.raises(UsageError, match="attention= is for a checkpoint"):
         module_tree(tiny_model(), attention="eager")
 
 

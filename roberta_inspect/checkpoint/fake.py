@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from roberta_inspect.checkpoint import config as configs
 from roberta_inspect.checkpoint import hub, loading
-from roberta_inspect.checkpoint.header import Header
+from roberta_inspect.checkpoint.loading import Loaded
 from roberta_inspect.checkpoint.location import Location
 from roberta_inspect.checkpoint.memory import check_memory
 from roberta_inspect.records import Weights
@@ -19,7 +18,7 @@ from roberta_inspect.records import Weights
 class ShapesOnly(FakeTensorMode):  # type: ignore[misc]  # torch is not followed by mypy
     """Fake tensors; a yes-or-no question about their values is answered with no.
 
-    Releases before 5.0 ask whether the mask is all ones before they call sdpa: it is not, since
+    Some releases ask whether the mask is all ones before they call sdpa: it is not, since
     the probe has a padded row. Shapes do not depend on it.
     """
 
@@ -29,26 +28,13 @@ class ShapesOnly(FakeTensorMode):  # type: ignore[misc]  # torch is not followed
         return super().__torch_dispatch__(func, types, args, kwargs or {})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skeleton:
-    """A model in eval mode whose tensors have shapes and dtypes, and no values."""
-
-    model: Any
-    mode: FakeTensorMode
-    """Inputs must be made and `forward` be called inside it."""
-    weights: Weights
-    header: Header | None
-    """Name → dtype (`F32`) and shape in the files, under the class's names; `None`: no file."""
-    source: str
-    """The checkpoint as it is shown to the user."""
-
-
 def skeleton(
     location: Location, *, attention: str | None = None, dtype: str | None = None
-) -> Skeleton:
-    """The checkpoint's model on fake tensors; of the weight files only the header is read.
+) -> Loaded:
+    """The checkpoint's model on fake tensors, in eval mode.
 
-    `attention` and `dtype` left out are what `from_pretrained` picks.
+    Of the weight files only the header is read. `attention` and `dtype` left out are what
+    `from_pretrained` picks.
 
     Raises:
         UsageError: no such dtype or attention implementation.
@@ -67,7 +53,7 @@ def skeleton(
         seen = Weights(verdict="no-weights", files=names)
     else:
         seen, header = loading.judged(directory, model, header, names, config)
-    return Skeleton(
+    return Loaded(
         model=model,
         mode=mode,
         weights=seen,

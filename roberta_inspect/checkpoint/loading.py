@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers.activations import ACT2FN
 from transformers.models.roberta.configuration_roberta import RobertaConfig
 from transformers.models.roberta.modeling_roberta import RobertaForSequenceClassification
@@ -25,7 +26,7 @@ from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
 from roberta_inspect.checkpoint.location import Location
 from roberta_inspect.checkpoint.memory import check_memory
 from roberta_inspect.errors import CannotInspectError, UsageError
-from roberta_inspect.records import Weights
+from roberta_inspect.records import Checkpoint, Weights
 from roberta_inspect.text import listed, safe
 
 BASE = RobertaForSequenceClassification.base_model_prefix
@@ -33,12 +34,55 @@ BASE = RobertaForSequenceClassification.base_model_prefix
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A model in eval mode, and what its files held of it."""
+    """A model, and what its files held of it."""
 
     model: Any
     weights: Weights
     source: str
     """The checkpoint as it is shown to the user."""
+    mode: FakeTensorMode | None = None
+    """Of a model whose tensors have shapes and dtypes, and no values: inputs must be made and
+    `forward` be called inside it."""
+    header: Header | None = None
+    """Of such a model: name → dtype (`F32`) and shape in the files, under the class's names; `None`
+    where there is no file."""
+
+    @classmethod
+    def live(cls, model: Any, **options: Any) -> Loaded:
+        """A model object as it stands, all of whose weights count as loaded.
+
+        `options` are what the caller asked of a checkpoint: of a live model nothing can be asked.
+
+        Raises:
+            UsageError: an option is given.
+            CannotInspectError: it is no sequence classifier.
+        """
+        for name in (name for name, value in options.items() if value not in (None, False)):
+            raise UsageError(
+                f"{name}= is for a checkpoint, and a live model is taken as it stands",
+                hint=f"Leave {name} out, or give the checkpoint instead.",
+            )
+        if getattr(model, "config", None) is None or not hasattr(model.config, "num_labels"):
+            raise CannotInspectError(
+                f"{safe(type(model).__name__)} is no sequence classifier of transformers",
+                hint="Give a RobertaForSequenceClassification or a subclass of it.",
+            )
+        weights = Weights(verdict="complete", loaded=sum(1 for _ in model.parameters()))
+        return cls(model=model, weights=weights, source="a live model")
+
+    @property
+    def record(self) -> Checkpoint:
+        """What a map or a tree says of it."""
+        config = self.model.config
+        return Checkpoint(
+            source=self.source,
+            architecture=type(self.model).__name__,
+            parameters=sum(each.numel() for each in self.model.parameters()),
+            num_labels=config.num_labels,
+            problem_type=config.problem_type,
+            id2label={str(key): str(name) for key, name in config.id2label.items()},
+            weights=self.weights,
+        )
 
 
 def load(
@@ -48,7 +92,8 @@ def load(
     dtype: str | None = None,
     device: str = "cpu",
 ) -> Loaded:
-    """The checkpoint's `RobertaForSequenceClassification`, as `from_pretrained` makes it.
+    """The checkpoint's `RobertaForSequenceClassification`, as `from_pretrained` makes it, in eval
+    mode.
 
     `attention` and `dtype` left out are what `from_pretrained` picks. A missing head is loaded
     and told in the verdict.
