@@ -479,16 +479,23 @@ class OutputMap:
         """The findings of one level."""
         return tuple(finding for finding in self.findings if finding.level == level)
 
-    def moved_by_labels(self, call: Call, slot: Slot) -> int:
-        """How many places further `slot` stands in this call than in the same call without labels.
+    def moved_by_labels(self, call: Call, name: str) -> int:
+        """How many places further a name stands in this call than in the same call without labels.
 
         0 for a call without labels, and where there is nothing to compare with.
         """
-        if not call.labels or slot.index is None:
-            return 0
         other = self.made(call.spec._replace(labels=False))
-        before = None if other is None else other.slot(slot.name)
-        return 0 if before is None or before.index is None else slot.index - before.index
+        slot, before = call.slot(name), None if other is None else other.slot(name)
+        if slot is None or slot.index is None or before is None or before.index is None:
+            return 0
+        return slot.index - before.index
+
+    def loss_comes_first(self, call: Call) -> bool:
+        """Whether the loss is at 0 in this call, and nowhere in the same call without labels."""
+        other = self.made(call.spec._replace(labels=False))
+        if other is None or "loss" in [slot.name for slot in other.positions]:
+            return False
+        return [slot.name for slot in call.positions[:1]] == ["loss"]
 
     def to_dict(self) -> dict[str, Any]:
         """The map as plain JSON values, in the layout of `schema/map.json`."""

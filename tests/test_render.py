@@ -21,6 +21,7 @@ from samples import (
     FAKE,
     HIDDEN_STATES,
     HOSTILE,
+    LOGITS,
     LOSS,
     MATRIX,
     PAST_KEY_VALUES,
@@ -165,6 +166,22 @@ def test_none_absent_empty_and_holes_are_told_apart(
 def test_a_place_of_the_tuple_that_is_none_has_its_index() -> None:
     slot = Slot(index=1, name="past", key=None, access="outputs[1]", kind="none")
     assert phrases.place(replace(EAGER.calls[2], slots=(slot,)), "past") == "[1] None"
+
+
+@pytest.mark.parametrize(
+    ("labelled", "told"),
+    [
+        (("loss", "logits"), "+1 places further than without labels: the loss comes first"),
+        (("extra", "logits"), "+1 places further than without labels absent"),
+        (("extra", "logits", "loss"), "+1 places further than without labels absent"),
+    ],
+)
+def test_the_loss_comes_first_only_where_it_does(labelled: tuple[str, ...], told: str) -> None:
+    calls = tuple(
+        call(False, labels, dict.fromkeys(names, LOGITS))
+        for labels, names in ((False, ("logits",)), (True, labelled))
+    )
+    assert told in words(rendered(replace(EAGER, calls=calls), "table", width=80))
 
 
 @pytest.mark.parametrize(

@@ -55,5 +55,5 @@ def _moves(of: OutputMap, call: Call, slot: Slot) -> Iterator[str]:
     """The same name in the calls that differ from this one in a single flag."""
     for other in of.calls:
         if flag := call.single_flag_to(other):
-            place = phrases.place(other, slot.name)
-            yield f"{flag}: {place if place != f'[{slot.index}]' else f'stays {place}'}"
+            stays = [each.index for each in other.slots if each.name == slot.name] == [slot.index]
+            yield f"{flag}: {'stays ' if stays else ''}{phrases.place(other, slot.name)}"

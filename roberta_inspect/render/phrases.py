@@ -203,12 +203,12 @@ def alike(of: Slot) -> bool:
     return len({what(item) for item in of.items if item.kind != "none"}) == 1
 
 
-def place(call: Call, slot_name: str) -> str:
+def place(call: Call, slot_name: str, *, absent: str = "absent") -> str:
     """Where a name is in one call: `[1]`, `[2] ()`, `None`, `absent`, or `raised`."""
     if call.error is not None:
         return "raised"
     found = [_place(slot) for slot in call.slots if slot.name == slot_name]
-    return ", ".join(found) or "absent"
+    return ", ".join(found) or absent
 
 
 def _place(slot: Slot) -> str:
@@ -223,8 +223,7 @@ def _place(slot: Slot) -> str:
 
 def moved(of: OutputMap, call: Call, slot_name: str) -> str:
     """` +1` where the labels moved it, else nothing."""
-    slot = call.slot(slot_name)
-    shift = 0 if slot is None else of.moved_by_labels(call, slot)
+    shift = of.moved_by_labels(call, slot_name)
     return f" {shift:+d}" if shift else ""
 
 
