@@ -159,6 +159,10 @@ class Fingerprint:
     max: float | None
 
 
+def _holes(items: tuple[Item, ...]) -> tuple[int, ...]:
+    return tuple(item.index for item in items if item.kind == "none")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One element of a slot that is itself a tuple or a cache: `hidden_states[3]`."""
@@ -175,6 +179,11 @@ class Item:
     same_as: str | None = None
     """Another place of this call that holds this very tensor: `logits`, `hidden_states[0]`."""
     fingerprint: Fingerprint | None = None
+
+    @property
+    def holes(self) -> tuple[int, ...]:
+        """Where its items are `None`."""
+        return _holes(self.items)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,9 +215,9 @@ class Slot:
         return self.kind in ("tuple", "cache") and not self.items
 
     @property
-    def holes(self) -> int:
-        """How many of the items are `None`."""
-        return sum(item.kind == "none" for item in self.items)
+    def holes(self) -> tuple[int, ...]:
+        """Where its items are `None`."""
+        return _holes(self.items)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -419,6 +428,11 @@ class OutputMap:
         return self.calls[:4]
 
     @property
+    def matrix(self) -> bool:
+        """Whether there are calls beside the main ones: every combination of the flags."""
+        return len(self.calls) > len(self.main_calls)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Every name that some main call has or lacks, in the order of the fullest container."""
         seen: dict[str, None] = {}
@@ -568,6 +582,11 @@ class Node:
     def each(self) -> int:
         """The parameters of one of the modules that this node stands for."""
         return self.parameters // self.repeat
+
+    @property
+    def bytes_each(self) -> int:
+        """The bytes of one of the modules that this node stands for."""
+        return self.bytes // self.repeat
 
     def walk(self) -> Iterator[Node]:
         """This node and all below it, in the order of `print(model)`."""

@@ -52,13 +52,13 @@ def _head(of: OutputMap) -> Iterator[str]:
 
 def _places(of: OutputMap) -> Iterator[str]:
     yield "### Where each output is"
-    calls = of.main_calls
-    heads = ["", *(code(call.words) for call in calls)]
+    heads = ["", *(code(call.words) for call in of.main_calls)]
     rows = [
-        [code(phrases.name(name)), *(_place(of, call, name) for call in calls)] for name in of.names
+        [code(phrases.name(name)), *(_place(of, call, name) for call in of.main_calls)]
+        for name in of.names
     ]
     yield from table(heads, rows)
-    if len(of.calls) > len(calls):
+    if of.matrix:
         yield "### How each index moves with the flags"
         moves = [
             [

@@ -149,8 +149,7 @@ def what(of: Slot | Item) -> str:
     if not of.items:
         return "() an empty tuple" if of.kind == "tuple" else "an empty cache"
     held = {what(item) for item in of.items if item.kind != "none"}
-    missing = sum(item.kind == "none" for item in of.items)
-    holes = f", {missing:,} of them None" if missing else ""
+    holes = f", {len(of.holes):,} of them None" if of.holes else ""
     alike = f" × {held.pop()}" if len(held) == 1 else ""
     layers = counted(len(of.items), "layer")
     count = f"cache of {layers}" if of.kind == "cache" else f"tuple of {len(of.items):,}"
@@ -218,7 +217,7 @@ def _place(slot: Slot) -> str:
         return f"[{slot.index}] None"
     if slot.is_empty:
         return f"[{slot.index}] ()"
-    return f"[{slot.index}] {slot.holes:,}×None" if slot.holes else f"[{slot.index}]"
+    return f"[{slot.index}] {len(slot.holes):,}×None" if slot.holes else f"[{slot.index}]"
 
 
 def moved(of: OutputMap, call: Call, slot_name: str) -> str:

@@ -230,7 +230,7 @@ def _parameters(node: Node) -> str:
 
 
 def _size(node: Node) -> str:
-    return f"{_times(node)}{storage(node.bytes // node.repeat)}" if node.parameters else ""
+    return f"{_times(node)}{storage(node.bytes_each)}" if node.parameters else ""
 
 
 def _times(node: Node) -> str:
