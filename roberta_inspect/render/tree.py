@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from roberta_inspect.folding import cut, folded
-from roberta_inspect.records import Finding, ModuleTree, Node
+from roberta_inspect.records import ModuleTree, Node
 from roberta_inspect.render import markdown, phrases
 from roberta_inspect.render.findings import findings
 from roberta_inspect.render.header import DOUBT, VERDICT
@@ -41,9 +41,8 @@ def tree_table(
         depth: how many levels below the model are shown; `None` for all.
     """
     root = _shown(tree.root, expand, depth)
-    told = _told(tree)
     modules = _Modules(tuple(_lines(root, expand)), expand)
-    return Group(_head(tree), modules, *([findings(told)] if told else []))
+    return Group(_head(tree), modules, *([findings(tree.findings)] if tree.findings else []))
 
 
 def tree_markdown(tree: ModuleTree, *, expand: bool = False, depth: int | None = None) -> str:
@@ -64,7 +63,7 @@ def tree_markdown(tree: ModuleTree, *, expand: bool = False, depth: int | None =
     told = [
         f"- {LEVEL[each.level].sign} {markdown.code(each.id)}: "
         + markdown.escaped(phrases.sentence(f"{each.message}. {each.hint or ''}".strip()))
-        for each in _told(tree)
+        for each in tree.findings
     ]
     return "\n".join(
         [
@@ -77,11 +76,6 @@ def tree_markdown(tree: ModuleTree, *, expand: bool = False, depth: int | None =
             *([""] if told else []),
         ]
     )
-
-
-def _told(tree: ModuleTree) -> list[Finding]:
-    """The findings; that there are no weights stands in the head already."""
-    return [each for each in tree.findings if each.id != "no-weights"]
 
 
 def _paths(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
