@@ -332,6 +332,14 @@ def test_many_labels_and_texts_are_counted_not_listed(form: str) -> None:
         assert "and 92 more texts" in text
 
 
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(2, ()), (3, ("and 1 more text",)), (5000, ("and 4,998 more texts",))],
+)
+def test_what_is_left_out_is_counted(count: int, told: tuple[str, ...]) -> None:
+    assert phrases.first(range(count), 2, "text") == (range(2), told)
+
+
 def test_layers_that_are_all_different_are_counted_not_listed() -> None:
     items = tuple(
         Item(index=i, kind="tensor", shape=(7 * i % 13, i), dtype="float32") for i in range(1000)
@@ -340,7 +348,7 @@ def test_layers_that_are_all_different_are_counted_not_listed() -> None:
     of = replace(EAGER, calls=tuple(call(d, False, {"a": held}) for d in (True, False)))
     text = rendered(of, "table", width=80)
     assert len(text.splitlines()) < 120
-    assert "more kinds of items" in text
+    assert "and 988 more lines" in text
 
 
 @pytest.mark.parametrize(
@@ -405,8 +413,8 @@ EXPLAINED: list[tuple[str, OutputMap, bool, int, list[str]]] = [
     ids=[case[0] for case in EXPLAINED],
 )
 def test_one_index_is_explained(of: OutputMap, labels: bool, index: int, told: list[str]) -> None:
-    told_of = of.call(return_dict=False, labels=labels)
-    shown = words(plain(explanation(of, told_of, told_of.positions[index]), width=80))
+    made = of.call(return_dict=False, labels=labels)
+    shown = words(plain(explanation(of, made, made.positions[index]), width=80))
     for part in told:
         assert part in shown
 

@@ -12,9 +12,6 @@ from roberta_inspect.records import OutputMap
 from roberta_inspect.render import phrases
 from roberta_inspect.render.page import Mark, Row, rows
 
-MOST_ROWS = 4
-"""Rows of the input whose tokens are shown."""
-
 VERDICT = {
     "complete": Mark("✓", "", "green"),
     "no-weights": Mark("·", "", "yellow"),
@@ -32,11 +29,10 @@ def header(of: OutputMap) -> Table:
 
 
 def _tokens(of: OutputMap) -> Iterator[Row]:
-    every = of.input.tokens or ()
-    for number, row in enumerate(every[:MOST_ROWS]):
+    shown, rest = phrases.first(of.input.tokens or (), phrases.MOST_ROWS, "row")
+    for number, row in enumerate(shown):
         told = [
             Text.assemble((f"{places} ", "dim"), token) for places, token in phrases.tokens(row)
         ]
         yield Text(f"  row {number}"), Columns(told, padding=(0, 3, 0, 0))
-    if len(every) > MOST_ROWS:
-        yield Text(), Text(f"and {len(every) - MOST_ROWS:,} more rows", "dim")
+    yield from ((Text(), Text(words, "dim")) for words in rest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
+from typing import TypeVar
 
 from roberta_inspect.records import (
     Call,
@@ -33,6 +34,18 @@ MOST_TOKENS = 40
 
 TOKENS_AT_END = 2
 
+MOST_ROWS = 4
+"""Rows of the input whose tokens are shown."""
+
+MOST_RUNS = 12
+"""Lines on the items of one slot; a model whose layers are all different would flood the page."""
+
+MOST_TEXTS = 8
+MOST_LABELS = 5
+"""Texts whose predictions are shown, and labels of each."""
+
+Thing = TypeVar("Thing")
+
 
 def name(untrusted: object) -> str:
     """A short name, harmless."""
@@ -42,6 +55,12 @@ def name(untrusted: object) -> str:
 def sentence(untrusted: object) -> str:
     """A sentence, harmless."""
     return safe(untrusted, longest=LONGEST_SENTENCE)
+
+
+def first(things: Sequence[Thing], most: int, noun: str) -> tuple[Sequence[Thing], tuple[str, ...]]:
+    """The first `most` things, and where that is not all of them `and 12 more texts`."""
+    left_out = len(things) - most
+    return things[:most], (f"and {counted(left_out, f'more {noun}')}",) if left_out > 0 else ()
 
 
 def head(of: OutputMap) -> dict[str, str]:
