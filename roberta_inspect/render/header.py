@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.columns import Columns
 from rich.table import Table
 from rich.text import Text
 
-from roberta_inspect.records import OutputMap
+from roberta_inspect.records import OutputMap, Weights
 from roberta_inspect.render import phrases
 from roberta_inspect.render.page import Mark, Row, rows
 
@@ -21,11 +21,15 @@ DOUBT = Mark("!", "", "bold red")
 
 def header(of: OutputMap) -> Table:
     """Checkpoint, labels, setup, weights, input, and for texts the token at each position."""
-    mark = VERDICT.get(of.checkpoint.weights.verdict, DOUBT)
-    weights = Text.assemble((f"{mark.sign} ", mark.style), phrases.weights(of.checkpoint.weights))
-    told = {label: Text(words) for label, words in phrases.head(of).items()}
-    told["Weights"] = weights
-    return rows([*((Text(label, "bold"), words) for label, words in told.items()), *_tokens(of)])
+    return rows([*facts(phrases.head(of), of.checkpoint.weights), *_tokens(of)])
+
+
+def facts(told: Mapping[str, str], weights: Weights) -> Iterator[Row]:
+    """A row for each of them; `Weights` has the mark of the verdict before it."""
+    mark = VERDICT.get(weights.verdict, DOUBT)
+    for label, words in told.items():
+        sign = [(f"{mark.sign} ", mark.style)] if label == "Weights" else []
+        yield Text(label, "bold"), Text.assemble(*sign, words)
 
 
 def _tokens(of: OutputMap) -> Iterator[Row]:

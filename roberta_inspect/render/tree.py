@@ -13,7 +13,7 @@ from roberta_inspect.folding import cut, folded
 from roberta_inspect.records import ModuleTree, Node
 from roberta_inspect.render import markdown, phrases
 from roberta_inspect.render.findings import findings
-from roberta_inspect.render.header import DOUBT, VERDICT
+from roberta_inspect.render.header import facts
 from roberta_inspect.render.page import LEVEL, rows
 from roberta_inspect.text import counted, safe, storage
 
@@ -42,7 +42,8 @@ def tree_table(
     """
     root = _shown(tree.root, expand, depth)
     modules = _Modules(tuple(_lines(root, expand)), expand)
-    return Group(_head(tree), modules, *([findings(tree.findings)] if tree.findings else []))
+    head = rows(facts(_head(tree), tree.checkpoint.weights))
+    return Group(head, modules, *([findings(tree.findings)] if tree.findings else []))
 
 
 def tree_markdown(tree: ModuleTree, *, expand: bool = False, depth: int | None = None) -> str:
@@ -69,7 +70,7 @@ def tree_markdown(tree: ModuleTree, *, expand: bool = False, depth: int | None =
         [
             f"## roberta-inspect tree: {markdown.escaped(phrases.checkpoint(tree.checkpoint))}",
             "",
-            *(f"{label}: {markdown.escaped(said)}  " for label, said in _facts(tree).items()),
+            *(f"{label}: {markdown.escaped(said)}  " for label, said in _head(tree).items()),
             "",
             *markdown.table(heads, rows),
             *told,
@@ -90,14 +91,7 @@ def _shown(root: Node, expand: bool, depth: int | None) -> Node:
     return whole if depth is None else cut(whole, depth)
 
 
-def _head(tree: ModuleTree) -> Table:
-    mark = VERDICT.get(tree.checkpoint.weights.verdict, DOUBT)
-    said = {label: Text(words) for label, words in _facts(tree).items()}
-    said["Weights"] = Text.assemble((f"{mark.sign} ", mark.style), said["Weights"])
-    return rows((Text(label, "bold"), words) for label, words in said.items())
-
-
-def _facts(tree: ModuleTree) -> dict[str, str]:
+def _head(tree: ModuleTree) -> dict[str, str]:
     inspected = [
         safe(tree.checkpoint.source),
         counted(tree.checkpoint.num_labels, "label"),
