@@ -26,9 +26,6 @@ MOST_FEEDS = 6
 NARROWEST = 4
 """Columns of a line beside its guides, where there is hardly any room."""
 
-_MEASURE = Console(width=WIDE, color_system=None)
-"""Rich breaks lines with a console at hand; nothing is ever printed on this one."""
-
 
 def tree_table(
     tree: ModuleTree, *, expand: bool = False, depth: int | None = None
@@ -185,13 +182,13 @@ class _Modules:
                 head, justify="left" if head == "returns" else "right", overflow="fold"
             )
         for line, side in zip(self.lines, sides, strict=True):
-            text = self._module(line, options.max_width - taken, wide or self.expand)
+            text = self._module(line, console, options.max_width - taken, wide or self.expand)
             table.add_row(text, *map(Text, side))
         yield table
         legend = [Text.assemble((f"{word} ", "bold"), shape) for shape, word in letters.items()]
-        yield from _flowed(legend, options.max_width)
+        yield from _flowed(legend, console, options.max_width)
 
-    def _module(self, line: _Line, width: int, arguments: bool) -> Text:
+    def _module(self, line: _Line, console: Console, width: int, arguments: bool) -> Text:
         node = line.node
         what = f"{_what(node, arguments)}{f' × {node.repeat}' if node.last else ''}"
         named = f"{line.name}  " if line.name else ""
@@ -204,9 +201,9 @@ class _Modules:
             )
         if node.feeds:
             pieces.append(Text(f"→ {_fed(node.feeds)}", "cyan"))
-        told = _flowed(pieces, max(width - len(line.guide), NARROWEST))
+        told = _flowed(pieces, console, max(width - len(line.guide), NARROWEST))
         if len(told) > 1:
-            told = _flowed(pieces, max(width - len(line.below), NARROWEST))
+            told = _flowed(pieces, console, max(width - len(line.below), NARROWEST))
         guides = [line.guide, *[line.below] * (len(told) - 1)]
         return Text("\n").join(
             Text.assemble((guide, "dim"), part) for guide, part in zip(guides, told, strict=True)
@@ -236,12 +233,12 @@ def _fed(feeds: Sequence[str]) -> str:
     return ", ".join([*map(phrases.name, feeds[:MOST_FEEDS]), *rest])
 
 
-def _flowed(pieces: Iterable[Text], width: int) -> list[Text]:
+def _flowed(pieces: Iterable[Text], console: Console, width: int) -> list[Text]:
     """`pieces` in lines of `width`, broken inside a piece only where one alone is longer."""
     lines: list[Text] = []
     for piece in pieces:
         if lines and lines[-1].cell_len + 2 + piece.cell_len <= width:
             lines[-1] = Text.assemble(lines[-1], "  ", piece)
         else:
-            lines += piece.wrap(_MEASURE, width, overflow="fold")
+            lines += piece.wrap(console, width, overflow="fold")
     return lines
