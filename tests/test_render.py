@@ -8,7 +8,9 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
+from pkgutil import resolve_name
 from xml.etree import ElementTree
 
 import pytest
@@ -31,8 +33,9 @@ from samples import (
     hostile,
 )
 
+from roberta_inspect.cli import DiffFormat, MapFormat, TreeFormat
 from roberta_inspect.records import Item, OutputMap, Prediction, Score, Slot
-from roberta_inspect.render import phrases, rendered
+from roberta_inspect.render import RENDERERS, phrases, rendered
 from roberta_inspect.render.explain import explanation
 from roberta_inspect.render.github import annotation
 from roberta_inspect.render.markdown import code, escaped
@@ -77,6 +80,18 @@ def test_markdown(name: str) -> None:
 @pytest.mark.parametrize("name", ["eager", "refuted"])
 def test_github(name: str) -> None:
     same_as_golden(rendered(MAPS[name], "github"), f"{name}.github.txt")
+
+
+@pytest.mark.parametrize(
+    ("command", "formats"), [("run", MapFormat), ("tree", TreeFormat), ("diff", DiffFormat)]
+)
+def test_each_format_that_a_command_offers_has_a_renderer(
+    command: str, formats: type[Enum]
+) -> None:
+    assert set(RENDERERS[command]) == {each.value for each in formats}
+    assert all(
+        callable(resolve_name(f"roberta_inspect.{name}")) for name in RENDERERS[command].values()
+    )
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
