@@ -260,13 +260,14 @@ def _explain(target: Target, found: OutputMap, index: int, labels: bool) -> None
             f"{safe(call.error.type)}: {safe(call.error.message)}",
             hint="Leave --explain out to see the other calls.",
         )
-    if not 0 <= index < len(call.slots):
+    slots = call.positions
+    if not 0 <= index < len(slots):
         raise UsageError(
-            f"this call returns a tuple of {counted(len(call.slots), 'element')}: it has no "
+            f"this call returns a tuple of {counted(len(slots), 'element')}: it has no "
             f"outputs[{index}]",
-            hint=f"Give an index from 0 to {len(call.slots) - 1}.",
+            hint=f"Give an index from 0 to {len(slots) - 1}.",
         )
-    target.deliver_text(explanation(found, call, index))
+    target.deliver_text(explanation(found, call, slots[index]))
 
 
 @app.command()

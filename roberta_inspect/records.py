@@ -160,6 +160,10 @@ class Fingerprint:
     max: float | None
 
 
+def _holes(items: tuple[Item, ...]) -> tuple[int, ...]:
+    return tuple(item.index for item in items if item.kind == "none")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One element of a slot that is itself a tuple or a cache: `hidden_states[3]`."""
@@ -176,6 +180,11 @@ class Item:
     same_as: str | None = None
     """Another place of this call that holds this very tensor: `logits`, `hidden_states[0]`."""
     fingerprint: Fingerprint | None = None
+
+    @property
+    def holes(self) -> tuple[int, ...]:
+        """Where its items are `None`."""
+        return _holes(self.items)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,9 +216,9 @@ class Slot:
         return self.kind in ("tuple", "cache") and not self.items
 
     @property
-    def holes(self) -> int:
-        """How many of the items are `None`."""
-        return sum(item.kind == "none" for item in self.items)
+    def holes(self) -> tuple[int, ...]:
+        """Where its items are `None`."""
+        return _holes(self.items)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -425,6 +434,11 @@ class OutputMap:
         return self.calls[:4]
 
     @property
+    def matrix(self) -> bool:
+        """Whether there are calls beside the main ones: every combination of the flags."""
+        return len(self.calls) > len(self.main_calls)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Every name that some main call has or lacks, in the order of the fullest container."""
         seen: dict[str, None] = {}
@@ -485,16 +499,23 @@ class OutputMap:
         """The findings of one level."""
         return tuple(finding for finding in self.findings if finding.level == level)
 
-    def moved_by_labels(self, call: Call, slot: Slot) -> int:
-        """How many places further `slot` stands in this call than in the same call without labels.
+    def moved_by_labels(self, call: Call, name: str) -> int:
+        """How many places further a name stands in this call than in the same call without labels.
 
         0 for a call without labels, and where there is nothing to compare with.
         """
-        if not call.labels or slot.index is None:
-            return 0
         other = self.made(call.spec._replace(labels=False))
-        before = None if other is None else other.slot(slot.name)
-        return 0 if before is None or before.index is None else slot.index - before.index
+        slot, before = call.slot(name), None if other is None else other.slot(name)
+        if slot is None or slot.index is None or before is None or before.index is None:
+            return 0
+        return slot.index - before.index
+
+    def loss_comes_first(self, call: Call) -> bool:
+        """Whether the loss is at 0 in this call, and nowhere in the same call without labels."""
+        other = self.made(call.spec._replace(labels=False))
+        if other is None or "loss" in [slot.name for slot in other.positions]:
+            return False
+        return [slot.name for slot in call.positions[:1]] == ["loss"]
 
     def to_dict(self) -> dict[str, Any]:
         """The map as plain JSON values, in the layout of `schema/map.json`."""
@@ -567,6 +588,11 @@ class Node:
     def each(self) -> int:
         """The parameters of one of the modules that this node stands for."""
         return self.parameters // self.repeat
+
+    @property
+    def bytes_each(self) -> int:
+        """The bytes of one of the modules that this node stands for."""
+        return self.bytes // self.repeat
 
     def walk(self) -> Iterator[Node]:
         """This node and all below it, in the order of `print(model)`."""

@@ -8,7 +8,9 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
+from pkgutil import resolve_name
 from xml.etree import ElementTree
 
 import pytest
@@ -21,6 +23,7 @@ from samples import (
     FAKE,
     HIDDEN_STATES,
     HOSTILE,
+    LOGITS,
     LOSS,
     MATRIX,
     PAST_KEY_VALUES,
@@ -30,8 +33,9 @@ from samples import (
     hostile,
 )
 
+from roberta_inspect.cli import DiffFormat, MapFormat, TreeFormat
 from roberta_inspect.records import Item, OutputMap, Prediction, Score, Slot
-from roberta_inspect.render import phrases, rendered
+from roberta_inspect.render import RENDERERS, phrases, rendered
 from roberta_inspect.render.explain import explanation
 from roberta_inspect.render.github import annotation
 from roberta_inspect.render.markdown import code, escaped
@@ -76,6 +80,18 @@ def test_markdown(name: str) -> None:
 @pytest.mark.parametrize("name", ["eager", "refuted"])
 def test_github(name: str) -> None:
     same_as_golden(rendered(MAPS[name], "github"), f"{name}.github.txt")
+
+
+@pytest.mark.parametrize(
+    ("command", "formats"), [("run", MapFormat), ("tree", TreeFormat), ("diff", DiffFormat)]
+)
+def test_each_format_that_a_command_offers_has_a_renderer(
+    command: str, formats: type[Enum]
+) -> None:
+    assert set(RENDERERS[command]) == {each.value for each in formats}
+    assert all(
+        callable(resolve_name(f"roberta_inspect.{name}")) for name in RENDERERS[command].values()
+    )
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
@@ -165,6 +181,22 @@ def test_none_absent_empty_and_holes_are_told_apart(
 def test_a_place_of_the_tuple_that_is_none_has_its_index() -> None:
     slot = Slot(index=1, name="past", key=None, access="outputs[1]", kind="none")
     assert phrases.place(replace(EAGER.calls[2], slots=(slot,)), "past") == "[1] None"
+
+
+@pytest.mark.parametrize(
+    ("labelled", "told"),
+    [
+        (("loss", "logits"), "+1 places further than without labels: the loss comes first"),
+        (("extra", "logits"), "+1 places further than without labels absent"),
+        (("extra", "logits", "loss"), "+1 places further than without labels absent"),
+    ],
+)
+def test_the_loss_comes_first_only_where_it_does(labelled: tuple[str, ...], told: str) -> None:
+    calls = tuple(
+        call(False, labels, dict.fromkeys(names, LOGITS))
+        for labels, names in ((False, ("logits",)), (True, labelled))
+    )
+    assert told in words(rendered(replace(EAGER, calls=calls), "table", width=80))
 
 
 @pytest.mark.parametrize(
@@ -315,6 +347,14 @@ def test_many_labels_and_texts_are_counted_not_listed(form: str) -> None:
         assert "and 92 more texts" in text
 
 
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [(2, ()), (3, ("and 1 more text",)), (5000, ("and 4,998 more texts",))],
+)
+def test_what_is_left_out_is_counted(count: int, told: tuple[str, ...]) -> None:
+    assert phrases.first(range(count), 2, "text") == (range(2), told)
+
+
 def test_layers_that_are_all_different_are_counted_not_listed() -> None:
     items = tuple(
         Item(index=i, kind="tensor", shape=(7 * i % 13, i), dtype="float32") for i in range(1000)
@@ -323,7 +363,7 @@ def test_layers_that_are_all_different_are_counted_not_listed() -> None:
     of = replace(EAGER, calls=tuple(call(d, False, {"a": held}) for d in (True, False)))
     text = rendered(of, "table", width=80)
     assert len(text.splitlines()) < 120
-    assert "more kinds of items" in text
+    assert "and 988 more lines" in text
 
 
 @pytest.mark.parametrize(
@@ -388,16 +428,10 @@ EXPLAINED: list[tuple[str, OutputMap, bool, int, list[str]]] = [
     ids=[case[0] for case in EXPLAINED],
 )
 def test_one_index_is_explained(of: OutputMap, labels: bool, index: int, told: list[str]) -> None:
-    shown = words(
-        plain(explanation(of, of.call(return_dict=False, labels=labels), index), width=80)
-    )
+    made = of.call(return_dict=False, labels=labels)
+    shown = words(plain(explanation(of, made, made.positions[index]), width=80))
     for part in told:
         assert part in shown
-
-
-def test_an_index_that_no_call_has_cannot_be_explained() -> None:
-    with pytest.raises(IndexError, match="return_dict=False, labels returns nothing at index 9"):
-        explanation(EAGER, EAGER.calls[3], 9)
 
 
 @pytest.mark.parametrize("of", [EAGER, hostile()])

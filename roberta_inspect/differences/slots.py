@@ -119,7 +119,7 @@ def _form(thing: Thing) -> str:
         return "a tensor"
     if not thing.items:
         return "()" if thing.kind == "tuple" else "an empty cache"
-    holes = [f"[{item.index}]" for item in thing.items if item.kind == "none"]
+    holes = [f"[{index}]" for index in thing.holes]
     missing = f", None at {listed(holes)}" if holes else ""
     return f"a {thing.kind} of {counted(len(thing.items), 'item')}{missing}"
 

@@ -7,17 +7,48 @@ checkpoint brings goes through `text.safe` and into a `rich.text.Text`, never in
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TypeAlias
-
-from roberta_inspect.records import ModuleTree, OutputMap
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from roberta_inspect.differences import Report
+    from roberta_inspect.records import ModuleTree, OutputMap
 
 Product: TypeAlias = "OutputMap | ModuleTree | Report"
 """What the three commands make: a map, a tree, or a comparison of two maps."""
+
+COMMANDS = {"OutputMap": "run", "ModuleTree": "tree", "Report": "diff"}
+"""Class of a product → the command that makes it."""
+
+RENDERERS = {
+    "run": {
+        "table": "render.table:map_table",
+        "svg": "render.table:map_table",
+        "html": "render.table:map_table",
+        "json": "codec:json_text",
+        "markdown": "render.markdown:map_markdown",
+        "github": "render.github:map_github",
+    },
+    "tree": {
+        "table": "render.tree:tree_table",
+        "svg": "render.tree:tree_table",
+        "html": "render.tree:tree_table",
+        "json": "codec:json_text",
+        "markdown": "render.tree:tree_markdown",
+    },
+    "diff": {
+        "table": "render.differences:differences_table",
+        "json": "codec:json_text",
+        "markdown": "render.differences:differences_markdown",
+        "github": "render.differences:differences_github",
+    },
+}
+"""Command → format → the function that makes it, or what a picture or a page of it shows.
+
+They are names, so that nothing is imported for a format that nobody asked for.
+"""
 
 
 def rendered(thing: Product, form: str, *, width: int | None = None, **options: Any) -> str:
@@ -27,72 +58,33 @@ def rendered(thing: Product, form: str, *, width: int | None = None, **options: 
         thing: what `run`, `tree` or `diff` made.
         form: `table` (plain text), `json`, `markdown`, `svg`, `html` or `github`.
         width: columns of `table`, `svg` and `html`; `None` for what suits the format.
-        options: those of the table of a tree: `expand`, `depth`.
+        options: what is shown of a tree: `expand`, `depth`; its JSON is always the whole tree.
+
+    Raises:
+        KeyError: there is no such format of this thing.
     """
+    made = _made(thing, form, **({} if form == "json" else options))
     if form == "table":
         from roberta_inspect.render.plain import plain
 
-        return plain(table_of(thing, **options), width=width)
-    if form == "svg":
-        from roberta_inspect.render.picture import svg
+        return plain(made, width=width)
+    if form in ("svg", "html"):
+        from roberta_inspect.render import picture
 
-        return svg(table_of(thing, **options), title=title_of(thing), width=width)
-    if form == "html":
-        from roberta_inspect.render.picture import html
-
-        return html(table_of(thing, **options), title=title_of(thing), width=width)
-    return {"json": _json, "markdown": _markdown, "github": _github}[form](thing, **options)
+        draw = picture.svg if form == "svg" else picture.html
+        return draw(made, title=f"roberta-inspect {_command(thing)}", width=width)
+    return str(made)
 
 
 def table_of(thing: Product, **options: Any) -> RenderableType:
     """`thing` as Rich shows it on a terminal."""
-    if isinstance(thing, OutputMap):
-        from roberta_inspect.render.table import map_table
-
-        return map_table(thing)
-    if isinstance(thing, ModuleTree):
-        from roberta_inspect.render.tree import tree_table
-
-        return tree_table(thing, **options)
-    from roberta_inspect.render.differences import differences_table
-
-    return differences_table(thing)
+    page: RenderableType = _made(thing, "table", **options)
+    return page
 
 
-def title_of(thing: Product) -> str:
-    """The command that makes it, as the title of a picture or a page."""
-    if isinstance(thing, OutputMap):
-        return "roberta-inspect run"
-    return "roberta-inspect tree" if isinstance(thing, ModuleTree) else "roberta-inspect diff"
+def _made(thing: Product, form: str, **options: Any) -> Any:
+    return resolve_name(f"roberta_inspect.{RENDERERS[_command(thing)][form]}")(thing, **options)
 
 
-def _json(thing: Product, **options: Any) -> str:
-    from roberta_inspect.codec import json_text
-
-    return json_text(thing)
-
-
-def _markdown(thing: Product, **options: Any) -> str:
-    if isinstance(thing, OutputMap):
-        from roberta_inspect.render.markdown import map_markdown
-
-        return map_markdown(thing)
-    if isinstance(thing, ModuleTree):
-        from roberta_inspect.render.tree import tree_markdown
-
-        return tree_markdown(thing, **options)
-    from roberta_inspect.render.differences import differences_markdown
-
-    return differences_markdown(thing)
-
-
-def _github(thing: Product, **options: Any) -> str:
-    from roberta_inspect.render import github
-
-    if isinstance(thing, OutputMap):
-        return github.map_github(thing)
-    if isinstance(thing, ModuleTree):
-        return github.finding_lines(thing.findings)
-    from roberta_inspect.render.differences import differences_github
-
-    return differences_github(thing)
+def _command(thing: Product) -> str:
+    return COMMANDS[type(thing).__name__]

@@ -13,17 +13,10 @@ from roberta_inspect.render.page import Row, rows
 from roberta_inspect.render.slots import about, proofs
 
 
-def explanation(of: OutputMap, call: Call, index: int) -> Group:
-    """What stands at `index` of the container that `call` returned.
-
-    Raises:
-        IndexError: the container has no such index.
-    """
-    slot = next((each for each in call.slots if each.index == index), None)
-    if slot is None:
-        raise IndexError(f"{call.words} returns nothing at index {index}")
+def explanation(of: OutputMap, call: Call, slot: Slot) -> Group:
+    """What stands in `slot` of the container that `call` returned."""
     title = Text.assemble(
-        (f"outputs[{index}]", "bold"), f"  when called with {', '.join(call.spec.flags)}"
+        (f"outputs[{slot.index}]", "bold"), f"  when called with {', '.join(call.spec.flags)}"
     )
     return Group(title, rows(_told(of, call, slot)))
 
@@ -55,5 +48,5 @@ def _moves(of: OutputMap, call: Call, slot: Slot) -> Iterator[str]:
     """The same name in the calls that differ from this one in a single flag."""
     for other in of.calls:
         if flag := call.single_flag_to(other):
-            place = phrases.place(other, slot.name)
-            yield f"{flag}: {place if place != f'[{slot.index}]' else f'stays {place}'}"
+            stays = [each.index for each in other.slots if each.name == slot.name] == [slot.index]
+            yield f"{flag}: {'stays ' if stays else ''}{phrases.place(other, slot.name)}"

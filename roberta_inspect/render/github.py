@@ -6,8 +6,6 @@ documentation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from roberta_inspect.records import Finding, Level, OutputMap
 from roberta_inspect.render import phrases
 from roberta_inspect.text import safe
@@ -20,17 +18,13 @@ IN_PROPERTY = {**IN_MESSAGE, ":": "%3A", ",": "%2C"}
 
 def map_github(of: OutputMap) -> str:
     """One annotation per finding, then one line that sums up."""
+    lines = [
+        annotation(COMMAND[each.level], title=each.id, message=_message(each))
+        for each in of.findings
+    ]
     mark = "✓" if of.ok else "✗"
     line = f"{mark} roberta-inspect: {safe(of.checkpoint.source)}: {phrases.verdict(of)}"
-    return f"{finding_lines(of.findings)}{plain_line(line)}\n"
-
-
-def finding_lines(findings: Iterable[Finding]) -> str:
-    """One annotation per finding, a line each."""
-    lines = [
-        annotation(COMMAND[each.level], title=each.id, message=_message(each)) for each in findings
-    ]
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{each}\n" for each in [*lines, plain_line(line)])
 
 
 def _message(finding: Finding) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.columns import Columns
 from rich.table import Table
 from rich.text import Text
 
-from roberta_inspect.records import OutputMap
+from roberta_inspect.records import OutputMap, Weights
 from roberta_inspect.render import phrases
 from roberta_inspect.render.page import Mark, Row, rows
-
-MOST_ROWS = 4
-"""Rows of the input whose tokens are shown."""
 
 VERDICT = {
     "complete": Mark("✓", "", "green"),
@@ -24,19 +21,22 @@ DOUBT = Mark("!", "", "bold red")
 
 def header(of: OutputMap) -> Table:
     """Checkpoint, labels, setup, weights, input, and for texts the token at each position."""
-    mark = VERDICT.get(of.checkpoint.weights.verdict, DOUBT)
-    weights = Text.assemble((f"{mark.sign} ", mark.style), phrases.weights(of.checkpoint.weights))
-    told = {label: Text(words) for label, words in phrases.head(of).items()}
-    told["Weights"] = weights
-    return rows([*((Text(label, "bold"), words) for label, words in told.items()), *_tokens(of)])
+    return rows([*facts(phrases.head(of), of.checkpoint.weights), *_tokens(of)])
+
+
+def facts(told: Mapping[str, str], weights: Weights) -> Iterator[Row]:
+    """A row for each of them; `Weights` has the mark of the verdict before it."""
+    mark = VERDICT.get(weights.verdict, DOUBT)
+    for label, words in told.items():
+        sign = [(f"{mark.sign} ", mark.style)] if label == "Weights" else []
+        yield Text(label, "bold"), Text.assemble(*sign, words)
 
 
 def _tokens(of: OutputMap) -> Iterator[Row]:
-    every = of.input.tokens or ()
-    for number, row in enumerate(every[:MOST_ROWS]):
+    shown, rest = phrases.first(of.input.tokens or (), phrases.MOST_ROWS, "row")
+    for number, row in enumerate(shown):
         told = [
             Text.assemble((f"{places} ", "dim"), token) for places, token in phrases.tokens(row)
         ]
         yield Text(f"  row {number}"), Columns(told, padding=(0, 3, 0, 0))
-    if len(every) > MOST_ROWS:
-        yield Text(), Text(f"and {len(every) - MOST_ROWS:,} more rows", "dim")
+    yield from ((Text(), Text(words, "dim")) for words in rest)

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from roberta_inspect.records import Call, CallSpec, OutputMap, Slot
 from roberta_inspect.render import phrases
 from roberta_inspect.render.page import LEVEL, STATUS
-from roberta_inspect.render.predictions import MOST_LABELS, MOST_TEXTS
-from roberta_inspect.render.slots import MOST_RUNS
 from roberta_inspect.text import safe
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$&])")
@@ -52,13 +50,13 @@ def _head(of: OutputMap) -> Iterator[str]:
 
 def _places(of: OutputMap) -> Iterator[str]:
     yield "### Where each output is"
-    calls = of.main_calls
-    heads = ["", *(code(call.words) for call in calls)]
+    heads = ["", *(code(call.words) for call in of.main_calls)]
     rows = [
-        [code(phrases.name(name)), *(_place(of, call, name) for call in calls)] for name in of.names
+        [code(phrases.name(name)), *(_place(of, call, name) for call in of.main_calls)]
+        for name in of.names
     ]
     yield from table(heads, rows)
-    if len(of.calls) > len(calls):
+    if of.matrix:
         yield "### How each index moves with the flags"
         moves = [
             [
@@ -87,9 +85,8 @@ def _slots(of: OutputMap) -> Iterator[str]:
 
 def _slot(of: OutputMap, name: str, slot: Slot) -> list[str]:
     runs = list(phrases.runs(slot.items, alike=phrases.alike(slot)))
-    origins = [f"{run.indices} {run.line}" for run in runs[:MOST_RUNS]]
-    if len(runs) > MOST_RUNS:
-        origins.append(f"… {len(runs) - MOST_RUNS:,} more kinds of items")
+    shown, rest = phrases.first(runs, phrases.MOST_RUNS, "line")
+    origins = [*(f"{run.indices} {run.line}" for run in shown), *rest]
     if slot.kind == "tensor":
         origins.append(phrases.made_by(slot, of.checkpoint.architecture))
     if slot.same_as:
@@ -140,17 +137,15 @@ def _predictions(of: OutputMap) -> Iterator[str]:
         return
     yield "### What the logits say"
     rows = []
-    for each in of.predictions[:MOST_TEXTS]:
-        ranked = each.ranked
+    shown, rest = phrases.first(of.predictions, phrases.MOST_TEXTS, "text")
+    for each in shown:
+        ranked, others = phrases.first(each.ranked, phrases.MOST_LABELS, "label")
         told = [
             f"{code(phrases.name(score.label))} {escaped(', '.join(phrases.score(each, score)))}"
-            for score in ranked[:MOST_LABELS]
+            for score in ranked
         ]
-        if len(ranked) > MOST_LABELS:
-            told.append(f"and {len(ranked) - MOST_LABELS:,} more labels")
-        rows.append([escaped(safe(each.text)), "<br>".join(told)])
-    if len(of.predictions) > MOST_TEXTS:
-        rows.append([f"and {len(of.predictions) - MOST_TEXTS:,} more texts", ""])
+        rows.append([escaped(safe(each.text)), "<br>".join([*told, *others])])
+    rows += [[words, ""] for words in rest]
     yield from table(["text", phrases.function(of.predictions[0])], rows)
 
 

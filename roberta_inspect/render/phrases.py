@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
+from typing import TypeVar
 
 from roberta_inspect.records import (
     Call,
@@ -33,6 +34,18 @@ MOST_TOKENS = 40
 
 TOKENS_AT_END = 2
 
+MOST_ROWS = 4
+"""Rows of the input whose tokens are shown."""
+
+MOST_RUNS = 12
+"""Lines on the items of one slot; a model whose layers are all different would flood the page."""
+
+MOST_TEXTS = 8
+MOST_LABELS = 5
+"""Texts whose predictions are shown, and labels of each."""
+
+Thing = TypeVar("Thing")
+
 
 def name(untrusted: object) -> str:
     """A short name, harmless."""
@@ -42,6 +55,12 @@ def name(untrusted: object) -> str:
 def sentence(untrusted: object) -> str:
     """A sentence, harmless."""
     return safe(untrusted, longest=LONGEST_SENTENCE)
+
+
+def first(things: Sequence[Thing], most: int, noun: str) -> tuple[Sequence[Thing], tuple[str, ...]]:
+    """The first `most` things, and where that is not all of them `and 12 more texts`."""
+    left_out = len(things) - most
+    return things[:most], (f"and {counted(left_out, f'more {noun}')}",) if left_out > 0 else ()
 
 
 def head(of: OutputMap) -> dict[str, str]:
@@ -149,8 +168,7 @@ def what(of: Slot | Item) -> str:
     if not of.items:
         return "() an empty tuple" if of.kind == "tuple" else "an empty cache"
     held = {what(item) for item in of.items if item.kind != "none"}
-    missing = sum(item.kind == "none" for item in of.items)
-    holes = f", {missing:,} of them None" if missing else ""
+    holes = f", {len(of.holes):,} of them None" if of.holes else ""
     alike = f" × {held.pop()}" if len(held) == 1 else ""
     layers = counted(len(of.items), "layer")
     count = f"cache of {layers}" if of.kind == "cache" else f"tuple of {len(of.items):,}"
@@ -203,12 +221,12 @@ def alike(of: Slot) -> bool:
     return len({what(item) for item in of.items if item.kind != "none"}) == 1
 
 
-def place(call: Call, slot_name: str) -> str:
+def place(call: Call, slot_name: str, *, absent: str = "absent") -> str:
     """Where a name is in one call: `[1]`, `[2] ()`, `None`, `absent`, or `raised`."""
     if call.error is not None:
         return "raised"
     found = [_place(slot) for slot in call.slots if slot.name == slot_name]
-    return ", ".join(found) or "absent"
+    return ", ".join(found) or absent
 
 
 def _place(slot: Slot) -> str:
@@ -218,13 +236,12 @@ def _place(slot: Slot) -> str:
         return f"[{slot.index}] None"
     if slot.is_empty:
         return f"[{slot.index}] ()"
-    return f"[{slot.index}] {slot.holes:,}×None" if slot.holes else f"[{slot.index}]"
+    return f"[{slot.index}] {len(slot.holes):,}×None" if slot.holes else f"[{slot.index}]"
 
 
 def moved(of: OutputMap, call: Call, slot_name: str) -> str:
     """` +1` where the labels moved it, else nothing."""
-    slot = call.slot(slot_name)
-    shift = 0 if slot is None else of.moved_by_labels(call, slot)
+    shift = of.moved_by_labels(call, slot_name)
     return f" {shift:+d}" if shift else ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -20,21 +19,22 @@ from roberta_inspect.text import safe
 HEAD = 3
 """Lines above the first name: `return_dict`, the container, the labels."""
 
-LEGEND: dict[str, tuple[str, str]] = {
-    "+1": (r" [+-]\d", "places further than without labels: the loss comes first"),
-    "[i] ()": (r"\] \(\)", "an empty tuple: it takes an index and holds nothing"),
-    "[i] None": (r"\] None", "None that takes an index"),
-    "[i] 1×None": (r"×None", "a tuple, and so many of its items are None"),
-    "None": (r"^None", "an attribute that is None and takes no index"),
-    "absent": (r"^absent", "the container has no place for it"),
-    "raised": (r"^raised", "the call raised an exception: see the findings"),
+LEGEND = {
+    "+1": "places further than without labels",
+    "[i] ()": "an empty tuple: it takes an index and holds nothing",
+    "[i] None": "None that takes an index",
+    "[i] 1×None": "a tuple, and so many of its items are None",
+    "None": "an attribute that is None and takes no index",
+    "absent": "the container has no place for it",
+    "raised": "the call raised an exception: see the findings",
 }
-"""Sign → how to find it in a cell, and what it means; only those that occur are explained."""
+"""Sign → what it means; only those that occur are explained."""
 
 ABSENT = "–"
 """`absent`, where there are many columns."""
 
-STYLES = {ABSENT: "dim", "None": "dim", "absent": "dim", "raised": "bold red"}
+STYLES = {"None": "dim", "absent": "dim", "raised": "bold red"}
+"""Sign → how a place that shows it is styled."""
 
 
 def places(of: OutputMap) -> Group:
@@ -65,8 +65,7 @@ def _combinations(of: OutputMap, calls: Sequence[Call]) -> Table:
             Text(f"  {flag}", "dim"), *(Text("yes" if on else "no", "dim") for on in given)
         )
     for name in of.names:
-        told = (phrases.place(call, name) for call in calls)
-        cells = (_styled(ABSENT if place == "absent" else place) for place in told)
+        cells = (_place(call, name, absent=ABSENT) for call in calls)
         grid.add_row(Text(f"  {phrases.name(name)}", "bold"), *cells)
     return grid
 
@@ -115,7 +114,8 @@ def _half(of: OutputMap, calls: Sequence[Call]) -> Group:
     for name in of.names:
         keys = [Text(_key(calls, name), "cyan")] if keyed else []
         cells = [
-            _styled(phrases.place(each, name), phrases.moved(of, each, name)) for each in calls
+            _place(each, name).append(phrases.moved(of, each, name), "bold yellow")
+            for each in calls
         ]
         grid.add_row(*keys, *cells)
     title = Text(f"return_dict={calls[0].return_dict}", "bold")
@@ -125,24 +125,39 @@ def _half(of: OutputMap, calls: Sequence[Call]) -> Group:
 def _key(calls: Sequence[Call], name: str) -> str:
     """How to reach a name in these calls, as what follows `outputs`: `.logits`."""
     found = (slot for call in calls for slot in call.slots if slot.name == name and slot.key)
-    return ", ".join(dict.fromkeys(safe(slot.access.removeprefix("outputs")) for slot in found))
+    return ", ".join(dict.fromkeys(safe(f".{slot.key}") for slot in found))
 
 
-def _styled(place: str, moved: str = "") -> Text:
-    return Text.assemble((place, STYLES.get(place, "")), (moved, "bold yellow"))
+def _place(call: Call, name: str, *, absent: str = "absent") -> Text:
+    style = next((STYLES[sign] for sign in _signs(call, name) if sign in STYLES), "")
+    return Text.assemble((phrases.place(call, name, absent=absent), style))
+
+
+def _signs(call: Call, name: str) -> Iterator[str]:
+    """What wants to be explained of where a name is in one call, as `LEGEND` has it."""
+    found = [slot for slot in call.slots if slot.name == name]
+    if call.error is not None:
+        yield "raised"
+    elif not found:
+        yield "absent"
+    for slot in found:
+        if slot.index is None:
+            yield "None"
+        elif slot.kind == "none":
+            yield "[i] None"
+        elif slot.is_empty:
+            yield "[i] ()"
+        elif slot.holes:
+            yield "[i] 1×None"
 
 
 def _legend(of: OutputMap, calls: Sequence[Call]) -> Iterator[RenderableType]:
-    cells = [
-        phrases.place(call, name) + phrases.moved(of, call, name)
-        for call in calls
-        for name in of.names
-    ]
-    told = {
-        sign: words
-        for sign, (sought, words) in LEGEND.items()
-        if any(re.search(sought, cell) for cell in cells)
-    }
+    cells = [(call, name) for call in calls for name in of.names]
+    moved = [call for call, name in cells if of.moved_by_labels(call, name)]
+    occur = {sign for cell in cells for sign in _signs(*cell)} | ({"+1"} if moved else set())
+    told = {sign: words for sign, words in LEGEND.items() if sign in occur}
+    if moved and all(map(of.loss_comes_first, moved)):
+        told["+1"] += ": the loss comes first"
     if told:
         yield Text()
         yield rows((Text(f"  {sign}", "dim"), Text(words, "dim")) for sign, words in told.items())

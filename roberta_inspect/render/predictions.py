@@ -13,32 +13,28 @@ from roberta_inspect.render import phrases
 from roberta_inspect.render.page import GAP, block
 from roberta_inspect.text import safe
 
-MOST_TEXTS = 8
-MOST_LABELS = 5
 BAR = 20
 """Columns of the bar of probability 1."""
 
 
 def predictions(of: OutputMap) -> Group:
     """Each text with its labels, the likeliest first."""
-    every = of.predictions or ()
-    parts = [part for prediction in every[:MOST_TEXTS] for part in _one(prediction)]
-    if len(every) > MOST_TEXTS:
-        parts.append(Text(f"  and {len(every) - MOST_TEXTS:,} more texts", "dim"))
-    how = [Text(f"  {phrases.function(every[0])}", "dim")] if every else []
-    return block("What the logits say", *how, *parts)
+    shown, rest = phrases.first(of.predictions or (), phrases.MOST_TEXTS, "text")
+    how = [Text(f"  {phrases.function(each)}", "dim") for each in shown[:1]]
+    parts = [part for prediction in shown for part in _one(prediction)]
+    more = [Text(f"  {words}", "dim") for words in rest]
+    return block("What the logits say", *how, *parts, *more)
 
 
 def _one(prediction: Prediction) -> Iterator[RenderableType]:
-    ranked = prediction.ranked
+    ranked, rest = phrases.first(prediction.ranked, phrases.MOST_LABELS, "label")
     yield Text(f"  {safe(prediction.text)}", "bold")
     grid = Table.grid(padding=GAP)
-    for score in ranked[:MOST_LABELS]:
+    for score in ranked:
         label = Text(f"    {phrases.name(score.label)}")
         grid.add_row(label, *(Text(each) for each in phrases.score(prediction, score)), _bar(score))
     yield grid
-    if len(ranked) > MOST_LABELS:
-        yield Text(f"    and {len(ranked) - MOST_LABELS:,} more labels", "dim")
+    yield from (Text(f"    {words}", "dim") for words in rest)
 
 
 def _bar(score: Score) -> Text:

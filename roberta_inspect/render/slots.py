@@ -12,9 +12,6 @@ from roberta_inspect.records import OutputMap, Proof, Slot
 from roberta_inspect.render import phrases
 from roberta_inspect.render.page import STATUS, Remark, Row, block, rows
 
-MOST_RUNS = 12
-"""Lines on the items of one slot; a model whose layers are all different would flood the page."""
-
 
 def slots(of: OutputMap) -> Group:
     """One paragraph per name; proofs about no single slot come last."""
@@ -55,10 +52,9 @@ def about(of: OutputMap, slot: Slot) -> Iterator[Row]:
     if slot.kind == "tensor":
         yield Text("    origin", "dim"), Text(phrases.made_by(slot, of.checkpoint.architecture))
     lines = list(phrases.runs(slot.items, alike=phrases.alike(slot)))
-    for run in lines[:MOST_RUNS]:
-        yield Text(f"    {run.indices}", "dim"), Text(run.line)
-    if len(lines) > MOST_RUNS:
-        yield Text("    …", "dim"), Text(f"{len(lines) - MOST_RUNS:,} more kinds of items", "dim")
+    shown, rest = phrases.first(lines, phrases.MOST_RUNS, "line")
+    yield from ((Text(f"    {run.indices}", "dim"), Text(run.line)) for run in shown)
+    yield from ((Text("    …", "dim"), Text(words, "dim")) for words in rest)
 
 
 def proofs(of: Sequence[Proof]) -> Iterator[Row]:

@@ -23,7 +23,7 @@ def map_table(of: OutputMap) -> Group:
 def _blocks(of: OutputMap) -> Iterator[RenderableType]:
     yield header(of)
     yield places(of)
-    if len(of.calls) > len(of.main_calls):
+    if of.matrix:
         yield combinations(of)
     yield slots(of)
     if of.stages:

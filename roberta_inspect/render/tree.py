@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from roberta_inspect.folding import cut, folded
-from roberta_inspect.records import Finding, ModuleTree, Node
+from roberta_inspect.records import ModuleTree, Node
 from roberta_inspect.render import markdown, phrases
 from roberta_inspect.render.findings import findings
-from roberta_inspect.render.header import DOUBT, VERDICT
+from roberta_inspect.render.header import facts
 from roberta_inspect.render.page import LEVEL, rows
 from roberta_inspect.text import counted, safe, storage
 
@@ -25,9 +25,6 @@ MOST_FEEDS = 6
 
 NARROWEST = 4
 """Columns of a line beside its guides, where there is hardly any room."""
-
-_MEASURE = Console(width=WIDE, color_system=None)
-"""Rich breaks lines with a console at hand; nothing is ever printed on this one."""
 
 
 def tree_table(
@@ -41,9 +38,9 @@ def tree_table(
         depth: how many levels below the model are shown; `None` for all.
     """
     root = _shown(tree.root, expand, depth)
-    told = _told(tree)
     modules = _Modules(tuple(_lines(root, expand)), expand)
-    return Group(_head(tree), modules, *([findings(told)] if told else []))
+    head = rows(facts(_head(tree), tree.checkpoint.weights))
+    return Group(head, modules, *([findings(tree.findings)] if tree.findings else []))
 
 
 def tree_markdown(tree: ModuleTree, *, expand: bool = False, depth: int | None = None) -> str:
@@ -64,24 +61,19 @@ def tree_markdown(tree: ModuleTree, *, expand: bool = False, depth: int | None =
     told = [
         f"- {LEVEL[each.level].sign} {markdown.code(each.id)}: "
         + markdown.escaped(phrases.sentence(f"{each.message}. {each.hint or ''}".strip()))
-        for each in _told(tree)
+        for each in tree.findings
     ]
     return "\n".join(
         [
             f"## roberta-inspect tree: {markdown.escaped(phrases.checkpoint(tree.checkpoint))}",
             "",
-            *(f"{label}: {markdown.escaped(said)}  " for label, said in _facts(tree).items()),
+            *(f"{label}: {markdown.escaped(said)}  " for label, said in _head(tree).items()),
             "",
             *markdown.table(heads, rows),
             *told,
             *([""] if told else []),
         ]
     )
-
-
-def _told(tree: ModuleTree) -> list[Finding]:
-    """The findings; that there are no weights stands in the head already."""
-    return [each for each in tree.findings if each.id != "no-weights"]
 
 
 def _paths(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
@@ -96,14 +88,7 @@ def _shown(root: Node, expand: bool, depth: int | None) -> Node:
     return whole if depth is None else cut(whole, depth)
 
 
-def _head(tree: ModuleTree) -> Table:
-    mark = VERDICT.get(tree.checkpoint.weights.verdict, DOUBT)
-    said = {label: Text(words) for label, words in _facts(tree).items()}
-    said["Weights"] = Text.assemble((f"{mark.sign} ", mark.style), said["Weights"])
-    return rows((Text(label, "bold"), words) for label, words in said.items())
-
-
-def _facts(tree: ModuleTree) -> dict[str, str]:
+def _head(tree: ModuleTree) -> dict[str, str]:
     inspected = [
         safe(tree.checkpoint.source),
         counted(tree.checkpoint.num_labels, "label"),
@@ -197,13 +182,13 @@ class _Modules:
                 head, justify="left" if head == "returns" else "right", overflow="fold"
             )
         for line, side in zip(self.lines, sides, strict=True):
-            text = self._module(line, options.max_width - taken, wide or self.expand)
+            text = self._module(line, console, options.max_width - taken, wide or self.expand)
             table.add_row(text, *map(Text, side))
         yield table
         legend = [Text.assemble((f"{word} ", "bold"), shape) for shape, word in letters.items()]
-        yield from _flowed(legend, options.max_width)
+        yield from _flowed(legend, console, options.max_width)
 
-    def _module(self, line: _Line, width: int, arguments: bool) -> Text:
+    def _module(self, line: _Line, console: Console, width: int, arguments: bool) -> Text:
         node = line.node
         what = f"{_what(node, arguments)}{f' × {node.repeat}' if node.last else ''}"
         named = f"{line.name}  " if line.name else ""
@@ -216,9 +201,9 @@ class _Modules:
             )
         if node.feeds:
             pieces.append(Text(f"→ {_fed(node.feeds)}", "cyan"))
-        told = _flowed(pieces, max(width - len(line.guide), NARROWEST))
+        told = _flowed(pieces, console, max(width - len(line.guide), NARROWEST))
         if len(told) > 1:
-            told = _flowed(pieces, max(width - len(line.below), NARROWEST))
+            told = _flowed(pieces, console, max(width - len(line.below), NARROWEST))
         guides = [line.guide, *[line.below] * (len(told) - 1)]
         return Text("\n").join(
             Text.assemble((guide, "dim"), part) for guide, part in zip(guides, told, strict=True)
@@ -230,7 +215,7 @@ def _parameters(node: Node) -> str:
 
 
 def _size(node: Node) -> str:
-    return f"{_times(node)}{storage(node.bytes // node.repeat)}" if node.parameters else ""
+    return f"{_times(node)}{storage(node.bytes_each)}" if node.parameters else ""
 
 
 def _times(node: Node) -> str:
@@ -248,12 +233,12 @@ def _fed(feeds: Sequence[str]) -> str:
     return ", ".join([*map(phrases.name, feeds[:MOST_FEEDS]), *rest])
 
 
-def _flowed(pieces: Iterable[Text], width: int) -> list[Text]:
+def _flowed(pieces: Iterable[Text], console: Console, width: int) -> list[Text]:
     """`pieces` in lines of `width`, broken inside a piece only where one alone is longer."""
     lines: list[Text] = []
     for piece in pieces:
         if lines and lines[-1].cell_len + 2 + piece.cell_len <= width:
             lines[-1] = Text.assemble(lines[-1], "  ", piece)
         else:
-            lines += piece.wrap(_MEASURE, width, overflow="fold")
+            lines += piece.wrap(console, width, overflow="fold")
     return lines
