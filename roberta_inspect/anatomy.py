@@ -16,24 +16,27 @@ class Anatomy:
     embeddings: str | None
     encoder: str | None
     layers: tuple[str, ...]
+    """In the order in which they run; one that runs several times under its first path."""
     classifier: str | None
 
     @classmethod
     def of(cls, model: nn.Module) -> Anatomy:
         """The parts of `model`, found where `RobertaForSequenceClassification` keeps them."""
-        paths = {path for path, _ in model.named_modules()}
+        paths = {id(module): path for path, module in model.named_modules()}
         base = getattr(model, "base_model_prefix", "")
         encoder = f"{base}.encoder"
-        count = sum(path.rpartition(".")[0] == f"{encoder}.layer" for path in paths)
 
         def existing(path: str) -> str | None:
-            return path if path in paths else None
+            return path if path in paths.values() else None
+
+        stack = f"{encoder}.layer"
+        layers = model.get_submodule(stack)._modules.values() if existing(stack) else ()
 
         return cls(
             base=existing(base) or None,
             embeddings=existing(f"{base}.embeddings"),
             encoder=existing(encoder),
-            layers=tuple(f"{encoder}.layer.{index}" for index in range(count)),
+            layers=tuple(paths[id(layer)] for layer in layers if layer is not None),
             classifier=existing("classifier"),
         )
 

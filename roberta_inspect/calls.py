@@ -53,9 +53,9 @@ class Calls:
         main.sort(key=lambda spec: (not spec.return_dict, not spec.labels))
         for spec in dict.fromkeys([*main, *self.specs]):
             # No name holds what was observed while the next call is made.
-            self._take(observe(self.model, self.probe, spec), compared=spec in main)
+            self._take(observe(self.model, self.probe, spec), is_main=spec in main)
 
-    def _take(self, seen: Observed, *, compared: bool) -> None:
+    def _take(self, seen: Observed, *, is_main: bool) -> None:
         if seen.error is not None:
             self.records[seen.call] = annotate(seen, (), {})
             return
@@ -66,9 +66,9 @@ class Calls:
             self.evidence = Evidence(self.model, self.probe, seen, fields)
         meanings = {name: meaning(name, self.evidence) for name in names}
         self.records[seen.call] = annotate(seen, names, meanings)
-        if compared and seen is not reference:
+        if seen is not reference:
             self.evidence.comparisons.append(compare(seen, reference, names))
-        if compared and (not self.stages or (not seen.call.return_dict and seen.call.labels)):
+        if is_main and (not self.stages or (not seen.call.return_dict and seen.call.labels)):
             self.stages = stages_of(seen, names, reference, self.model)
         if not seen.call.labels and self.logits is None and "logits" in names:
             self.logits = seen.fields[names.index("logits")][1]

@@ -72,7 +72,11 @@ def kind_of(value: Any) -> Kind:
         return "none"
     if isinstance(value, torch.Tensor):
         return "tensor"
-    return "cache" if cache_layers(value) is not None else "tuple"
+    if cache_layers(value) is not None:
+        return "cache"
+    if isinstance(value, tuple):
+        return "tuple"
+    return "list" if isinstance(value, list) else "other"
 
 
 def nesting(value: Any) -> int:

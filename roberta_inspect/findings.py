@@ -294,12 +294,15 @@ def _attentions(found: OutputMap) -> Iterator[Finding]:
     empty = [call for call in asked if _holds_nothing(call.slot("attentions"))]
     if empty:
         how = "None" if _is_none(empty[0].slot("attentions")) else "()"
+        used = safe(found.setup.attention)
+        if used == "eager":
+            why = ", although attention is eager and output_attentions was passed"
+            hint = f"Look at what the forward of {safe(found.checkpoint.architecture)} returns."
+        else:
+            why = f": under {used} attention no layer handed its weights back"
+            hint = 'Load the model with attn_implementation="eager"; here: --attention eager.'
         yield Finding(
-            id="attentions-empty",
-            level="warning",
-            message=f"attentions are {how}: under {safe(found.setup.attention)} attention no layer "
-            "handed its weights back",
-            hint='Load the model with attn_implementation="eager"; here: --attention eager.',
+            id="attentions-empty", level="warning", message=f"attentions are {how}{why}", hint=hint
         )
 
 

@@ -125,7 +125,7 @@ def inspect_like(saved: OutputMap, checkpoint: str | Path | nn.Module | None) ->
         sequence_length=given.sequence_length,
         output_hidden_states=main.output_hidden_states,
         output_attentions=main.output_attentions,
-        matrix=len(saved.calls) > len(saved.main_calls),
+        matrix=saved.matrix,
         attention=None if live else saved.setup.attention,
         dtype=None if live else saved.setup.dtype,
         no_weights=saved.setup.no_weights and not live,

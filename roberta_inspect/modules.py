@@ -138,11 +138,11 @@ class _Seen:
         if visit is None or visit.kwargs or len(visit.args) != 1:
             return None
         [features] = visit.args
-        if not isinstance(features, torch.Tensor) or features.ndim != 3:
+        if not isinstance(features, torch.Tensor) or features.ndim != 3 or features.shape[1] < 2:
             return None
         with as_found(whose.model):
             read = positions_read(whose.model.get_submodule(path).eval(), features)
-        if len(read) == features.shape[1] > 1:
+        if len(read) == features.shape[1]:
             return "reads every position"
         if len(read) == 1:
             return f"reads position {read[0]} alone"

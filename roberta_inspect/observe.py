@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import transformers
@@ -45,13 +45,26 @@ class Visit:
         return self.output[0] if isinstance(self.output, tuple) else self.output
 
 
+class _Return(NamedTuple):
+    """A tensor that a module returned, and how often it had been written to by then."""
+
+    path: str
+    reference: weakref.ref[torch.Tensor]
+    version: int
+
+
+def _version(tensor: torch.Tensor) -> int:
+    """How often the tensor was written to in place; tensors of inference mode do not count it."""
+    return 0 if tensor.is_inference() else int(tensor._version)
+
+
 @dataclass
 class Trace:
     """Which module returned which tensor during one call."""
 
     anatomy: Anatomy
     visits: dict[str, list[Visit]] = field(default_factory=dict)
-    _returned: dict[int, list[tuple[weakref.ref[torch.Tensor], str]]] = field(default_factory=dict)
+    _returned: dict[int, list[_Return]] = field(default_factory=dict)
 
     def visit(self, path: str | None) -> Visit | None:
         """The last call of the module at `path`, where one was kept."""
@@ -60,12 +73,24 @@ class Trace:
     def remember(self, path: str, output: Any) -> None:
         """Note that the module at `path` returned the tensors of `output`."""
         for tensor in _handed_back(output):
-            self._returned.setdefault(id(tensor), []).append((weakref.ref(tensor), path))
+            returned = _Return(path, weakref.ref(tensor), _version(tensor))
+            self._returned.setdefault(id(tensor), []).append(returned)
 
     def returned_by(self, tensor: torch.Tensor) -> tuple[str, ...]:
-        """The modules whose `forward` returned this very object, the innermost first."""
+        """The modules whose `forward` returned this very object with the values that it has, the
+        innermost first."""
+        now = _version(tensor)
+        seen = [each for each in self._all_of(tensor) if each.version == now]
+        return tuple(dict.fromkeys(each.path for each in seen))
+
+    def changed(self, tensor: torch.Tensor) -> bool:
+        """Whether this object was written to after some module returned it."""
+        now = _version(tensor)
+        return any(each.version != now for each in self._all_of(tensor))
+
+    def _all_of(self, tensor: torch.Tensor) -> list[_Return]:
         seen = self._returned.get(id(tensor), ())
-        return tuple(dict.fromkeys(path for reference, path in seen if reference() is tensor))
+        return [each for each in seen if each.reference() is tensor]
 
     def makers(self, tensor: torch.Tensor) -> tuple[str, ...]:
         """Those of them that may have made it: the encoder, the base model and the model hand on

@@ -27,7 +27,7 @@ Verdict = Literal[
     "nothing-from-checkpoint",
     "no-weights",
 ]
-Kind = Literal["tensor", "tuple", "cache", "none"]
+Kind = Literal["tensor", "tuple", "list", "cache", "none", "other"]
 Status = Literal["proved", "refuted", "not-tested"]
 Level = Literal["error", "warning", "note"]
 Function = Literal["softmax", "sigmoid", "none"]
@@ -213,7 +213,7 @@ class Slot:
     @property
     def is_empty(self) -> bool:
         """Present, and a tuple of nothing: `()`."""
-        return self.kind in ("tuple", "cache") and not self.items
+        return self.kind in ("tuple", "list", "cache") and not self.items
 
     @property
     def holes(self) -> tuple[int, ...]:

@@ -62,14 +62,16 @@ def position_embedding_of(module: Any) -> str:
 
 
 def switch_attention(model: Any, implementation: str) -> bool:
-    """Have a loaded model use another attention implementation; whether this release does so.
+    """Have a loaded model use another attention implementation; whether all of it does so.
 
-    The oldest have no such method, and later ones have one that leaves RoBERTa as it was.
+    The oldest releases have no such method, and later ones have one that leaves RoBERTa as it was.
+    A module with a configuration of its own is not reached.
     """
     if not hasattr(model, "set_attn_implementation"):
         return False
     model.set_attn_implementation(implementation)
-    return attention_of(model.config) == implementation
+    configs = [each.config for each in model.modules() if hasattr(each, "config")]
+    return all(attention_of(config) == implementation for config in configs)
 
 
 def unpickles_safely() -> bool:

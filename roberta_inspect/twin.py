@@ -125,16 +125,22 @@ def positions_read(head: nn.Module, hidden_states: torch.Tensor) -> tuple[int, .
         expected = list(tensors_in(head(hidden_states)))
         return tuple(
             position
-            for position, changed in enumerate(_changed(hidden_states))
-            if not all(map(same_values, tensors_in(head(changed)), expected))
+            for position in range(hidden_states.shape[1])
+            if not all(
+                same_values(now, before)
+                for changed in _changed(hidden_states, position)
+                for now, before in zip(tensors_in(head(changed)), expected, strict=True)
+            )
         )
 
 
-def _changed(hidden_states: torch.Tensor) -> Iterator[torch.Tensor]:
-    """`hidden_states` with other values at one position, for each position in turn."""
-    random = torch.Generator().manual_seed(0)
-    for position in range(hidden_states.shape[1]):
+def _changed(hidden_states: torch.Tensor, position: int) -> Iterator[torch.Tensor]:
+    """`hidden_states` with other values at one position: ordinary ones, and far larger and smaller
+    ones than there are, which move a maximum and a minimum too."""
+    random = torch.Generator().manual_seed(position)
+    noise = torch.randn(hidden_states[:, position].shape, generator=random).to(hidden_states)
+    far = 10 * hidden_states.abs().max()
+    for values in (noise, noise.abs() * far, -noise.abs() * far):
         changed = hidden_states.clone()
-        noise = torch.randn(hidden_states[:, position].shape, generator=random)
-        changed[:, position] = noise.to(hidden_states)
+        changed[:, position] = values
         yield changed

@@ -222,6 +222,38 @@ def depends_on_implementation(model: Any) -> None:
     model.roberta.encoder.layer[0].attention.output.register_forward_hook(hook)
 
 
+def writes_into_what_it_reads(model: Any) -> None:
+    """A layer scales the hidden states that the layer before returned, in place."""
+    layer = model.roberta.encoder.layer[1]
+    forward = layer.forward
+
+    def scaled(hidden_states: torch.Tensor, *args: Any, **given: Any) -> Any:
+        return forward(hidden_states.mul_(3), *args, **given)
+
+    layer.forward = scaled
+
+
+def reads_its_neighbour(model: Any) -> None:
+    """Every row of a batch but the last reads the row below it too."""
+    forward = model.classifier.forward
+
+    def mixed(features: torch.Tensor, **given: Any) -> torch.Tensor:
+        below = torch.cat([features[1:], features[-1:]])
+        return forward(features + 0.1 * below, **given)
+
+    model.classifier.forward = mixed
+
+
+def loss_of_other_calls(output: Any, given: dict[str, Any]) -> None:
+    """The loss is another one where no hidden states are asked for."""
+    if given.get("labels") is not None and not given["output_hidden_states"]:
+        output["loss"] = output.loss * 2
+
+
+def scale_in_place(output: Any, given: dict[str, Any]) -> None:
+    output.logits.mul_(3)
+
+
 def dropout_in_eval(head: Any, features: torch.Tensor) -> torch.Tensor:
     return scores(head, functional.dropout(features[:, 0], 0.5, training=True))
 
@@ -438,6 +470,11 @@ MUTATIONS: dict[str, Mutation] = {
     "a hole in the attentions": Mutation(
         "attentions-count", edited(set_items("attentions", lambda items: [None, *items[1:]]))
     ),
+    "logits changed in place": Mutation("logits-origin", edited(scale_in_place)),
+    "a layer that writes into what it reads": Mutation(
+        "hidden-states-chain", patched(writes_into_what_it_reads)
+    ),
+    "rows that read their neighbours": Mutation("padding", patched(reads_its_neighbour)),
     "attention rows not normalised": Mutation(
         "attentions-rows", patched(with_weights(lambda x: x * 1.01))
     ),
@@ -461,6 +498,9 @@ MUTATIONS: dict[str, Mutation] = {
         "cache-projections", lambda: right(cls=SwappedDecoder, **DECODER)
     ),
     # the container
+    "another loss with other flags": Mutation(
+        "tuple-and-dict", edited(loss_of_other_calls), {"matrix": True}
+    ),
     "tuple in another order": Mutation("tuple-and-dict", edited(as_tuple=reordered)),
     "an extra tensor in the tuple": Mutation(
         "tuple-and-dict", edited(as_tuple=lambda values: (*values, torch.ones(3)))

@@ -104,6 +104,48 @@ def right_models(draw: st.DrawFn) -> tuple[Any, dict[str, Any]]:
     return model, sizes
 
 
+class LowRank(nn.Linear):
+    """A linear layer that adds a product of two small matrices to its weight."""
+
+    def __init__(self, base: nn.Linear) -> None:
+        super().__init__(base.in_features, base.out_features)
+        self.load_state_dict(base.state_dict())
+        self.down = nn.Linear(base.in_features, 2, bias=False)
+        self.up = nn.Linear(2, base.out_features, bias=False)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return super().forward(features) + self.up(self.down(features))
+
+
+def low_rank(model: Any) -> None:
+    model.classifier.dense = LowRank(model.classifier.dense)
+    model.classifier.out_proj = LowRank(model.classifier.out_proj)
+
+
+def share_layers(model: Any) -> None:
+    layers = model.roberta.encoder.layer
+    layers[1] = layers[0]
+
+
+def prune_layers(model: Any) -> None:
+    model.roberta.encoder.layer = model.roberta.encoder.layer[:1]
+
+
+@pytest.mark.parametrize("change", [low_rank, share_layers, prune_layers])
+def test_nothing_is_refuted_on_a_model_built_otherwise(change) -> None:
+    model = seeded(RobertaForSequenceClassification, tiny_config(attn_implementation="eager"))
+    change(model)
+    found = inspect(model.eval())
+    assert [proof.detail for proof in found.proofs if proof.status == "refuted"] == []
+    proved = {proof.id for proof in found.proofs if proof.status == "proved"}
+    assert {"hidden-states-count", "attentions-count", "logits-head"} <= proved
+
+
+def test_nothing_is_refuted_without_layers() -> None:
+    config = tiny_config(num_hidden_layers=0, attn_implementation="eager")
+    assert refuted(seeded(RobertaForSequenceClassification, config)) == []
+
+
 @settings(max_examples=200, derandomize=True, deadline=None, database=None)
 @given(right_models())
 def test_nothing_is_refuted_on_a_right_model(example: tuple[Any, dict[str, Any]]) -> None:

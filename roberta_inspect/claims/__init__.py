@@ -33,7 +33,7 @@ CLAIMS: tuple[Claim, ...] = tuple(
 _MEANINGS: Mapping[str, Callable[[Evidence], str]] = {
     "loss": loss.meaning,
     "logits": logits.meaning,
-    "hidden_states": lambda _: hidden_states.MEANING,
+    "hidden_states": hidden_states.meaning,
     "attentions": lambda _: attentions.MEANING,
     "past_key_values": lambda _: decoder.MEANING,
     "cross_attentions": decoder.cross_meaning,

@@ -9,7 +9,15 @@ from typing import Any
 import torch
 
 from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held, weakest
-from roberta_inspect.claims.comparison import Estimate, exact, judged, product, rounding, same
+from roberta_inspect.claims.comparison import (
+    Estimate,
+    exact,
+    identity,
+    judged,
+    product,
+    rounding,
+    same,
+)
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.containers import tensors_in
 from roberta_inspect.observe import Visit
@@ -41,11 +49,16 @@ def origin(evidence: Evidence) -> Outcome | None:
     weights = _weights(evidence)
     if weights is None:
         return None
+    pairs = []
     for index, each in enumerate(weights[: len(evidence.layers)]):
         path = evidence.anatomy.self_attentions[index]
-        if not returned_by(evidence.visit(path, "self-attention"), each):
+        returned = returned_by(evidence.visit(path, "self-attention"), each)
+        if returned is None:
             return broken(f"expected what {path} returned, got something else at {_at(index)}")
-    return held(f"{counted(len(weights), 'item')}, each returned by its layer")
+        pairs.append((each, returned))
+        if evidence.trace.changed(each):
+            return broken(f"expected what {path} returned, got it changed in place at {_at(index)}")
+    return held(f"{counted(len(weights), 'item')}, {identity(pairs)}")
 
 
 @CLAIMS.register("attentions-formula", "attentions", "equals softmax(QKᵀ / √head_size + mask)")
@@ -106,10 +119,14 @@ def padding(evidence: Evidence) -> Outcome | None:
     return held(detail, difference=0.0, tolerance=0.0)
 
 
-def returned_by(visit: Visit, value: Any) -> bool:
-    """Whether that call of a module returned this tensor, alone or among others."""
-    tensors = tensors_in(visit.output)
-    return isinstance(value, torch.Tensor) and any(same(value, each) for each in tensors)
+def returned_by(visit: Visit, value: Any) -> torch.Tensor | None:
+    """The tensor with these values that this call of a module returned, alone or among others."""
+    if not isinstance(value, torch.Tensor):
+        return None
+    tensors = list(tensors_in(visit.output))
+    itself = (each for each in tensors if each is value)
+    found = next(itself, None)
+    return next((each for each in tensors if same(value, each)), None) if found is None else found
 
 
 def heads(projected: torch.Tensor, head_size: int) -> torch.Tensor:

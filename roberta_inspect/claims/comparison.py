@@ -11,7 +11,9 @@ what torch documents (`torch.backends.cuda.matmul.allow_fp16_accumulation` is of
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -79,6 +81,13 @@ def same(left: torch.Tensor, right: torch.Tensor) -> bool:
     if left.shape != right.shape:
         return False
     return bool(torch.allclose(exact(left), exact(right), rtol=0, atol=0, equal_nan=True))
+
+
+def identity(pairs: Iterable[tuple[Any, Any]]) -> str:
+    """Whether those that agree are one object each, or copies, in words."""
+    if all(left is right for left, right in pairs):
+        return "the same tensor"
+    return "the same values in another tensor"
 
 
 def furthest(left: torch.Tensor, right: torch.Tensor) -> float:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
+
 from roberta_inspect.axes import AXES, PER_ROW, PER_TOKEN
 from roberta_inspect.claims.claim import (
     Claims,
@@ -19,7 +21,7 @@ from roberta_inspect.claims.claim import (
 )
 from roberta_inspect.claims.comparison import SIGMAS, epsilon, exact, furthest
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.containers import keyed, tensors_in
+from roberta_inspect.containers import is_fake, keyed, tensors_in
 from roberta_inspect.observe import Observed
 from roberta_inspect.probe import Probe
 from roberta_inspect.records import UNNAMED, CallSpec
@@ -39,7 +41,7 @@ class Comparison:
     """The largest absolute difference from the reference's values of that name; `None` where the
     reference has none, or where tensors are fake and not the same object."""
     missing: tuple[str, ...]
-    """What the reference has and this container lacks."""
+    """What the reference has and this container lacks, although it was asked for."""
     moved: tuple[str, ...]
     """What stands in another order than in the reference."""
 
@@ -47,8 +49,13 @@ class Comparison:
 def compare(seen: Observed, reference: Observed, names: Sequence[str]) -> Comparison:
     """`names` of the positions of `seen`; to be called before its tensors are dropped."""
     known = keyed(reference.output)
-    without_loss = [name for name in known if seen.call.labels or name != "loss"]
-    order = [name for name in without_loss if name in names]
+    asked = {
+        "loss": seen.call.labels,
+        "hidden_states": seen.call.output_hidden_states,
+        "attentions": seen.call.output_attentions,
+        "cross_attentions": seen.call.output_attentions,
+    }
+    order = [name for name in known if name in names]
     here = [name for name in names if name in known]
     return Comparison(
         call=seen.call,
@@ -57,7 +64,7 @@ def compare(seen: Observed, reference: Observed, names: Sequence[str]) -> Compar
             _apart(value, known[name]) if name in known else None
             for name, (_, value) in zip(names, seen.fields, strict=True)
         ),
-        missing=tuple(name for name in without_loss if name not in names),
+        missing=tuple(name for name in known if asked.get(name, True) and name not in names),
         moved=tuple(name for name, other in zip(here, order, strict=False) if name != other),
     )
 
@@ -67,9 +74,16 @@ def _apart(value: Any, other: Any) -> float | None:
     if len(left) != len(right):
         return math.inf
     try:
-        return max(map(furthest, left, right), default=0.0)
+        return max(map(_distance, left, right), default=0.0)
     except NotTestedError:
         return None
+
+
+def _distance(left: torch.Tensor, right: torch.Tensor) -> float:
+    alike = left.shape == right.shape and left.dtype == right.dtype
+    return (
+        0.0 if alike and not is_fake(left) and torch.equal(left, right) else furthest(left, right)
+    )
 
 
 @CLAIMS.register(
@@ -83,14 +97,19 @@ def agreement(evidence: Evidence) -> Outcome | None:
     for each in evidence.comparisons:
         wrong = next(_misplaced(each), None)
         if wrong is not None:
-            return broken(f"{wrong} ({each.call.words})")
+            return broken(f"{wrong} ({_which(each, evidence)})")
     if evidence.fake:
         raise NotTestedError("names and order agree, and the tensors have shapes, no values")
     found = weakest(_compared(each, evidence) for each in evidence.comparisons)
     names = dict.fromkeys(name for each in evidence.comparisons for name in each.names)
     extra = [name for name in names if name not in evidence.fields]
-    also = f"; the dict lacks {listed(extra)}" if extra else ""
-    return replace(found, detail=f"{found.detail}{also}")
+    if not extra:
+        return found
+    return replace(
+        found,
+        sentence="all calls return what the dict holds, with the same values in the same order",
+        detail=f"{found.detail}; the dict lacks {listed(extra)}",
+    )
 
 
 def _misplaced(seen: Comparison) -> Iterator[str]:
@@ -105,14 +124,15 @@ def _misplaced(seen: Comparison) -> Iterator[str]:
 
 def _compared(seen: Comparison, evidence: Evidence) -> Outcome:
     """The values of one call beside those of the reference call."""
+    call = _which(seen, evidence)
     outcomes = [held("the same values in every call", difference=0.0, tolerance=0.0)]
     for index, (name, apart) in enumerate(zip(seen.names, seen.differences, strict=True)):
         if apart is None and name in evidence.fields:
-            outcomes.append(untested(f"{name} could not be compared ({seen.call.words})"))
+            outcomes.append(untested(f"{name} could not be compared ({call})"))
         elif apart:
             explained = SIGMAS * _rounding(evidence, name)
             detail = f"{name} up to {apart:.1e} apart, of which rounding explains {explained:.1e}"
-            place = f"outputs[{index}] ({seen.call.words})"
+            place = f"outputs[{index}] ({call})"
             outcomes.append(
                 held(detail, difference=apart, tolerance=explained)
                 if apart <= explained
@@ -123,6 +143,12 @@ def _compared(seen: Comparison, evidence: Evidence) -> Outcome:
                 )
             )
     return weakest(outcomes)
+
+
+def _which(seen: Comparison, evidence: Evidence) -> str:
+    """The call, by as many of its flags as tell it from the others."""
+    main = seen.call[2:] == evidence.observed.call[2:]
+    return seen.call.words if main else ", ".join(seen.call.flags)
 
 
 def _rounding(evidence: Evidence, name: str) -> float:
@@ -187,4 +213,4 @@ def no_pooler(evidence: Evidence) -> Outcome | None:
     returned = evidence.visit(evidence.anatomy.base, "base model").output
     if getattr(returned, "pooler_output", None) is not None:
         return broken("expected None, got a tensor at pooler_output")
-    return held(f"{evidence.anatomy.base}.pooler is None; AutoModel would make a random one")
+    return held(f"{evidence.anatomy.base}.pooler is None")

@@ -60,7 +60,7 @@ def cross(evidence: Evidence) -> Outcome | None:
     if not _cross_ran(evidence):
         raise NotTestedError(f"no cross-attention ran: {CROSS_IDLE}")
     for index, each in enumerate(value):
-        if not returned_by(evidence.visit(ran[index], "cross-attention"), each):
+        if returned_by(evidence.visit(ran[index], "cross-attention"), each) is None:
             return broken(f"expected what {ran[index]} returned, got something else at [{index}]")
     return held(f"{counted(len(value), 'item')}, each returned by its layer")
 

@@ -69,7 +69,7 @@ class Evidence:
     def layers(self) -> tuple[str, ...]:
         """The paths of the layers."""
         if not self.anatomy.layers:
-            raise NotTestedError("this model has no layers where its class has them")
+            raise NotTestedError("this model has no layers")
         return self.anatomy.layers
 
     def tensor(self, name: str) -> torch.Tensor:

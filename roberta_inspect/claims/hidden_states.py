@@ -8,7 +8,15 @@ from typing import Any
 import torch
 
 from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
-from roberta_inspect.claims.comparison import Estimate, exact, furthest, judged, rounding, same
+from roberta_inspect.claims.comparison import (
+    Estimate,
+    exact,
+    furthest,
+    identity,
+    judged,
+    rounding,
+    same,
+)
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.releases import position_embedding_of
 from roberta_inspect.text import counted
@@ -17,9 +25,18 @@ CLAIMS = Claims()
 
 MEANING = "what the embeddings and then each layer returned: the input of layer k is [k]"
 
+NOTHING = "an empty tuple: nothing was collected"
+
+
+def meaning(evidence: Evidence) -> str:
+    """What stands in the slot called hidden_states."""
+    return NOTHING if evidence.fields.get("hidden_states") == () else MEANING
+
 
 @CLAIMS.register(
-    "hidden-states-count", "hidden_states", "num_hidden_layers + 1 tensors, none of them None"
+    "hidden-states-count",
+    "hidden_states",
+    "one tensor more than there are layers, none of them None",
 )
 def count(evidence: Evidence) -> Outcome | None:
     states = evidence.fields.get("hidden_states")
@@ -34,7 +51,9 @@ def count(evidence: Evidence) -> Outcome | None:
         )
     if holes:
         return broken(f"expected tensors, got None at {_at(holes[0])}")
-    return held(f"{counted(wanted - 1, 'layer')}, {counted(wanted, 'item')}")
+    configured = evidence.config.num_hidden_layers
+    other = f"; config.num_hidden_layers is {configured}" if configured != wanted - 1 else ""
+    return held(f"{counted(wanted - 1, 'layer')}, {counted(wanted, 'item')}{other}")
 
 
 @CLAIMS.register(
@@ -105,11 +124,14 @@ def chain(evidence: Evidence) -> Outcome | None:
     read = [visit.hidden_states for visit in visits]
     makers = ["the embeddings", *(f"layer {index}" for index in range(len(visits)))]
     for index, state in enumerate(states[: len(returned)]):
+        if state is not None and evidence.trace.changed(returned[index]):
+            return broken(f"expected what {makers[index]} returned, which was changed in place")
         if state is None or not same(state, returned[index]):
             return _off(state, returned[index], index, f"what {makers[index]} returned")
         if index < len(read) and not same(state, read[index]):
             return _off(state, read[index], index, f"what layer {index} read")
-    return held(f"{counted(len(states), 'item')}, each the tensor of its layers")
+    pairs = zip(states, returned, strict=False)
+    return held(f"{counted(len(states), 'item')}, {identity(pairs)}")
 
 
 @CLAIMS.register("hidden-states-last", "hidden_states", "[-1] is what classifier read")
@@ -120,12 +142,14 @@ def last(evidence: Evidence) -> Outcome | None:
     read = evidence.visit(evidence.anatomy.classifier, "classifier").hidden_states
     if len(states) and isinstance(states[-1], torch.Tensor):
         if same(states[-1], read):
-            return held("the same tensor")
+            return held(identity([(states[-1], read)]))
         if read.shape != states[-1].shape:
             raise NotTestedError(
                 f"the classifier of this model reads a tensor of shape {tuple(read.shape)}"
             )
         return _off(states[-1], read, len(states) - 1, "what classifier read")
+    if not evidence.layers:
+        return None
     return broken("expected what classifier read, got nothing at hidden_states[-1]")
 
 

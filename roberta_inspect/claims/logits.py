@@ -33,6 +33,8 @@ SCORES = {
 def origin(evidence: Evidence) -> Outcome | None:
     logits = evidence.tensor("logits")
     returned = evidence.visit(evidence.anatomy.classifier, "classifier").output
+    if returned is logits and evidence.trace.changed(logits):
+        return broken("expected what classifier returned, got it changed in place, at logits")
     if returned is logits:
         return held("the same object")
     if not isinstance(returned, torch.Tensor):
@@ -46,10 +48,11 @@ def origin(evidence: Evidence) -> Outcome | None:
 
 @CLAIMS.register("logits-classifier", "logits", "equals classifier(hidden_states[-1])")
 def from_last(evidence: Evidence) -> Outcome | None:
-    last = _last(evidence)
+    last, logits = _last(evidence), evidence.tensor("logits")
     classifier = evidence.module(evidence.anatomy.classifier, "classifier")
-    found = judged(evidence.tensor("logits"), _again(evidence, classifier(last)), place="logits")
-    if found.status == "refuted" and not has_class_form(evidence, classifier):
+    found = judged(logits, _again(evidence, classifier(last)), place="logits")
+    excused = not has_class_form(evidence, classifier) and not evidence.trace.changed(logits)
+    if found.status == "refuted" and excused:
         raise NotTestedError(
             f"this {type(classifier).__name__} reads more than hidden_states[-1], or something else"
         )
@@ -60,7 +63,11 @@ def from_last(evidence: Evidence) -> Outcome | None:
 def head(evidence: Evidence) -> Outcome | None:
     classifier = evidence.module(evidence.anatomy.classifier, "classifier")
     _needs_class_form(evidence, classifier)
-    first = exact(_last(evidence)[:, 0])
+    logits, first = evidence.tensor("logits"), _last(evidence)[:, 0]
+    if not (is_plain(classifier.dense) and is_plain(classifier.out_proj)):
+        again = classifier.out_proj(torch.tanh(classifier.dense(first)))
+        return judged(logits, _again(evidence, again), place="logits")
+    first = exact(first)
     before = linear(Estimate(first, torch.zeros_like(first)), classifier.dense)
     bent = before.value.tanh()
     slope = 1 - bent.square()
@@ -68,7 +75,7 @@ def head(evidence: Evidence) -> Outcome | None:
     # The tangent alone says too little where the error is large; 1 bounds every slope of tanh.
     curved = before.error * (slope + before.error).clamp(max=1)
     expected = linear(Estimate(bent, curved + rounded), classifier.out_proj)
-    return judged(evidence.tensor("logits"), expected, place="logits")
+    return judged(logits, expected, place="logits")
 
 
 @CLAIMS.register("logits-position", "logits", "only position 0 of the last hidden state matters")
@@ -108,6 +115,12 @@ def has_class_form(evidence: Evidence, classifier: Any) -> bool:
         and isinstance(out, nn.Linear)
         and (dense.in_features, dense.out_features, out.in_features) == (size, size, size)
     )
+
+
+def is_plain(module: nn.Module) -> bool:
+    """Whether it multiplies by its weight and adds its bias, and nobody changes what it returns."""
+    own = type(module).forward is nn.Linear.forward and "forward" not in vars(module)
+    return own and not module._forward_hooks and not module._forward_pre_hooks
 
 
 def _needs_class_form(evidence: Evidence, classifier: Any) -> None:

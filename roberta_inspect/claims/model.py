@@ -78,7 +78,9 @@ def _switched(evidence: Evidence, implementation: str) -> Iterator[None]:
     used = attention_of(evidence.config)
     try:
         if not switch_attention(evidence.model, implementation):
-            raise NotTestedError(f"this release does not switch a loaded model to {implementation}")
+            raise NotTestedError(
+                f"this release does not switch all of a loaded model to {implementation}"
+            )
         yield
     finally:
         switch_attention(evidence.model, used)

@@ -21,7 +21,8 @@ class Second:
     """What is kept of a call that repeats one row of the first input.
 
     It is the row with the most padding, without that padding; where no row has any, the first row
-    with one token of padding more. So the call also shows what padding does to a row.
+    with one token of padding more. In the last place its tokens stand in reverse. So the call also
+    shows what padding, and another row beside it, do to a row.
     """
 
     probe: Probe
@@ -30,7 +31,7 @@ class Second:
     shapes: Mapping[str, tuple[tuple[int, ...], ...]]
     """Name of a slot → the shape of each tensor in it."""
     logits: torch.Tensor
-    """Of shape `(batch_size, num_labels)`: the same row in every batch position."""
+    """Of shape `(batch_size - 1, num_labels)`: the same row everywhere but in the last place."""
 
     @classmethod
     def of(cls, evidence: Evidence) -> Second:
@@ -45,6 +46,8 @@ class Second:
         # One row more would change both axes alike where both are as long.
         alike = not trimmed and first.batch_size == first.sequence_length
         probe = repeated(one, first.batch_size + (2 if alike else 1))
+        ids, tokens = probe.inputs["input_ids"], lengths[row]
+        ids[-1, :tokens] = ids[-1, :tokens].flip(0)
         fields = evidence.call(probe, labels=False)
         if not isinstance(fields.get("logits"), torch.Tensor):
             raise NotTestedError("a call with other sizes returned no logits")
@@ -52,7 +55,7 @@ class Second:
             name: tuple(tuple(each.shape) for each in tensors_in(value))
             for name, value in fields.items()
         }
-        return cls(probe, row, shapes, fields["logits"])
+        return cls(probe, row, shapes, fields["logits"][:-1])
 
 
 def row_of(probe: Probe, index: int) -> Probe:

@@ -117,8 +117,10 @@ def _form(thing: Thing) -> str:
         return "None"
     if thing.kind == "tensor":
         return "a tensor"
+    if thing.kind == "other":
+        return "neither a tensor nor a tuple"
     if not thing.items:
-        return "()" if thing.kind == "tuple" else "an empty cache"
+        return "()" if thing.kind == "tuple" else f"an empty {thing.kind}"
     holes = [f"[{index}]" for index in thing.holes]
     missing = f", None at {listed(holes)}" if holes else ""
     return f"a {thing.kind} of {counted(len(thing.items), 'item')}{missing}"

@@ -127,7 +127,7 @@ def _padding(of: Input) -> str:
     if all(length == of.sequence_length for length in of.row_lengths):
         return ""
     lengths = listed([f"{length:,}" for length in of.row_lengths], most=6)
-    return f" (rows of {lengths} tokens, then padding)"
+    return f" (rows of {lengths} tokens, the rest padding)"
 
 
 def tokens(row: Sequence[str]) -> list[tuple[str, str]]:
@@ -165,13 +165,15 @@ def what(of: Slot | Item) -> str:
         return "None"
     if of.kind == "tensor":
         return f"{shape(of)} {name(of.dtype)}"
+    if of.kind == "other":
+        return "neither a tensor nor a tuple"
     if not of.items:
-        return "() an empty tuple" if of.kind == "tuple" else "an empty cache"
+        return "() an empty tuple" if of.kind == "tuple" else f"an empty {of.kind}"
     held = {what(item) for item in of.items if item.kind != "none"}
     holes = f", {len(of.holes):,} of them None" if of.holes else ""
     alike = f" × {held.pop()}" if len(held) == 1 else ""
     layers = counted(len(of.items), "layer")
-    count = f"cache of {layers}" if of.kind == "cache" else f"tuple of {len(of.items):,}"
+    count = f"cache of {layers}" if of.kind == "cache" else f"{of.kind} of {len(of.items):,}"
     return f"{count}{alike}{holes}"
 
 
