@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from roberta_inspect.records import Node
 
@@ -22,9 +23,26 @@ def folded(node: Node) -> Node:
 
 
 def cut(node: Node, depth: int) -> Node:
-    """`node` with `depth` levels below it; what is cut off still counts in its parents."""
-    children = tuple(cut(child, depth - 1) for child in node.children) if depth > 0 else ()
-    return replace(node, children=children)
+    """`node`, not folded yet, with `depth` levels below it; what is cut off still counts in its
+    parents, and what it feeds is told there."""
+    if depth > 0:
+        return replace(node, children=tuple(cut(child, depth - 1) for child in node.children))
+    fed = [each for inside in node.walk() for each in inside.feeds]
+    return replace(node, children=(), feeds=tuple(_together(fed)))
+
+
+def _together(feeds: Iterable[str]) -> Iterator[str]:
+    """Each place once, those of one name together: `hidden_states[1 … 12]`."""
+    indices: dict[str, set[int]] = {}
+    for name, index in (each.removesuffix("]").partition("[")[::2] for each in feeds):
+        indices.setdefault(name, set()).update([int(index)] if index else [])
+    for name, found in indices.items():
+        ordered = sorted(found)
+        runs = groupby(ordered, key=lambda index: index - ordered.index(index))
+        for run in (list(each) for _, each in runs):
+            yield f"{name}[{run[0]}{f' … {run[-1]}' if len(run) > 1 else ''}]"
+        if not ordered:
+            yield name
 
 
 def _runs(siblings: Sequence[Node]) -> Iterator[Node]:

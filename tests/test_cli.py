@@ -177,6 +177,11 @@ def test_explain_answers_one_index(arguments: list[str], said: str) -> None:
     assert said in done.stdout.splitlines()[2]
 
 
+def test_explain_tells_where_it_is_in_a_call_without_flags() -> None:
+    told = invoke("run", "--explain", "2").stdout
+    assert "neither of the two: None" in told or "neither of the two: absent" in told
+
+
 def test_explain_of_an_index_that_there_is_not() -> None:
     done = invoke("run", "--explain", "9")
     assert done.exit_code == 2

@@ -110,6 +110,21 @@ def test_depth(depth: int, left: int) -> None:
     assert cut(whole, depth).parameters == whole.parameters
 
 
+@pytest.mark.parametrize(
+    ("feeds", "told"),
+    [
+        ([], ()),
+        (["loss"], ("loss",)),
+        (["a[1]", "b[0]", "a[2]", "b[1]", "a[3]"], ("a[1 … 3]", "b[0 … 1]")),
+        (["a[0]", "a[2]", "a[3]", "a[7]"], ("a[0]", "a[2 … 3]", "a[7]")),
+        (["a[4]", "logits", "a[4]", "logits"], ("a[4]", "logits")),
+    ],
+)
+def test_what_is_cut_off_feeds_its_parent(feeds: list[str], told: tuple[str, ...]) -> None:
+    layers = [replace(layer(n), feeds=(each,)) for n, each in enumerate(feeds)]
+    assert cut(stack(*layers), 0).feeds == told
+
+
 FACTS = st.fixed_dictionaries(
     {
         "own": st.integers(0, 2),

@@ -45,8 +45,13 @@ def _by_name(call: Call, slot: Slot) -> str:
 
 
 def _moves(of: OutputMap, call: Call, slot: Slot) -> Iterator[str]:
-    """The same name in the calls that differ from this one in a single flag."""
+    """The same name in the calls that differ from this one in a single flag, and in the one that
+    asks for nothing, which is what a call without flags is."""
+    bare = call.spec._replace(output_hidden_states=False, output_attentions=False)
     for other in of.calls:
-        if flag := call.single_flag_to(other):
+        flag = call.single_flag_to(other)
+        if flag is None and other.spec == bare != call.spec:
+            flag = "neither of the two"
+        if flag is not None:
             stays = [each.index for each in other.slots if each.name == slot.name] == [slot.index]
             yield f"{flag}: {'stays ' if stays else ''}{phrases.place(other, slot.name)}"

@@ -84,8 +84,8 @@ def _paths(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
 
 
 def _shown(root: Node, expand: bool, depth: int | None) -> Node:
-    whole = root if expand else folded(root)
-    return whole if depth is None else cut(whole, depth)
+    kept = root if depth is None else cut(root, depth)
+    return kept if expand else folded(kept)
 
 
 def _head(tree: ModuleTree) -> dict[str, str]:
