@@ -357,7 +357,7 @@ compare them with fresh ones.
 |---|---|---|
 {answers}
 
-What no map tells, measured too:
+What a map does not show, measured as well:
 
 | what | releases | answer |
 |---|---|---|
@@ -373,7 +373,7 @@ The number is the index; a field that is `None` has none, only its name. In brac
 of items. The problem type, `return_dict = False` in the configuration, hidden states and attentions
 asked for in the configuration, a decoder with `use_cache = False`, an untrained head, sharded
 weights and `.bin` files move nothing: all of them have the positions of the default, which the
-tests check on every release of the matrix.
+tests check on every release in `tests/releases.txt`.
 
 {setups}
 ## What changed at which release
