@@ -33,7 +33,7 @@ THEME = TerminalTheme(
 """Light on dark; dimmed text keeps a contrast of more than 4.5 to the background."""
 
 SVG = """\
-<svg class="rich-terminal" viewBox="0 0 {width} {height}" role="img" \
+<svg class="rich-terminal" xml:space="preserve" viewBox="0 0 {width} {height}" role="img" \
 xmlns="http://www.w3.org/2000/svg">
 <title>TITLE</title>
 <style>

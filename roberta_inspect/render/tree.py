@@ -40,7 +40,7 @@ def tree_table(
     root = _shown(tree.root, expand, depth)
     modules = _Modules(tuple(_lines(root, expand)), expand)
     head = rows(facts(_head(tree), tree.checkpoint.weights))
-    return Group(head, modules, *([findings(tree.findings)] if tree.findings else []))
+    return Group(head, Text(), modules, *([findings(tree.findings)] if tree.findings else []))
 
 
 def tree_markdown(tree: ModuleTree, *, expand: bool = False, depth: int | None = None) -> str:
