@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from roberta_inspect.version import __version__
 
 if TYPE_CHECKING:
     from roberta_inspect.differences import Difference, diff
@@ -34,6 +34,7 @@ __all__ = [
     "ModuleTree",
     "OutputMap",
     "UsageError",
+    "__version__",
     "diff",
     "inspect",
     "module_tree",

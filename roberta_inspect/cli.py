@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from roberta_inspect import __version__
 from roberta_inspect.console import Target, failures_reported, status
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.text import counted, safe
+from roberta_inspect.version import __version__
 
 if TYPE_CHECKING:
     from roberta_inspect.records import OutputMap

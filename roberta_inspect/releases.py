@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from roberta_inspect.records import Versions
+from roberta_inspect.version import __version__
 
 
 def versions() -> Versions:
@@ -14,10 +15,8 @@ def versions() -> Versions:
     import torch
     import transformers
 
-    import roberta_inspect
-
     return Versions(
-        roberta_inspect=roberta_inspect.__version__,
+        roberta_inspect=__version__,
         transformers=transformers.__version__,
         torch=torch.__version__,
         python=platform.python_version(),

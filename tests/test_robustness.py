@@ -392,8 +392,8 @@ product shows. An ellipsis stands for what another machine or another release ma
 right-to-left mark, line breaks, a GitHub annotation and HTML.
 
 Beside these, the tests change configurations and weight files at random: 250 times each on the
-newest release, 25 times on the others. The following holds of every case, named or generated; Ctrl-C
-and a reader that goes away have the exit codes that a shell gives them:
+newest release, 25 times on the others. The following holds of every case, named or generated;
+Ctrl-C and a reader that goes away have the exit codes that a shell gives them:
 
 - The exit code is 0, 1, 2 or 3, and there is no traceback.
 - No more than two lines are on stderr, and no control character but the newline is in any output.
