@@ -8,7 +8,6 @@ head reads is tried out on it where the model itself has none.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,6 @@ from torch import nn
 from roberta_inspect.axes import UNKNOWN
 from roberta_inspect.checkpoint.loading import built
 from roberta_inspect.containers import tensors_in
-from roberta_inspect.naming import same_values
 from roberta_inspect.observe import Observed, Trace, Visit, observe
 from roberta_inspect.probe import Probe, synthetic
 from roberta_inspect.records import CallSpec
@@ -91,56 +89,3 @@ class Twin:
 def observe_all(model: nn.Module, probe: Probe) -> Observed:
     """One labelled dict call with all outputs asked for, and what every module did in it."""
     return observe(model, probe, CallSpec(True, True, True, True), every_visit=True)
-
-
-def sizes_of(config: Any, probe: Probe) -> dict[str, int]:
-    """The size of each axis for a model of this configuration and this input."""
-    return {
-        "batch_size": probe.batch_size,
-        "sequence_length": probe.sequence_length,
-        "hidden_size": config.hidden_size,
-        "num_heads": config.num_attention_heads,
-        "head_size": config.hidden_size // config.num_attention_heads,
-        "intermediate_size": config.intermediate_size,
-        "num_labels": config.num_labels,
-    }
-
-
-def axis_words(
-    shape: Sequence[int], words: Sequence[str], sizes: Mapping[str, int]
-) -> tuple[str, ...]:
-    """`words` where the sizes agree with them, else the number."""
-    return tuple(
-        word if sizes.get(word) == size else str(size)
-        for size, word in zip(shape, words, strict=True)
-    )
-
-
-def positions_read(head: nn.Module, hidden_states: torch.Tensor) -> tuple[int, ...]:
-    """The positions of `hidden_states` whose values move what `head` returns.
-
-    `hidden_states` is of shape `(batch_size, sequence_length, hidden_size)`, on real tensors.
-    """
-    with torch.no_grad():
-        expected = list(tensors_in(head(hidden_states)))
-        return tuple(
-            position
-            for position in range(hidden_states.shape[1])
-            if not all(
-                same_values(now, before)
-                for changed in _changed(hidden_states, position)
-                for now, before in zip(tensors_in(head(changed)), expected, strict=True)
-            )
-        )
-
-
-def _changed(hidden_states: torch.Tensor, position: int) -> Iterator[torch.Tensor]:
-    """`hidden_states` with other values at one position: ordinary ones, and far larger and smaller
-    ones than there are, which move a maximum and a minimum too."""
-    random = torch.Generator().manual_seed(position)
-    noise = torch.randn(hidden_states[:, position].shape, generator=random).to(hidden_states)
-    far = 10 * hidden_states.abs().max()
-    for values in (noise, noise.abs() * far, -noise.abs() * far):
-        changed = hidden_states.clone()
-        changed[:, position] = values
-        yield changed
