@@ -540,6 +540,11 @@ class OutputMap:
 
         return decoded_map(text)
 
+    def __str__(self) -> str:
+        from roberta_inspect.render.plain import plain
+
+        return plain(self).rstrip()
+
     def __rich__(self) -> RenderableType:
         from roberta_inspect.render.table import map_table
 
@@ -629,6 +634,11 @@ class ModuleTree:
         from roberta_inspect.codec import json_text
 
         return json_text(self)
+
+    def __str__(self) -> str:
+        from roberta_inspect.render.plain import plain
+
+        return plain(self).rstrip()
 
     def __rich__(self) -> RenderableType:
         from roberta_inspect.render.tree import tree_table

@@ -485,3 +485,8 @@ def test_colour_is_not_the_only_carrier() -> None:
     assert captured.get() != ansi(captured.get())
     bare = "\n".join(line.rstrip() for line in ansi(captured.get()).split("\n"))
     assert bare == rendered(EAGER, "table", width=80)
+
+
+def test_a_map_prints_itself_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert f"{EAGER}\n" == rendered(EAGER, "table", width=80)

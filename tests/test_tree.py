@@ -567,3 +567,9 @@ def test_hostile_names_stay_harmless(form: str) -> None:
     shown = rendered(module_tree(model), form)
     assert "\x1b" not in shown
     assert "x1b" in shown
+
+
+def test_a_tree_prints_itself_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    tree = module_tree()
+    assert f"{tree}\n" == rendered(tree, "table", width=80)
