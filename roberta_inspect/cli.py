@@ -14,15 +14,17 @@ from roberta_inspect import __version__
 from roberta_inspect.console import Target, failures_reported, status
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.text import counted, safe
+from roberta_inspect.usage import Commands
 
 if TYPE_CHECKING:
     from roberta_inspect.records import OutputMap
 
 app = typer.Typer(
     name="roberta-inspect",
+    cls=Commands,
     help="Shows what every index of a RobertaForSequenceClassification output is, and proves it "
     "on your checkpoint.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -122,6 +124,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def roberta_inspect(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -129,7 +132,9 @@ def roberta_inspect(
         ),
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(UsageError.exit_code)
 
 
 @app.command()
@@ -279,7 +284,9 @@ def tree(
     ] = False,
     depth: Annotated[
         int | None,
-        typer.Option(min=0, help="Show modules down to this depth.", show_default=False),
+        typer.Option(
+            help="Show modules down to this depth; 0 is the model alone.", show_default=False
+        ),
     ] = None,
     attention: Annotated[
         Attention | None,
