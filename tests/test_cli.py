@@ -158,7 +158,7 @@ def test_a_directory_without_weights_is_mapped_all_the_same(tmp_path: Path) -> N
     assert done.exit_code == 0, done.output
     found = OutputMap.from_json(done.stdout)
     assert found.setup.no_weights
-    assert found.findings[0].id == "no-weights"
+    assert "no-weights" in {finding.id for finding in found.findings}
     assert {proof.status for proof in found.proofs_of("loss")} == {"not-tested"}
 
 
