@@ -12,7 +12,7 @@ from typing import Any
 from typer.core import TyperGroup
 
 from roberta_inspect.console import failures_reported
-from roberta_inspect.errors import UsageError
+from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.text import listed, safe
 
 PROGRAM = "roberta-inspect"
@@ -41,6 +41,12 @@ class Commands(TyperGroup):
     def _in_words(self, ctx: Any) -> Iterator[None]:
         try:
             yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # a command's body tells its own: this was the help or the version
+            raise CannotInspectError(
+                f"stdout cannot be written: {safe(error.strerror)}", hint="Make room there."
+            ) from error
         except Exception as error:
             if not hasattr(error, "format_message"):
                 raise

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,3 +115,20 @@ def test_the_help_is_shown(arguments: list[str], exit_code: int) -> None:
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == exit_code
     assert "Usage: roberta-inspect [OPTIONS] COMMAND" in (done.stderr or done.stdout)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_help_that_cannot_be_written_is_told() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "roberta_inspect", "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        "Error: stdout cannot be written: No space left on device",
+        "Hint: Make room there.",
+    ]
