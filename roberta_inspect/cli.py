@@ -6,13 +6,14 @@ from __future__ import annotations
 import re
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from roberta_inspect.console import Target, failures_reported, status
 from roberta_inspect.errors import CannotInspectError, UsageError
-from roberta_inspect.text import counted, safe
+from roberta_inspect.text import counted, listed, safe
+from roberta_inspect.usage import Commands
 from roberta_inspect.version import __version__
 
 if TYPE_CHECKING:
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="roberta-inspect",
+    cls=Commands,
     help="Shows what every index of a RobertaForSequenceClassification output is, and proves it "
     "on your checkpoint.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -57,6 +59,12 @@ class DiffFormat(str, Enum):
     json = "json"
     markdown = "markdown"
     github = "github"
+
+
+Format = TypeVar("Format", MapFormat, TreeFormat, DiffFormat)
+
+ENDINGS = {".json": "json", ".md": "markdown", ".svg": "svg", ".html": "html"}
+"""Ending of the file that is written → the format, where none is asked for."""
 
 
 class Attention(str, Enum):
@@ -108,7 +116,8 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="Write to this file, whole or not at all, instead of stdout.",
+        help="Write to this file, whole or not at all, instead of stdout; unless --format is "
+        "given, its ending, such as .json or .md, says how.",
         show_default=False,
     ),
 ]
@@ -122,6 +131,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def roberta_inspect(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -129,10 +139,12 @@ def roberta_inspect(
         ),
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(UsageError.exit_code)
 
 
-@app.command()
+@app.command(short_help="What each output is, proved on the checkpoint.")
 def run(
     checkpoint: CheckpointArgument = None,
     revision: Revision = None,
@@ -160,7 +172,10 @@ def run(
         bool, typer.Option("--attentions/--no-attentions", help="Ask for attentions.")
     ] = True,
     matrix: Annotated[
-        bool, typer.Option("--matrix", help="Also call with every other combination of the two.")
+        bool,
+        typer.Option(
+            "--matrix", help="Also call with every combination of --hidden-states and --attentions."
+        ),
     ] = False,
     attention: AttentionOption = None,
     dtype: Annotated[
@@ -176,13 +191,16 @@ def run(
     explain: Annotated[
         int | None,
         typer.Option(
-            metavar="INDEX", help="Explain this one index of the tuple.", show_default=False
+            metavar="INDEX", help="Explain outputs[INDEX] alone, such as 1.", show_default=False
         ),
     ] = None,
     labels: Annotated[
         bool, typer.Option("--labels/--no-labels", help="For --explain: called with labels or not.")
     ] = True,
-    format: Annotated[MapFormat, typer.Option(help="How to write the map.")] = MapFormat.table,
+    format: Annotated[
+        MapFormat | None,
+        typer.Option(help="How to write the map; a table unless given.", show_default=False),
+    ] = None,
     output: Output = None,
 ) -> None:
     """The annotated map: four calls (return_dict on/off × labels present/absent), proved.
@@ -192,8 +210,10 @@ def run(
     """
     with failures_reported():
         target = Target(output)
-        _check_device(device)
-        _check_together(explain, format, text, (batch_size, sequence_length))
+        form = _format(MapFormat, format, output)
+        _check_device(device, no_weights)
+        _check_explained(explain, form, format, labels)
+        _check_rows(text, (batch_size, sequence_length))
         _check_located(checkpoint, revision)
         with status("Importing torch and transformers"):
             from roberta_inspect.inspection import inspect
@@ -218,26 +238,55 @@ def run(
         if explain is not None:
             _explain(target, found, explain, labels)
         else:
-            target.deliver(found, format.value)
+            target.deliver(found, form.value)
         raise typer.Exit(0 if found.ok else 1)
 
 
-def _check_device(device: str) -> None:
+def _format(kind: type[Format], given: Format | None, output: Path | None) -> Format:
+    """The format that was asked for, else the one that the file's ending names, else a table."""
+    if given is not None:
+        return given
+    ending = "" if output is None else output.suffix.lower()
+    name = ENDINGS.get(ending, kind.table.value)
+    if name not in [each.value for each in kind]:
+        raise UsageError(
+            f"--output {safe(output)}: this command writes no {name}",
+            hint=f"Give another ending, or --format "
+            f"{listed([each.value for each in kind], last='or')}.",
+        )
+    return kind(name)
+
+
+def _check_device(device: str, no_weights: bool) -> None:
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
         raise UsageError(
             f'"{safe(device)}" is no device to run on',
             hint="Give --device cpu, cuda, cuda:1 or mps.",
         )
-
-
-def _check_together(
-    explain: int | None, format: MapFormat, text: list[str] | None, sizes: tuple[int, int]
-) -> None:
-    if explain is not None and format is not MapFormat.table:
+    if no_weights and device != "cpu":
         raise UsageError(
-            f"--explain answers in words, not as {format.value}",
-            hint="Leave --format out, or leave --explain out.",
+            f"--no-weights computes nothing that --device {device} could do",
+            hint="Leave --device out, or leave --no-weights out.",
         )
+
+
+def _check_explained(
+    explain: int | None, form: MapFormat, asked: MapFormat | None, labels: bool
+) -> None:
+    if explain is None and not labels:
+        raise UsageError(
+            "--no-labels is for --explain alone: a map always holds the calls with labels",
+            hint="Give --explain INDEX, or leave --no-labels out.",
+        )
+    if explain is not None and form is not MapFormat.table:
+        raise UsageError(
+            f"--explain answers in words, not as {form.value}",
+            hint=f"{'Leave --format out' if asked else 'Name a .txt file'}, or leave --explain "
+            "out.",
+        )
+
+
+def _check_rows(text: list[str] | None, sizes: tuple[int, int]) -> None:
     if text and sizes != DEFAULT_SIZES:
         raise UsageError(
             "--text brings its own rows and tokens",
@@ -261,16 +310,16 @@ def _explain(target: Target, found: OutputMap, index: int, labels: bool) -> None
             hint="Leave --explain out to see the other calls.",
         )
     slots = call.positions
-    if not 0 <= index < len(slots):
+    if not -len(slots) <= index < len(slots):
         raise UsageError(
             f"this call returns a tuple of {counted(len(slots), 'element')}: it has no "
             f"outputs[{index}]",
-            hint=f"Give an index from 0 to {len(slots) - 1}.",
+            hint=f"Give an index from 0 to {len(slots) - 1}; -1 is the last one.",
         )
-    target.deliver_text(explanation(found, call, slots[index]))
+    target.deliver_text(explanation(found, call, slots[index], asked=index))
 
 
-@app.command()
+@app.command(short_help="Which module makes which output.")
 def tree(
     checkpoint: CheckpointArgument = None,
     revision: Revision = None,
@@ -279,7 +328,9 @@ def tree(
     ] = False,
     depth: Annotated[
         int | None,
-        typer.Option(min=0, help="Show modules down to this depth.", show_default=False),
+        typer.Option(
+            help="Show modules down to this depth; 0 is the model alone.", show_default=False
+        ),
     ] = None,
     attention: Annotated[
         Attention | None,
@@ -290,7 +341,10 @@ def tree(
         ),
     ] = None,
     allow_missing_head: MissingHead = False,
-    format: Annotated[TreeFormat, typer.Option(help="How to write the tree.")] = TreeFormat.table,
+    format: Annotated[
+        TreeFormat | None,
+        typer.Option(help="How to write the tree; a table unless given.", show_default=False),
+    ] = None,
     output: Output = None,
 ) -> None:
     """The module tree, repeated layers folded, each module with the slots it feeds.
@@ -300,6 +354,8 @@ def tree(
     """
     with failures_reported():
         target = Target(output)
+        form = _format(TreeFormat, format, output)
+        _check_whole(form, expand, depth)
         _check_located(checkpoint, revision)
         with status("Importing torch and transformers"):
             from roberta_inspect.modules import module_tree
@@ -310,11 +366,25 @@ def tree(
                 attention=attention and attention.value,
                 allow_missing_head=allow_missing_head,
             )
-        target.deliver(found, format.value, expand=expand, depth=depth)
+        target.deliver(found, form.value, expand=expand, depth=depth)
         raise typer.Exit(0 if found.ok else 1)
 
 
-@app.command()
+def _check_whole(form: TreeFormat, expand: bool, depth: int | None) -> None:
+    """Refuse what would be left aside: JSON is always the whole tree."""
+    if depth is not None and depth < 0:
+        raise UsageError(
+            f"there is no module at depth {depth}", hint="Give a --depth of at least 0."
+        )
+    option = "--expand" if expand else "--depth"
+    if form is TreeFormat.json and (expand or depth is not None):
+        raise UsageError(
+            f"{option} does not fit JSON, which is always the whole tree",
+            hint=f"Leave {option} out, or write another format.",
+        )
+
+
+@app.command(short_help="What differs between two maps or checkpoints.")
 def diff(
     left: Annotated[
         str, typer.Argument(metavar="LEFT", help="A saved map (JSON) or a checkpoint.")
@@ -325,7 +395,10 @@ def diff(
     values: Annotated[
         bool, typer.Option("--values", help="Also compare what the tensors hold.")
     ] = False,
-    format: Annotated[DiffFormat, typer.Option(help="How to write it.")] = DiffFormat.table,
+    format: Annotated[
+        DiffFormat | None,
+        typer.Option(help="How to write it; a table unless given.", show_default=False),
+    ] = None,
     output: Output = None,
 ) -> None:
     """What differs between two maps; each side is a saved map (JSON) or a checkpoint.
@@ -334,10 +407,11 @@ def diff(
     """
     with failures_reported():
         target = Target(output)
+        form = _format(DiffFormat, format, output)
         from roberta_inspect.differences import report
 
         found = report(left, right, values=values)
-        target.deliver(found, format.value)
+        target.deliver(found, form.value)
         raise typer.Exit(0 if found.ok else 1)
 
 

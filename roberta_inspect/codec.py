@@ -23,6 +23,10 @@ FOUR = {(return_dict, labels) for return_dict in (False, True) for labels in (Fa
 """What the main calls of every map are, as `(return_dict, labels)`."""
 
 
+class NoMapError(CannotInspectError):
+    """A text that is no map of any release."""
+
+
 class ForeignValueError(ValueError):
     """A JSON value that is not what the record wants; says where and what."""
 
@@ -48,14 +52,15 @@ def decoded_map(text: str) -> OutputMap:
     """The map in `text`.
 
     Raises:
-        CannotInspectError: not JSON, not a map of `roberta-inspect run`, or another schema number.
+        NoMapError: not JSON, or not a map of `roberta-inspect run`.
+        CannotInspectError: not a whole map, or one of another schema number.
     """
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise CannotInspectError(f"is no JSON: {safe(error)}", hint=HINT) from error
+        raise NoMapError(f"is no JSON: {safe(error)}", hint=HINT) from error
     if not isinstance(value, dict) or "schema" not in value or "calls" not in value:
-        raise CannotInspectError("is JSON, but no map of roberta-inspect run", hint=HINT)
+        raise NoMapError("is JSON, but no map of roberta-inspect run", hint=HINT)
     if value["schema"] != SCHEMA or isinstance(value["schema"], bool):
         raise CannotInspectError(
             f"has schema {safe(value['schema'])}; this release reads schema {SCHEMA}", hint=HINT

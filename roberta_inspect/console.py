@@ -231,12 +231,13 @@ def _as_sentence(error: Exception) -> InspectError:
 
 
 def _say(word: str, rest: str = "", *, style: str = "") -> None:
-    """One line on stderr; its first word in colour, on a terminal only."""
+    """One line on stderr; on a terminal its first word in colour, and broken between words."""
     from rich.console import Console
     from rich.text import Text
 
     line = Text.assemble((word, style), safe(rest, longest=LONGEST_SENTENCE))
-    Console(stderr=True).print(line, soft_wrap=True)
+    console = Console(stderr=True)
+    console.print(line, soft_wrap=not console.is_terminal)
 
 
 @contextmanager

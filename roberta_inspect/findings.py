@@ -12,6 +12,7 @@ from roberta_inspect.records import (
     Checkpoint,
     Failure,
     Finding,
+    Level,
     OutputMap,
     Proof,
     Slot,
@@ -37,7 +38,10 @@ IDS = (
     "attentions-empty",
     "problem-type-written",
 )
-"""Every finding there is, in the order in which they are told."""
+"""Every finding there is; those of one level are told in this order."""
+
+LEVELS: tuple[Level, ...] = ("error", "warning", "note")
+"""What must be mended comes first."""
 
 
 class Noticed(NamedTuple):
@@ -55,8 +59,8 @@ class Noticed(NamedTuple):
 
 
 def findings_of(found: OutputMap, noticed: Noticed) -> tuple[Finding, ...]:
-    """Everything worth telling about a map, in the order of `IDS`."""
-    return (
+    """Everything worth telling about a map, by level, then in the order of `IDS`."""
+    return _by_level(
         *_of_weights(found.checkpoint.weights, noticed.allow_missing_head),
         *_without_weights(found),
         *_labels(found.checkpoint),
@@ -72,13 +76,17 @@ def findings_of(found: OutputMap, noticed: Noticed) -> tuple[Finding, ...]:
     )
 
 
+def _by_level(*findings: Finding) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level)))
+
+
 def tree_findings(
     checkpoint: Checkpoint, allow_missing_head: bool, error: Failure | None
 ) -> tuple[Finding, ...]:
     """What is worth telling about a module tree; `error` is what the call of the model raised."""
     found = _of_weights(checkpoint.weights, allow_missing_head)
     if error is None:
-        return tuple(found)
+        return _by_level(*found)
     failed = Finding(
         id="call-failed",
         level="error",
@@ -86,7 +94,7 @@ def tree_findings(
         f"{_words(error)}",
         hint="Make a call of your own that works, and see roberta-inspect run.",
     )
-    return (*found, failed)
+    return _by_level(*found, failed)
 
 
 def _of_weights(weights: Weights, allow_missing_head: bool) -> Iterator[Finding]:
@@ -322,5 +330,5 @@ def _problem_type(calls: tuple[Call, ...]) -> Iterator[Finding]:
             level="note",
             message=f'a call with labels writes config.problem_type = "{written[0]}", and it '
             "sticks: save_pretrained keeps it. Here it was put back",
-            hint="Set problem_type in config.json, so that the labels' dtype does not decide.",
+            hint=f'Set "problem_type": "{written[0]}" in config.json.',
         )

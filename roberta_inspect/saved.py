@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from roberta_inspect.codec import HINT, decoded_map
+from roberta_inspect.codec import NoMapError, decoded_map
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.records import OutputMap
 from roberta_inspect.text import safe, storage
@@ -32,16 +32,29 @@ def read_map(path: str | os.PathLike[str]) -> OutputMap:
     try:
         text = _text(Path(path), shown)
     except FileNotFoundError as error:
-        raise CannotInspectError(f"{shown} does not exist", hint=HINT) from error
+        raise CannotInspectError(
+            f"{shown} does not exist",
+            hint="Check the path, or save a map: roberta-inspect run CHECKPOINT --format json "
+            f"--output {shown}",
+        ) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise CannotInspectError(
-            f"{shown} cannot be read: {safe(reason)}", hint="Give a file that you may read."
+            f"{shown} cannot be read: {safe(reason)}",
+            hint=_hint(Path(path), "Give a file that you may read."),
         ) from error
     try:
         return decoded_map(text)
     except CannotInspectError as error:
-        raise CannotInspectError(f"{shown} {error.message}", hint=error.hint) from error
+        hint = _hint(Path(path), error.hint) if isinstance(error, NoMapError) else error.hint
+        raise CannotInspectError(f"{shown} {error.message}", hint=hint) from error
+
+
+def _hint(path: Path, otherwise: str) -> str:
+    """What to do about a file that is no map: it may be one of a checkpoint's."""
+    if os.path.isfile(path.with_name("config.json")):  # noqa: PTH113 # is_file may raise
+        return f"Did you mean the checkpoint {safe(path.parent)}?"
+    return otherwise
 
 
 def _text(path: Path, shown: str) -> str:
@@ -54,6 +67,6 @@ def _text(path: Path, shown: str) -> str:
     if found.st_size > LARGEST:
         raise CannotInspectError(
             f"{shown} is {storage(found.st_size)}, and a saved map is at most {storage(LARGEST)}",
-            hint="Give the file that roberta-inspect run --format json wrote.",
+            hint=_hint(path, "Give the file that roberta-inspect run --format json wrote."),
         )
     return path.read_text(encoding="utf-8")

@@ -28,6 +28,7 @@ from makers import (
     tiny_config,
     tiny_model,
 )
+from small_maps import BASE
 from transformers import BertForSequenceClassification, RobertaForSequenceClassification
 from transformers.utils import logging as transformers_logging
 
@@ -112,6 +113,42 @@ def test_a_file_asks_for_its_directory(made: Path) -> None:
     with pytest.raises(CannotInspectError, match="is a file") as caught:
         locate(str(made / "config.json"))
     assert str(made) in caught.value.hint
+
+
+GENERAL = "Give a directory with a config.json, a Hub model id such as owner/name, or nothing"
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("my-robrta", "Did you mean my-roberta?"),
+        ("./models/my-robrta/", "Did you mean models/my-roberta?"),
+        ("mapp", GENERAL),
+        ("gone/my-robrta/x", GENERAL),
+        ("map.json", "map.json is a saved map: roberta-inspect diff map.json CHECKPOINT"),
+        ("notes.txt", GENERAL),
+        ("other.json", GENERAL),
+        ("my-roberta/config.json", "Give the directory that holds it and its config.json: my-"),
+    ],
+)
+def test_what_was_meant_is_told(
+    source: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("my-roberta", "models/my-roberta"):
+        Path(folder).mkdir(parents=True)
+    for name, content in {
+        "my-roberta/config.json": "{}",
+        "my-robertas": "a file",
+        "map": "a file",
+        "map.json": BASE.to_json(),
+        "other.json": "{}",
+        "notes.txt": "",
+    }.items():
+        Path(name).write_text(content, encoding="utf-8")
+    with pytest.raises(CannotInspectError) as caught:
+        locate(source)
+    assert caught.value.hint.startswith(hint)
 
 
 @pytest.mark.parametrize("source", ["", "  ", "a\0b"])

@@ -158,7 +158,7 @@ def test_a_directory_without_weights_is_mapped_all_the_same(tmp_path: Path) -> N
     assert done.exit_code == 0, done.output
     found = OutputMap.from_json(done.stdout)
     assert found.setup.no_weights
-    assert found.findings[0].id == "no-weights"
+    assert "no-weights" in {finding.id for finding in found.findings}
     assert {proof.status for proof in found.proofs_of("loss")} == {"not-tested"}
 
 
@@ -182,10 +182,109 @@ def test_explain_tells_where_it_is_in_a_call_without_flags() -> None:
     assert "neither of the two: None" in told or "neither of the two: absent" in told
 
 
-def test_explain_of_an_index_that_there_is_not() -> None:
-    done = invoke("run", "--explain", "9")
+@pytest.mark.parametrize("index", [4, 9, -5])
+def test_explain_of_an_index_that_there_is_not(index: int) -> None:
+    done = invoke("run", "--explain", index)
     assert done.exit_code == 2
-    assert "it has no outputs[9]" in done.stderr
+    assert f"a tuple of 4 elements: it has no outputs[{index}]" in done.stderr
+
+
+def test_an_index_counts_from_the_end_as_in_python() -> None:
+    first, *rest = invoke("run", "--explain", "-1").stdout.splitlines()
+    expected, *same = invoke("run", "--explain", "3").stdout.splitlines()
+    assert first.startswith("outputs[-1] is outputs[3]  when called with")
+    assert expected.startswith("outputs[3]  when called with")
+    assert rest == same
+
+
+LEFT_ASIDE = [
+    (
+        ["run", "--no-labels"],
+        "--no-labels is for --explain alone: a map always holds the calls with labels",
+        "Give --explain INDEX, or leave --no-labels out.",
+    ),
+    (
+        ["run", "--device", "cuda", "--no-weights"],
+        "--no-weights computes nothing that --device cuda could do",
+        "Leave --device out, or leave --no-weights out.",
+    ),
+    (
+        ["tree", "--depth", "1", "--format", "json"],
+        "--depth does not fit JSON, which is always the whole tree",
+        "Leave --depth out, or write another format.",
+    ),
+    (
+        ["tree", "--expand", "--output", "tree.json"],
+        "--expand does not fit JSON, which is always the whole tree",
+        "Leave --expand out, or write another format.",
+    ),
+    (["tree", "--depth=-1"], "there is no module at depth -1", "Give a --depth of at least 0."),
+    (
+        ["run", "--explain", "1", "--format", "json"],
+        "--explain answers in words, not as json",
+        "Leave --format out, or leave --explain out.",
+    ),
+    (
+        ["run", "--explain", "1", "--output", "one.svg"],
+        "--explain answers in words, not as svg",
+        "Name a .txt file, or leave --explain out.",
+    ),
+    (
+        ["diff", "demo", "demo", "--output", "what.svg"],
+        "--output what.svg: this command writes no svg",
+        "Give another ending, or --format table, json, markdown or github.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "sentence", "hint"), LEFT_ASIDE)
+def test_no_option_is_left_aside_in_silence(
+    arguments: list[str],
+    sentence: str,
+    hint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke(*arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == f"Error: {sentence}\nHint: {hint}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "start"),
+    [
+        (["tree", "--output", "a.json"], '{\n "schema"'),
+        (["tree", "--output", "a.JSON"], '{\n "schema"'),
+        (["tree", "--output", "a.md"], "## "),
+        (["tree", "--output", "a.svg"], "<svg"),
+        (["tree", "--output", "a.html"], "<!DOCTYPE html>"),
+        (["tree", "--output", "a.txt"], "Checkpoint"),
+        (["tree", "--output", "a"], "Checkpoint"),
+        (["tree", "--output", "a.json", "--format", "table"], "Checkpoint"),
+        (["run", "--output", "a.md"], "## "),
+        (["diff", "demo", "demo", "--output", "a.json"], "{"),
+    ],
+    ids=" ".join,
+)
+def test_the_ending_of_the_file_says_the_format(
+    arguments: list[str], start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke(*arguments)
+    assert (done.exit_code, done.output) == (0, "")
+    (written,) = tmp_path.iterdir()
+    assert written.read_text(encoding="utf-8").startswith(start)
+
+
+def test_a_line_of_the_command_list_is_not_cut() -> None:
+    lines = invoke("--help").stdout.partition("Commands:\n")[2].splitlines()
+    assert lines == [
+        "  run   What each output is, proved on the checkpoint.",
+        "  tree  Which module makes which output.",
+        "  diff  What differs between two maps or checkpoints.",
+    ]
 
 
 def test_explain_of_a_call_that_raised(monkeypatch: pytest.MonkeyPatch) -> None:

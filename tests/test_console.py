@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -330,6 +331,39 @@ def test_the_traceback_is_shown_when_asked_for(
     told = capsys.readouterr().err
     assert "Traceback (most recent call last)" in told
     assert "Error: unexpected ValueError: odd" in told
+
+
+LONG = "the words of this sentence do not fit into forty columns"
+
+
+@pytest.mark.parametrize(
+    ("terminal", "lines"),
+    [
+        (
+            True,
+            [
+                "Error: the words of this sentence do not",
+                "fit into forty columns",
+                "Hint: Read it.",
+            ],
+        ),
+        (False, [f"Error: {LONG}", "Hint: Read it."]),
+    ],
+)
+def test_a_long_sentence_is_broken_between_words_on_a_terminal_alone(
+    terminal: bool,
+    lines: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "xterm")
+    with pytest.raises(typer.Exit), failures_reported():
+        raise UsageError(LONG, hint="Read it.")
+    told = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().err)
+    assert [line.rstrip() for line in told.splitlines()] == lines
 
 
 def test_success_is_left_alone() -> None:

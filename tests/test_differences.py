@@ -86,8 +86,8 @@ def with_proofs(*statuses: tuple[str, str]) -> OutputMap:
     )
 
 
-def with_finding(name: str, made: OutputMap = BASE) -> OutputMap:
-    finding = Finding(id=name, level="warning", message="it is so")
+def with_finding(name: str, made: OutputMap = BASE, hint: str | None = None) -> OutputMap:
+    finding = Finding(id=name, level="warning", message="it is so", hint=hint)
     return replace(made, findings=(*made.findings, finding))
 
 
@@ -343,10 +343,16 @@ CASES = {
     "a proof that holds now": (with_proofs(("logits-classifier", "refuted")), BASE, []),
     "a finding that came": (
         BASE,
+        with_finding("padding-left", hint="Pad on the right."),
+        [
+            'findings: padding-left was absent, is a warning ("it is so"): Pad on the right.',
+        ],
+    ),
+    "a finding without a hint that came": (
+        BASE,
         with_finding("padding-left"),
         [
-            'findings: padding-left was absent, is a warning ("it is so"): docs/findings.md says '
-            "why, and what to do."
+            'findings: padding-left was absent, is a warning ("it is so"): Nothing need be done.',
         ],
     ),
     "a finding that went": (with_finding("padding-left"), BASE, []),

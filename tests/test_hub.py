@@ -16,7 +16,7 @@ from hub_server import COMMIT, TOKEN, Hub, serving
 from makers import edit_config, make_checkpoint, tiny_config, tiny_model
 
 CLIENT = """
-import json, sys
+import json, os, sys
 from importlib import import_module
 from roberta_inspect.checkpoint import hub
 from roberta_inspect.checkpoint.hub import has_weights
@@ -163,6 +163,12 @@ def test_what_the_hub_does_not_hand_out(
     assert told["code"] == 3
 
 
+def test_a_directory_that_is_spelt_otherwise(ask: Any, tmp_path: Path) -> None:
+    (tmp_path / "models" / "my-roberta").mkdir(parents=True)
+    told = ask(f"[os.chdir({str(tmp_path)!r}), {fetched('models/my-robrta')}]")
+    assert told["hint"] == "Did you mean models/my-roberta?"
+
+
 def test_a_gated_model_with_a_token(hub: Hub, ask: Any) -> None:
     hub.gated.add("acme/tiny")
     assert ask(fetched(), HF_TOKEN=TOKEN) == ["config.json", "model.safetensors"]
@@ -171,6 +177,7 @@ def test_a_gated_model_with_a_token(hub: Hub, ask: Any) -> None:
 def test_offline(hub: Hub, ask: Any) -> None:
     told = ask(fetched(), HF_HUB_OFFLINE="1")
     assert "HF_HUB_OFFLINE is set" in told["error"]
+    assert told["hint"] == "Unset HF_HUB_OFFLINE, or give a directory."
     assert not hub.requests
     ask(fetched())
     hub.requests.clear()
@@ -181,8 +188,11 @@ def test_offline(hub: Hub, ask: Any) -> None:
 
 
 def test_no_answer(ask: Any) -> None:
-    told = ask(WITHOUT_WAITING.format(fetched()), HF_ENDPOINT="http://127.0.0.1:9")
+    told = ask(WITHOUT_WAITING.format(fetched()), HF_ENDPOINT="http://me:key@127.0.0.1:9")
     assert "the Hub did not answer" in told["error"]
+    assert told["hint"] == (
+        "Check the network (HF_ENDPOINT is http://127.0.0.1:9), or give a directory."
+    )
 
 
 def test_a_connection_that_is_cut(hub: Hub, ask: Any) -> None:

@@ -34,7 +34,7 @@ from samples import (
 )
 
 from roberta_inspect.cli import DiffFormat, MapFormat, TreeFormat
-from roberta_inspect.records import Item, OutputMap, Prediction, Score, Slot
+from roberta_inspect.records import Finding, Item, OutputMap, Prediction, Score, Slot, Weights
 from roberta_inspect.render import RENDERERS, phrases, rendered
 from roberta_inspect.render.explain import explanation
 from roberta_inspect.render.github import annotation
@@ -92,6 +92,66 @@ def test_each_format_that_a_command_offers_has_a_renderer(
     assert all(
         callable(resolve_name(f"roberta_inspect.{name}")) for name in RENDERERS[command].values()
     )
+
+
+HEAD = Weights(
+    verdict="head-not-in-checkpoint",
+    files=("a.safetensors", "b.safetensors"),
+    loaded=1,
+    missing=("classifier.dense.bias",),
+)
+
+
+@pytest.mark.parametrize(
+    ("weights", "mark", "told"),
+    [
+        (EAGER.checkpoint.weights, "·", "not read: model.safetensors names all 201 tensors"),
+        (
+            replace(EAGER.checkpoint.weights, files=("a.safetensors", "b.safetensors")),
+            "·",
+            "not read: a.safetensors and b.safetensors name all 201 tensors",
+        ),
+        (
+            HEAD,
+            "!",
+            "not read: the head would be random: 1 tensor not in a.safetensors and "
+            "b.safetensors: classifier.dense.bias",
+        ),
+        (
+            Weights(verdict="no-weights"),
+            "·",
+            "none: fake tensors made from the configuration alone",
+        ),
+    ],
+)
+def test_weights_that_were_not_read_have_no_tick(weights: Weights, mark: str, told: str) -> None:
+    of = replace(FAKE, checkpoint=replace(FAKE.checkpoint, weights=weights))
+    assert f"Weights {mark} {told} Input" in words(rendered(of, "table", width=80))
+    assert f"| Weights | {escaped(told)} |" in rendered(of, "markdown")
+
+
+def failing(*ids: str) -> OutputMap:
+    findings = [Finding(id=each, level="error", message="so") for each in ids]
+    return replace(EAGER, findings=(*findings, Finding(id="x", level="warning", message="so")))
+
+
+@pytest.mark.parametrize(
+    ("of", "line"),
+    [
+        (SDPA, "6 proofs hold · 0 refuted · 2 not tested · 1 warning"),
+        (
+            failing("call-failed"),
+            "1 error: call-failed · 1 warning · 8 proofs hold · 0 refuted · 0 not tested",
+        ),
+        (
+            failing("claim-refuted", "claim-refuted", "not-finite"),
+            "3 errors: claim-refuted and not-finite · 1 warning · 8 proofs hold · 0 refuted · "
+            "0 not tested",
+        ),
+    ],
+)
+def test_the_last_line_starts_with_what_failed(of: OutputMap, line: str) -> None:
+    assert phrases.verdict(of) == line
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])

@@ -77,7 +77,7 @@ def test_what_is_no_map_is_refused(case: str, tmp_path: Path) -> None:
     with pytest.raises(CannotInspectError, match=rf"contract\.json .*{sentence}") as caught:
         read_map(path)
     assert caught.value.message.isprintable()
-    assert caught.value.hint
+    assert caught.value.hint.startswith(("Make it anew: ", "Give a file that you may read."))
 
 
 def missing(path: Path) -> None:
@@ -94,6 +94,30 @@ PLACES = {
     "a pipe": (os.mkfifo, "is no regular file, no saved map"),
     "a loop of links": (looped, "cannot be read: Too many levels of symbolic links"),
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "hint"),
+    [
+        ("config.json", b'{"model_type": "roberta"}', "Did you mean the checkpoint my-roberta?"),
+        ("model.safetensors", b"\xff" * 9, "Did you mean the checkpoint my-roberta?"),
+        ("merges.txt", b"a b", "Did you mean the checkpoint my-roberta?"),
+        ("map.json", edited(schema=2).encode(), "Make it anew: "),
+        ("gone.json", None, "Check the path, or save a map: roberta-inspect run CHECKPOINT"),
+    ],
+)
+def test_a_file_of_a_checkpoint_is_no_map(
+    name: str, content: bytes | None, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("my-roberta")
+    folder.mkdir()
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    if content is not None:
+        (folder / name).write_bytes(content)
+    with pytest.raises(CannotInspectError) as caught:
+        read_map(folder / name)
+    assert caught.value.hint.startswith(hint)
 
 
 @pytest.mark.parametrize("case", PLACES)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +18,7 @@ from roberta_inspect.checkpoint import files, weights
 from roberta_inspect.checkpoint.files import reason_of
 from roberta_inspect.checkpoint.header import BITS, Header
 from roberta_inspect.checkpoint.index import read_index
-from roberta_inspect.checkpoint.location import Location
+from roberta_inspect.checkpoint.location import Location, spelt_otherwise
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.text import safe
 
@@ -201,7 +203,8 @@ def _told(location: Location, error: Exception) -> CannotInspectError:
 
     repo = safe(location.repo)
     at = f" at revision {safe(location.revision)}" if location.revision else ""
-    offline = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the Hub did not answer"
+    offline, reach = _unreached(bool(constants.HF_HUB_OFFLINE))
+    meant = spelt_otherwise(location.source)
     causes: tuple[tuple[Any, str, str], ...] = (
         (
             utils.GatedRepoError,
@@ -211,7 +214,7 @@ def _told(location: Location, error: Exception) -> CannotInspectError:
         (
             utils.RepositoryNotFoundError,
             f"{repo} is neither a directory here nor a model on the Hub that you may read.",
-            "Check the spelling; for a private model set HF_TOKEN or run `hf auth login`.",
+            meant or "Check the spelling; for a private model set HF_TOKEN or run `hf auth login`.",
         ),
         (
             utils.RevisionNotFoundError,
@@ -221,7 +224,7 @@ def _told(location: Location, error: Exception) -> CannotInspectError:
         (
             (utils.LocalEntryNotFoundError, utils.OfflineModeIsEnabled),
             f"{repo}{at} is neither a directory here nor in the Hub's cache, and {offline}.",
-            "Check the network and HF_ENDPOINT, unset HF_HUB_OFFLINE, or give a directory.",
+            meant or reach,
         ),
         (
             utils.EntryNotFoundError,
@@ -246,3 +249,14 @@ def _told(location: Location, error: Exception) -> CannotInspectError:
         f"The download of {repo}{at} failed: {reason_of(error)}.",
         hint="Try again: what is complete already is in the cache and is not fetched twice.",
     )
+
+
+def _unreached(offline: bool) -> tuple[str, str]:
+    """Why the Hub was not reached, and what to do about it."""
+    if offline:
+        variables = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+        name = next((each for each in variables if os.environ.get(each)), variables[0])
+        return f"{name} is set", f"Unset {name}, or give a directory."
+    endpoint = re.sub("//[^/@]*@", "//", os.environ.get("HF_ENDPOINT", ""))
+    told = f" (HF_ENDPOINT is {safe(endpoint)})" if endpoint else ""
+    return "the Hub did not answer", f"Check the network{told}, or give a directory."

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 
 from roberta_inspect.errors import CannotInspectError, UsageError
@@ -28,6 +31,18 @@ _WITHOUT_OWNER = frozenset(
 _FILE_ENDINGS = frozenset(
     {".bin", ".ckpt", ".gguf", ".json", ".onnx", ".pkl", ".pt", ".pth", ".safetensors", ".zip"}
 )
+
+
+_ANY = (
+    "Give a directory with a config.json, a Hub model id such as owner/name, or nothing for the "
+    "bundled demo."
+)
+
+_ALIKE = 0.75
+"""How like two names are, from 0 to 1, for one to be a misspelling of the other."""
+
+_MOST_NEIGHBOURS = 2000
+"""Entries of a folder that are looked through for a name like the given one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +96,7 @@ def _found(source: str | None, revision: str | None) -> Location:
     if exists:
         raise CannotInspectError(
             f"{safe(source)} is a file, not a checkpoint directory.",
-            hint=f"Give the directory that holds it and its config.json: {safe(path.parent)}",
+            hint=_instead_of_file(path),
         )
     if symbolic:
         raise CannotInspectError(
@@ -94,7 +109,31 @@ def _found(source: str | None, revision: str | None) -> Location:
     if not is_id and source not in _WITHOUT_OWNER:
         raise CannotInspectError(
             f"{safe(source)} does not exist.",
-            hint="Give a directory with a config.json, a Hub model id such as owner/name, "
-            "or nothing for the bundled demo.",
+            hint=spelt_otherwise(source) or _ANY,
         )
     return Location(source=source, repo=source, revision=revision)
+
+
+def spelt_otherwise(source: str) -> str | None:
+    """`Did you mean …?` where a directory of nearly this name lies in the same folder."""
+    path = Path(source).expanduser()
+    names: list[str] = []
+    with suppress(OSError):
+        names += [each.name for each in islice(path.parent.iterdir(), _MOST_NEIGHBOURS)]
+    for name in get_close_matches(path.name, names, n=len(names) or 1, cutoff=_ALIKE):
+        with suppress(OSError):
+            if path.with_name(name).is_dir():
+                return f"Did you mean {safe(Path(source).with_name(name))}?"
+    return None
+
+
+def _instead_of_file(path: Path) -> str:
+    from roberta_inspect.saved import read_map
+
+    if path.with_name("config.json").is_file():
+        return f"Give the directory that holds it and its config.json: {safe(path.parent)}"
+    if path.suffix.lower() == ".json":
+        with suppress(CannotInspectError):
+            read_map(path)
+            return f"{safe(path)} is a saved map: roberta-inspect diff {safe(path)} CHECKPOINT"
+    return _ANY

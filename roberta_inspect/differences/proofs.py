@@ -61,5 +61,5 @@ def finding_changes(left: OutputMap, right: OutputMap, told: frozenset[str]) -> 
                 safe(finding.id, longest=60),
                 "absent",
                 f'{article} {finding.level} ("{safe(finding.message)}")',
-                "docs/findings.md says why, and what to do",
+                (finding.hint or "Nothing need be done").rstrip("."),
             )

@@ -13,11 +13,14 @@ from roberta_inspect.render.page import Row, rows
 from roberta_inspect.render.slots import about, proofs
 
 
-def explanation(of: OutputMap, call: Call, slot: Slot) -> Group:
-    """What stands in `slot` of the container that `call` returned."""
-    title = Text.assemble(
-        (f"outputs[{slot.index}]", "bold"), f"  when called with {', '.join(call.spec.flags)}"
-    )
+def explanation(of: OutputMap, call: Call, slot: Slot, *, asked: int | None = None) -> Group:
+    """What stands in `slot` of the container that `call` returned.
+
+    `asked` is the index by which it was asked for, such as -1; `None` for its own.
+    """
+    place = f"outputs[{slot.index}]"
+    also = "" if asked in (None, slot.index) else f"outputs[{asked}] is "
+    title = Text.assemble(also, (place, "bold"), f"  when called with {', '.join(call.spec.flags)}")
     return Group(title, rows(_told(of, call, slot)))
 
 

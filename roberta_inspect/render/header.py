@@ -12,21 +12,22 @@ from roberta_inspect.records import OutputMap, Weights
 from roberta_inspect.render import phrases
 from roberta_inspect.render.page import Mark, Row, rows
 
-VERDICT = {
-    "complete": Mark("✓", "", "green"),
-    "no-weights": Mark("·", "", "yellow"),
-}
+NOT_READ = Mark("·", "", "yellow")
+VERDICT = {"complete": Mark("✓", "", "green"), "no-weights": NOT_READ}
 DOUBT = Mark("!", "", "bold red")
 
 
 def header(of: OutputMap) -> Table:
     """Checkpoint, labels, setup, weights, input, and for texts the token at each position."""
-    return rows([*facts(phrases.head(of), of.checkpoint.weights), *_tokens(of)])
+    read = not of.setup.no_weights
+    return rows([*facts(phrases.head(of), of.checkpoint.weights, read=read), *_tokens(of)])
 
 
-def facts(told: Mapping[str, str], weights: Weights) -> Iterator[Row]:
-    """A row for each of them; `Weights` has the mark of the verdict before it."""
-    mark = VERDICT.get(weights.verdict, DOUBT)
+def facts(told: Mapping[str, str], weights: Weights, *, read: bool = True) -> Iterator[Row]:
+    """A row for each of them; `Weights` has the mark of the verdict before it, which is no tick
+    where nothing was read."""
+    unread = not read and weights.verdict == "complete"
+    mark = NOT_READ if unread else VERDICT.get(weights.verdict, DOUBT)
     for label, words in told.items():
         sign = [(f"{mark.sign} ", mark.style)] if label == "Weights" else []
         yield Text(label, "bold"), Text.assemble(*sign, words)

@@ -69,7 +69,7 @@ def head(of: OutputMap) -> dict[str, str]:
         "Checkpoint": checkpoint(of.checkpoint),
         "Labels": labels(of.checkpoint),
         "Setup": setup(of),
-        "Weights": weights(of.checkpoint.weights),
+        "Weights": weights(of.checkpoint.weights, read=not of.setup.no_weights),
         "Input": given(of.input),
     }
 
@@ -101,18 +101,23 @@ def setup(of: OutputMap) -> str:
     return " · ".join(told)
 
 
-def weights(of: Weights) -> str:
-    """The verdict in words."""
+def weights(of: Weights, *, read: bool = True) -> str:
+    """The verdict in words; not `read`, it is one on the names in the files alone."""
     files = listed(of.files, most=3, show=safe) or "the live model as it stands"
+    tensors = f"all {counted(of.loaded, 'tensor')}"
     some = listed(of.missing, most=3, show=partial(safe, longest=80))
-    random = f"{counted(len(of.missing), 'tensor')} not in {files}: {some}"
-    return {
-        "complete": f"complete: all {counted(of.loaded, 'tensor')} come from {files}",
-        "head-not-in-checkpoint": f"the head is random: {random}",
-        "encoder-not-in-checkpoint": f"a part of the encoder is random: {random}",
-        "nothing-from-checkpoint": f"everything is random: {random}",
+    random = f"random: {counted(len(of.missing), 'tensor')} not in {files}: {some}"
+    verb = "name" if len(of.files) > 1 else "names"
+    whole = f"complete: {tensors} come from {files}" if read else f"{files} {verb} {tensors}"
+    be = "is" if read else "would be"
+    told = {
+        "complete": whole,
+        "head-not-in-checkpoint": f"the head {be} {random}",
+        "encoder-not-in-checkpoint": f"a part of the encoder {be} {random}",
+        "nothing-from-checkpoint": f"everything {be} {random}",
         "no-weights": "none: fake tensors made from the configuration alone",
     }[of.verdict]
+    return told if read or of.verdict == "no-weights" else f"not read: {told}"
 
 
 def given(of: Input) -> str:
@@ -248,17 +253,22 @@ def moved(of: OutputMap, call: Call, slot_name: str) -> str:
 
 
 def verdict(of: OutputMap) -> str:
-    """All of it in one line: `21 proofs hold · 0 refuted · 1 not tested · 1 warning`."""
+    """All of it in one line: `21 proofs hold · 0 refuted · 1 not tested · 1 warning`.
+
+    What failed comes first: `1 error: claim-refuted · 1 warning · 20 proofs hold · …`.
+    """
     proved = len(of.proofs_with("proved"))
-    told = [
+    proofs = [
         f"{counted(proved, 'proof')} {'holds' if proved == 1 else 'hold'}",
         f"{len(of.proofs_with('refuted')):,} refuted",
         f"{len(of.proofs_with('not-tested')):,} not tested",
     ]
     errors, warnings = of.findings_of("error"), of.findings_of("warning")
-    told += [counted(len(errors), "error")] if errors else []
-    told += [counted(len(warnings), "warning")] if warnings else []
-    return " · ".join(told)
+    warned = [counted(len(warnings), "warning")] if warnings else []
+    if not errors:
+        return " · ".join([*proofs, *warned])
+    ids = listed(list(dict.fromkeys(each.id for each in errors)), most=3, show=name)
+    return " · ".join([f"{counted(len(errors), 'error')}: {ids}", *warned, *proofs])
 
 
 def stage_slot(of: StageSlot) -> str:
