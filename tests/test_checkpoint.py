@@ -30,6 +30,7 @@ from makers import (
 )
 from transformers import BertForSequenceClassification, RobertaForSequenceClassification
 from transformers.utils import logging as transformers_logging
+from typer.testing import CliRunner
 
 from roberta_inspect import releases
 from roberta_inspect.checkpoint import memory
@@ -38,6 +39,7 @@ from roberta_inspect.checkpoint.header import read_header
 from roberta_inspect.checkpoint.hub import has_weights
 from roberta_inspect.checkpoint.loading import load, load_tokenizer
 from roberta_inspect.checkpoint.location import locate
+from roberta_inspect.cli import app
 from roberta_inspect.errors import CannotInspectError, UsageError
 
 FORMS = ("safetensors", "sharded", "bin", "sharded-bin")
@@ -884,3 +886,36 @@ def tiny_bert() -> Any:
     from transformers import BertConfig
 
     return BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, vocab_size=50)
+
+
+# Memory
+
+
+NO_ROOM = "can't allocate memory: you tried to allocate 4096 bytes"
+"""How torch says on the CPU that memory ran out: in a plain `RuntimeError`."""
+
+
+@pytest.mark.parametrize(
+    ("place", "arguments"),
+    [
+        ("transformers.RobertaConfig.from_dict", []),
+        ("transformers.RobertaForSequenceClassification.from_pretrained", []),
+        ("transformers.RobertaForSequenceClassification._from_config", []),
+        ("transformers.RobertaForSequenceClassification.to", []),
+        ("transformers.AutoTokenizer.from_pretrained", ["--text", "a"]),
+        ("torch.load", []),
+        ("huggingface_hub.hf_hub_download", []),
+    ],
+)
+def test_memory_that_runs_out_is_not_the_checkpoints_fault(
+    place: str, arguments: list[str], folder: Path, pickled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: Any, **__: Any) -> Any:
+        raise RuntimeError(NO_ROOM)
+
+    monkeypatch.setattr(place, no_room)
+    given = {"torch.load": pickled, "huggingface_hub.hf_hub_download": "owner/name"}
+    done = CliRunner().invoke(app, ["run", str(given.get(place, folder)), *arguments])
+    assert done.exit_code == 3
+    told = "the memory of this machine is not enough: 4096 bytes more were asked for"
+    assert done.stderr.startswith(f"Error: {told}\nHint: Ask for less"), done.stderr
