@@ -7,7 +7,11 @@ from typing import ClassVar
 
 
 class InspectError(Exception):
-    """What went wrong in one sentence, and in `hint` what to do about it."""
+    """What went wrong in one sentence, and in `hint` what to do about it.
+
+    The message follows other words, such as `Error: `: it starts in lower case unless with a name,
+    and has no full stop. The hint is whole sentences.
+    """
 
     exit_code: ClassVar[int] = 3
 

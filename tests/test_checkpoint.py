@@ -73,7 +73,8 @@ def refusal(folder: Path, how: Any = load) -> str:
     with pytest.raises(CannotInspectError) as caught:
         how(locate(str(folder)))
     sentence = caught.value.message
-    assert sentence.endswith("."), sentence
+    assert not sentence.endswith("."), sentence
+    assert not sentence[0].isupper(), sentence
     assert sentence.isprintable(), sentence
     assert len(sentence) < 1000, sentence
     assert caught.value.hint
@@ -247,7 +248,7 @@ def test_options_that_cannot_be(made: Path) -> None:
             how(location, attention="somebody/kernels")
         with pytest.raises(UsageError, match="nonsense cannot be used"):
             how(location, attention="nonsense")
-    with pytest.raises(UsageError, match="Device warp"):
+    with pytest.raises(UsageError, match="device warp"):
         load(location, device="warp")
 
 

@@ -173,7 +173,7 @@ def wrong(path: Path, name: str, value: Any, allowed: str) -> CannotInspectError
     """The error for a field: file, field, value, and what is allowed."""
     shown = "null" if value is None else safe(value, longest=60)
     return CannotInspectError(
-        f"{safe(path)}: {safe(name)} is {shown}, it must be {allowed}.",
+        f"{safe(path)}: {safe(name)} is {shown}, it must be {allowed}",
         hint=f"Correct {safe(name)} in config.json.",
     )
 

@@ -31,7 +31,7 @@ _POINTER = b"version https://git-lfs"
 
 def fault(where: object, what: str, *, hint: str = AGAIN) -> CannotInspectError:
     """The error for a file or directory: where, and what is wrong with it."""
-    return CannotInspectError(f"{safe(where)} {what}.", hint=hint)
+    return CannotInspectError(f"{safe(where)} {what}", hint=hint)
 
 
 def reason_of(error: Exception) -> str:
@@ -59,7 +59,7 @@ def told(what: str, *, hint: str) -> Iterator[None]:
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        raise CannotInspectError(f"{what}: {reason_of(error)}.", hint=hint) from error
+        raise CannotInspectError(f"{what}: {reason_of(error)}", hint=hint) from error
 
 
 def weight_form(directory: Path) -> str | None:

@@ -182,7 +182,7 @@ def _client(location: Location) -> Iterator[_Fetch]:
     log = logging.getLogger("huggingface_hub")
     level = log.level
     log.setLevel(logging.CRITICAL)
-    failed = f"The download of {_shown(location)} failed"
+    failed = f"the download of {_shown(location)} failed"
     hint = "Try again: what is complete already is in the cache and is not fetched twice."
     try:
         with files.told(failed, hint=hint), bars_as_they_were():
@@ -214,37 +214,37 @@ def _sentence(location: Location, error: Exception) -> CannotInspectError | None
     causes: tuple[tuple[Any, str, str], ...] = (
         (
             utils.GatedRepoError,
-            f"{repo} is gated: the Hub hands it out only to those who were granted access.",
+            f"{repo} is gated: the Hub hands it out only to those who were granted access",
             "Ask for access on the model's page, then set HF_TOKEN or run `hf auth login`.",
         ),
         (
             utils.RepositoryNotFoundError,
-            f"{repo} is neither a directory here nor a model on the Hub that you may read.",
+            f"{repo} is neither a directory here nor a model on the Hub that you may read",
             "Check the spelling; for a private model set HF_TOKEN or run `hf auth login`.",
         ),
         (
             utils.RevisionNotFoundError,
-            f"{repo} has no revision {safe(location.revision)}.",
+            f"{repo} has no revision {safe(location.revision)}",
             "Give a branch, a tag or a whole commit hash to --revision.",
         ),
         (
             (utils.LocalEntryNotFoundError, utils.OfflineModeIsEnabled),
-            f"{shown} is neither a directory here nor in the Hub's cache, and {offline}.",
+            f"{shown} is neither a directory here nor in the Hub's cache, and {offline}",
             "Check the network and HF_ENDPOINT, unset HF_HUB_OFFLINE, or give a directory.",
         ),
         (
             utils.EntryNotFoundError,
-            f"{shown} on the Hub lacks a file that is needed: {reason_of(error)}.",
+            f"{shown} on the Hub lacks a file that is needed: {reason_of(error)}",
             "Give a model with a config.json and weights.",
         ),
         (
             utils.HFValidationError,
-            f"{repo} is neither a directory here nor a valid Hub model id.",
+            f"{repo} is neither a directory here nor a valid Hub model id",
             "A model id is owner/name.",
         ),
         (
             (utils.SafetensorsParsingError, utils.NotASafetensorsRepoError),
-            f"The safetensors header of {shown} cannot be read: {reason_of(error)}.",
+            f"the safetensors header of {shown} cannot be read: {reason_of(error)}",
             files.AGAIN,
         ),
     )

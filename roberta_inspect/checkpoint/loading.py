@@ -111,7 +111,7 @@ def load(
         if header is None:
             raise CannotInspectError(
                 f"{safe(location.source)} has a config.json and no weights "
-                f"({listed(files.FORMS, last='or')}).",
+                f"({listed(files.FORMS, last='or')})",
                 hint="Use --no-weights: it shows shapes and origins from the configuration alone.",
             )
         config = configured(directory, values)
@@ -142,7 +142,7 @@ def load_tokenizer(location: Location) -> Any:
     for name in found:
         if name.endswith(".json"):
             files.json_object(directory / name)
-    failed = f"The tokenizer of {safe(location.source)} cannot be loaded"
+    failed = f"the tokenizer of {safe(location.source)} cannot be loaded"
     hint = "Save it again with tokenizer.save_pretrained, or leave --text out."
     with quiet(), told(failed, hint=hint):
         return AutoTokenizer.from_pretrained(
@@ -213,11 +213,11 @@ def built(config: Any, attention: str | None, dtype: str) -> Any:
     except (ValueError, ImportError) as error:
         if attention is None:
             raise CannotInspectError(
-                f"transformers cannot build the configured model: {reason_of(error)}.",
+                f"transformers cannot build the configured model: {reason_of(error)}",
                 hint="Correct config.json.",
             ) from error
         raise UsageError(
-            f"Attention implementation {safe(attention)} cannot be used here: {reason_of(error)}.",
+            f"attention implementation {safe(attention)} cannot be used here: {reason_of(error)}",
             hint="Use --attention eager, or leave it out.",
         ) from error
 
@@ -246,13 +246,13 @@ def check_options(attention: str | None, dtype: str | None) -> None:
     """
     if dtype is not None and dtype not in configs.DTYPES:
         raise UsageError(
-            f"No model is loaded in dtype {safe(dtype)}.",
+            f"no model is loaded in dtype {safe(dtype)}",
             hint=f"Use one of {', '.join(configs.DTYPES)}.",
         )
     if attention is not None and "/" in attention:
         raise UsageError(
-            f"Attention implementation {safe(attention)} names code on the Hub, "
-            "which is never loaded.",
+            f"attention implementation {safe(attention)} names code on the Hub, "
+            "which is never loaded",
             hint="Use eager, sdpa or another one that is installed.",
         )
 
@@ -263,14 +263,14 @@ def _device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(
-            f"Device {safe(name)} cannot be used here: {reason_of(error)}.",
+            f"device {safe(name)} cannot be used here: {reason_of(error)}",
             hint="Use cpu, or a device that this machine and this build of torch have.",
         ) from error
     return device
 
 
 def _moved(model: Any, device: torch.device) -> Any:
-    with told(f"The model cannot be moved to {device}", hint="Use --device cpu."):
+    with told(f"the model cannot be moved to {device}", hint="Use --device cpu."):
         return model.to(device)
 
 
