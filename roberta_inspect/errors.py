@@ -5,9 +5,16 @@ from __future__ import annotations
 import errno
 from typing import ClassVar
 
+NO_ROOM = ("can't allocate memory", "Cannot allocate memory")
+"""How torch says that there is no memory for a tensor, and the system that none is for a file."""
+
 
 class InspectError(Exception):
-    """What went wrong in one sentence, and in `hint` what to do about it."""
+    """What went wrong in one sentence, and in `hint` what to do about it.
+
+    The message follows other words, such as `Error: `: it starts in lower case unless with a name,
+    and has no full stop. The hint is whole sentences.
+    """
 
     exit_code: ClassVar[int] = 3
 
@@ -30,12 +37,12 @@ class CannotInspectError(InspectError, RuntimeError):
 def is_out_of_memory(error: Exception) -> bool:
     """Whether memory ran out, which is about the machine and not about the model.
 
-    By name: torch has errors of its own and is not imported here; its allocator for the CPU
-    raises a plain `RuntimeError`.
+    By name: torch has errors of its own and is not imported here; on the CPU it raises a plain
+    `RuntimeError`.
     """
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+        or (isinstance(error, RuntimeError) and any(words in str(error) for words in NO_ROOM))
         or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
     )

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from roberta_inspect.errors import UsageError
-from roberta_inspect.records import Labels
+from roberta_inspect.records import Labels, ProblemType
 from roberta_inspect.text import counted, dtype_word, listed, safe
 
 IGNORED = torch.nn.CrossEntropyLoss().ignore_index
 """The class id that `CrossEntropyLoss` leaves out."""
-
-ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
 
 
 def problem_type_for(config: Any, labels: torch.Tensor) -> tuple[ProblemType, str]:

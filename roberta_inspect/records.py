@@ -30,6 +30,7 @@ Verdict = Literal[
 Kind = Literal["tensor", "tuple", "list", "cache", "none", "other"]
 Status = Literal["proved", "refuted", "not-tested"]
 Level = Literal["error", "warning", "note"]
+ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
 Function = Literal["softmax", "sigmoid", "none"]
 
 

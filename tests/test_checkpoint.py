@@ -31,6 +31,7 @@ from makers import (
 from small_maps import BASE
 from transformers import BertForSequenceClassification, RobertaForSequenceClassification
 from transformers.utils import logging as transformers_logging
+from typer.testing import CliRunner
 
 from roberta_inspect import releases
 from roberta_inspect.checkpoint import memory
@@ -39,6 +40,7 @@ from roberta_inspect.checkpoint.header import read_header
 from roberta_inspect.checkpoint.hub import has_weights
 from roberta_inspect.checkpoint.loading import load, load_tokenizer
 from roberta_inspect.checkpoint.location import locate
+from roberta_inspect.cli import app
 from roberta_inspect.errors import CannotInspectError, UsageError
 
 FORMS = ("safetensors", "sharded", "bin", "sharded-bin")
@@ -72,7 +74,8 @@ def refusal(folder: Path, how: Any = load) -> str:
     with pytest.raises(CannotInspectError) as caught:
         how(locate(str(folder)))
     sentence = caught.value.message
-    assert sentence.endswith("."), sentence
+    assert not sentence.endswith("."), sentence
+    assert not sentence[0].isupper(), sentence
     assert sentence.isprintable(), sentence
     assert len(sentence) < 1000, sentence
     assert caught.value.hint
@@ -282,7 +285,7 @@ def test_options_that_cannot_be(made: Path) -> None:
             how(location, attention="somebody/kernels")
         with pytest.raises(UsageError, match="nonsense cannot be used"):
             how(location, attention="nonsense")
-    with pytest.raises(UsageError, match="Device warp"):
+    with pytest.raises(UsageError, match="device warp"):
         load(location, device="warp")
 
 
@@ -921,3 +924,46 @@ def tiny_bert() -> Any:
     from transformers import BertConfig
 
     return BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, vocab_size=50)
+
+
+# Memory
+
+
+NO_ROOM = (
+    "can't allocate memory: you tried to allocate 4096 bytes",
+    "unable to mmap 4096 bytes from file <f>: Cannot allocate memory (12)",
+)
+"""How torch says on the CPU that memory ran out: in a plain `RuntimeError`."""
+
+
+@pytest.mark.parametrize("message", NO_ROOM)
+@pytest.mark.parametrize(
+    ("place", "arguments"),
+    [
+        ("transformers.RobertaConfig.from_dict", []),
+        ("transformers.RobertaForSequenceClassification.from_pretrained", []),
+        ("transformers.RobertaForSequenceClassification._from_config", []),
+        ("transformers.RobertaForSequenceClassification.to", []),
+        ("transformers.AutoTokenizer.from_pretrained", ["--text", "a"]),
+        ("torch.load", []),
+        ("huggingface_hub.hf_hub_download", []),
+    ],
+)
+def test_memory_that_runs_out_is_not_the_checkpoints_fault(
+    place: str,
+    arguments: list[str],
+    message: str,
+    folder: Path,
+    pickled: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_room(*_: Any, **__: Any) -> Any:
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(place, no_room)
+    given = {"torch.load": pickled, "huggingface_hub.hf_hub_download": "owner/name"}
+    done = CliRunner().invoke(app, ["run", str(given.get(place, folder)), *arguments])
+    assert done.exit_code == 3
+    asked = ": 4096 bytes more were asked for" if "tried" in message else ""
+    told = f"the memory of this machine is not enough{asked}"
+    assert done.stderr.startswith(f"Error: {told}\nHint: Ask for less"), done.stderr

@@ -198,7 +198,7 @@ def test_no_answer(ask: Any) -> None:
 def test_a_connection_that_is_cut(hub: Hub, ask: Any) -> None:
     hub.dropping.add("model.safetensors")
     told = ask(WITHOUT_WAITING.format(fetched()))
-    assert "The download of acme/tiny failed" in told["error"]
+    assert "the download of acme/tiny failed" in told["error"]
     hub.dropping.clear()
     assert ask(fetched()) == ["config.json", "model.safetensors"]
 

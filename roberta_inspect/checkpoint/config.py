@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from roberta_inspect.checkpoint import files
 from roberta_inspect.errors import CannotInspectError
+from roberta_inspect.records import ProblemType
 from roberta_inspect.text import safe
 
 MODEL_TYPE = "roberta"
-PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 """What a model can be loaded in."""
 
@@ -97,7 +97,7 @@ FIELDS: Mapping[str, Field] = {
     "eos_token_id": _optional(_TOKENS),
     "hidden_act": Field("the name of an activation", lambda value: isinstance(value, str)),
     "position_embedding_type": _one_of("absolute", "relative_key", "relative_key_query"),
-    "problem_type": _optional(_one_of(*PROBLEM_TYPES)),
+    "problem_type": _optional(_one_of(*get_args(ProblemType))),
     "id2label": Field(
         f"an object from the label ids 0, 1, … to at most {MOST_LABELS:,} label names", _is_labels
     ),
@@ -173,7 +173,7 @@ def wrong(path: Path, name: str, value: Any, allowed: str) -> CannotInspectError
     """The error for a field: file, field, value, and what is allowed."""
     shown = "null" if value is None else safe(value, longest=60)
     return CannotInspectError(
-        f"{safe(path)}: {safe(name)} is {shown}, it must be {allowed}.",
+        f"{safe(path)}: {safe(name)} is {shown}, it must be {allowed}",
         hint=f"Correct {safe(name)} in config.json.",
     )
 

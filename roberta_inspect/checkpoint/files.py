@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from roberta_inspect.errors import CannotInspectError
+from roberta_inspect.errors import CannotInspectError, InspectError, is_out_of_memory
 from roberta_inspect.text import safe, storage
 
 LARGEST = 16 * 2**20
@@ -29,7 +31,7 @@ _POINTER = b"version https://git-lfs"
 
 def fault(where: object, what: str, *, hint: str = AGAIN) -> CannotInspectError:
     """The error for a file or directory: where, and what is wrong with it."""
-    return CannotInspectError(f"{safe(where)} {what}.", hint=hint)
+    return CannotInspectError(f"{safe(where)} {what}", hint=hint)
 
 
 def reason_of(error: Exception) -> str:
@@ -38,6 +40,26 @@ def reason_of(error: Exception) -> str:
     first, *rest = str(error).strip().splitlines() or [""]
     told = [type(error).__name__ + ":", first, *(rest[:1] if first.endswith(":") else ())]
     return safe(" ".join(each.strip() for each in told)).rstrip(".: ")
+
+
+@contextmanager
+def told(what: str, *, hint: str) -> Iterator[None]:
+    """Turn whatever somebody else's code raises inside into `what` failed and for which reason.
+
+    What damaged or foreign files make a library raise is open-ended. Our own errors say more
+    already, and memory that runs out is not about the file.
+
+    Raises:
+        CannotInspectError: instead of any other error.
+    """
+    try:
+        yield
+    except InspectError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise CannotInspectError(f"{what}: {reason_of(error)}", hint=hint) from error
 
 
 def weight_form(directory: Path) -> str | None:

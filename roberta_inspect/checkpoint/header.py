@@ -60,7 +60,7 @@ def read_header(path: Path) -> Header:
         raise _broken(path, f"its header says to be {length:,} bytes long: no safetensors file")
     if length > rest:
         raise _broken(path, f"its header should be {length:,} bytes long, {rest:,} are there")
-    tensors = files.parsed_object(files.head_of(path, length, start=8), f"The header of {path}")
+    tensors = files.parsed_object(files.head_of(path, length, start=8), f"the header of {path}")
     if not isinstance(tensors.pop("__metadata__", {}), dict):
         raise _broken(path, "its __metadata__ is no object")
     for name, each in tensors.items():

@@ -184,70 +184,80 @@ def _client(location: Location) -> Iterator[_Fetch]:
     log = logging.getLogger("huggingface_hub")
     level = log.level
     log.setLevel(logging.CRITICAL)
+    failed = f"the download of {_shown(location)} failed"
+    hint = "Try again: what is complete already is in the cache and is not fetched twice."
     try:
-        with bars_as_they_were():
+        with files.told(failed, hint=hint), bars_as_they_were():
             if not sys.stderr.isatty():
                 utils.disable_progress_bars()
-            yield _Fetch(location)
-    except (CannotInspectError, MemoryError):
-        raise
-    # The client raises its own errors, those of two HTTP libraries, and the system's.
-    except Exception as error:
-        raise _told(location, error) from error
+            try:
+                yield _Fetch(location)
+            # Its own errors have sentences; others are of two HTTP libraries, and the system's.
+            except Exception as error:
+                sentence = _sentence(location, error)
+                if sentence is None:
+                    raise
+                raise sentence from error
     finally:
         log.setLevel(level)
 
 
-def _told(location: Location, error: Exception) -> CannotInspectError:
+def _shown(location: Location) -> str:
+    at = f" at revision {safe(location.revision)}" if location.revision else ""
+    return f"{safe(location.repo)}{at}"
+
+
+def _sentence(location: Location, error: Exception) -> CannotInspectError | None:
+    """What an error of the client's own says to a user; `None` for any other."""
     from huggingface_hub import constants, utils
 
-    repo = safe(location.repo)
-    at = f" at revision {safe(location.revision)}" if location.revision else ""
+    repo, shown = safe(location.repo), _shown(location)
     offline, reach = _unreached(bool(constants.HF_HUB_OFFLINE))
     meant = spelt_otherwise(location.source)
     causes: tuple[tuple[Any, str, str], ...] = (
         (
             utils.GatedRepoError,
-            f"{repo} is gated: the Hub hands it out only to those who were granted access.",
+            f"{repo} is gated: the Hub hands it out only to those who were granted access",
             "Ask for access on the model's page, then set HF_TOKEN or run `hf auth login`.",
         ),
         (
             utils.RepositoryNotFoundError,
-            f"{repo} is neither a directory here nor a model on the Hub that you may read.",
+            f"{repo} is neither a directory here nor a model on the Hub that you may read",
             meant or "Check the spelling; for a private model set HF_TOKEN or run `hf auth login`.",
         ),
         (
             utils.RevisionNotFoundError,
-            f"{repo} has no revision {safe(location.revision)}.",
+            f"{repo} has no revision {safe(location.revision)}",
             "Give a branch, a tag or a whole commit hash to --revision.",
         ),
         (
             (utils.LocalEntryNotFoundError, utils.OfflineModeIsEnabled),
-            f"{repo}{at} is neither a directory here nor in the Hub's cache, and {offline}.",
+            f"{shown} is neither a directory here nor in the Hub's cache, and {offline}",
             meant or reach,
         ),
         (
             utils.EntryNotFoundError,
-            f"{repo}{at} on the Hub lacks a file that is needed: {reason_of(error)}.",
+            f"{shown} on the Hub lacks a file that is needed: {reason_of(error)}",
             "Give a model with a config.json and weights.",
         ),
         (
             utils.HFValidationError,
-            f"{repo} is neither a directory here nor a valid Hub model id.",
+            f"{repo} is neither a directory here nor a valid Hub model id",
             "A model id is owner/name.",
         ),
         (
             (utils.SafetensorsParsingError, utils.NotASafetensorsRepoError),
-            f"The safetensors header of {repo}{at} cannot be read: {reason_of(error)}.",
+            f"the safetensors header of {shown} cannot be read: {reason_of(error)}",
             files.AGAIN,
         ),
     )
-    for kinds, message, hint in causes:
-        if isinstance(error, kinds):
-            return CannotInspectError(message, hint=hint)
-    return CannotInspectError(
-        f"The download of {repo}{at} failed: {reason_of(error)}.",
-        hint="Try again: what is complete already is in the cache and is not fetched twice.",
+    return next(
+        (
+            CannotInspectError(message, hint=hint)
+            for kinds, message, hint in causes
+            if isinstance(error, kinds)
+        ),
+        None,
     )
 
 

@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 from roberta_inspect import releases
 from roberta_inspect.checkpoint import config as configs
 from roberta_inspect.checkpoint import files, hub, weights
-from roberta_inspect.checkpoint.files import reason_of
+from roberta_inspect.checkpoint.files import reason_of, told
 from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
 from roberta_inspect.checkpoint.location import Location
 from roberta_inspect.checkpoint.memory import check_memory
@@ -111,7 +111,7 @@ def load(
         if header is None:
             raise CannotInspectError(
                 f"{safe(location.source)} has a config.json and no weights "
-                f"({listed(files.FORMS, last='or')}).",
+                f"({listed(files.FORMS, last='or')})",
                 hint="Use --no-weights: it shows shapes and origins from the configuration alone.",
             )
         config = configured(directory, values)
@@ -142,17 +142,12 @@ def load_tokenizer(location: Location) -> Any:
     for name in found:
         if name.endswith(".json"):
             files.json_object(directory / name)
-    with quiet():
-        try:
-            return AutoTokenizer.from_pretrained(
-                str(directory), trust_remote_code=False, local_files_only=True
-            )
-        # What damaged or foreign tokenizer files make it raise is open-ended.
-        except Exception as error:
-            raise CannotInspectError(
-                f"The tokenizer of {safe(location.source)} cannot be loaded: {reason_of(error)}.",
-                hint="Save it again with tokenizer.save_pretrained, or leave --text out.",
-            ) from error
+    failed = f"the tokenizer of {safe(location.source)} cannot be loaded"
+    hint = "Save it again with tokenizer.save_pretrained, or leave --text out."
+    with quiet(), told(failed, hint=hint):
+        return AutoTokenizer.from_pretrained(
+            str(directory), trust_remote_code=False, local_files_only=True
+        )
 
 
 @contextlib.contextmanager
@@ -184,16 +179,10 @@ def configured(directory: Path, values: Mapping[str, Any]) -> Any:
     if activation not in ACT2FN:
         allowed = f"one of {', '.join(sorted(ACT2FN))}"
         raise configs.wrong(directory / "config.json", "hidden_act", activation, allowed)
-    try:
-        return RobertaConfig.from_dict(dict(values))
-    except MemoryError:
-        raise
+    refused = f"transformers refuses {safe(directory / 'config.json')}"
     # Each release checks other fields, with exceptions of its own.
-    except Exception as error:
-        raise CannotInspectError(
-            f"transformers refuses {safe(directory / 'config.json')}: {reason_of(error)}.",
-            hint="Correct the field in config.json.",
-        ) from error
+    with told(refused, hint="Correct the field in config.json."):
+        return RobertaConfig.from_dict(dict(values))
 
 
 def chosen_dtype(values: Mapping[str, Any], header: Header | None, dtype: str | None) -> str:
@@ -224,11 +213,11 @@ def built(config: Any, attention: str | None, dtype: str) -> Any:
     except (ValueError, ImportError) as error:
         if attention is None:
             raise CannotInspectError(
-                f"transformers cannot build the configured model: {reason_of(error)}.",
+                f"transformers cannot build the configured model: {reason_of(error)}",
                 hint="Correct config.json.",
             ) from error
         raise UsageError(
-            f"Attention implementation {safe(attention)} cannot be used here: {reason_of(error)}.",
+            f"attention implementation {safe(attention)} cannot be used here: {reason_of(error)}",
             hint="Use --attention eager, or leave it out.",
         ) from error
 
@@ -257,13 +246,13 @@ def check_options(attention: str | None, dtype: str | None) -> None:
     """
     if dtype is not None and dtype not in configs.DTYPES:
         raise UsageError(
-            f"No model is loaded in dtype {safe(dtype)}.",
+            f"no model is loaded in dtype {safe(dtype)}",
             hint=f"Use one of {', '.join(configs.DTYPES)}.",
         )
     if attention is not None and "/" in attention:
         raise UsageError(
-            f"Attention implementation {safe(attention)} names code on the Hub, "
-            "which is never loaded.",
+            f"attention implementation {safe(attention)} names code on the Hub, "
+            "which is never loaded",
             hint="Use eager, sdpa or another one that is installed.",
         )
 
@@ -274,20 +263,15 @@ def _device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(
-            f"Device {safe(name)} cannot be used here: {reason_of(error)}.",
+            f"device {safe(name)} cannot be used here: {reason_of(error)}",
             hint="Use cpu, or a device that this machine and this build of torch have.",
         ) from error
     return device
 
 
 def _moved(model: Any, device: torch.device) -> Any:
-    try:
+    with told(f"the model cannot be moved to {device}", hint="Use --device cpu."):
         return model.to(device)
-    except RuntimeError as error:
-        raise CannotInspectError(
-            f"The model cannot be moved to {device}: {reason_of(error)}.",
-            hint="Use --device cpu.",
-        ) from error
 
 
 def _from_pretrained(
@@ -298,7 +282,8 @@ def _from_pretrained(
     if dtype is not None:
         options[releases.dtype_argument()] = getattr(torch, dtype)
     form = files.weight_form(directory) or ""
-    try:
+    # The checks before it found the usual.
+    with told(f"transformers cannot load {safe(directory / form)}", hint=files.AGAIN):
         model, report = RobertaForSequenceClassification.from_pretrained(
             str(directory),
             config=copy.deepcopy(config),
@@ -307,12 +292,4 @@ def _from_pretrained(
             use_safetensors="safetensors" in form,
             **options,
         )
-    except MemoryError:
-        raise
-    # What a file makes each release raise is open-ended; the checks before it found the usual.
-    except Exception as error:
-        raise CannotInspectError(
-            f"transformers cannot load {safe(directory / form)}: {reason_of(error)}.",
-            hint=files.AGAIN,
-        ) from error
     return model, [str(name) for name in report["missing_keys"]]

@@ -69,7 +69,7 @@ def locate(source: str | None, *, revision: str | None = None) -> Location:
     if revision is not None and location.repo is None:
         raise UsageError(
             f"--revision {safe(revision)} does not fit {safe(location.source)}, "
-            "which is a local directory.",
+            "which is a local directory",
             hint="Revisions exist on the Hub only: leave --revision out.",
         )
     return location
@@ -80,7 +80,7 @@ def _found(source: str | None, revision: str | None) -> Location:
         return Location(source="demo", directory=DEMO)
     if not source.strip() or "\0" in source:
         raise UsageError(
-            "The checkpoint's name is empty or holds a null character.",
+            "the checkpoint's name is empty or holds a null character",
             hint="Give a directory, a Hub model id, or nothing for the bundled demo.",
         )
     path = Path(source).expanduser()
@@ -91,16 +91,16 @@ def _found(source: str | None, revision: str | None) -> Location:
         symbolic = path.is_symlink()
     except (OSError, RuntimeError) as error:
         raise CannotInspectError(
-            f"{safe(source)} cannot be looked at: {safe(error)}.", hint="Give another path."
+            f"{safe(source)} cannot be looked at: {safe(error)}", hint="Give another path."
         ) from error
     if exists:
         raise CannotInspectError(
-            f"{safe(source)} is a file, not a checkpoint directory.",
+            f"{safe(source)} is a file, not a checkpoint directory",
             hint=_instead_of_file(path),
         )
     if symbolic:
         raise CannotInspectError(
-            f"{safe(source)} is a symbolic link that leads nowhere.",
+            f"{safe(source)} is a symbolic link that leads nowhere",
             hint="Give the directory itself.",
         )
     if source == "demo":
@@ -108,7 +108,7 @@ def _found(source: str | None, revision: str | None) -> Location:
     is_id = _HUB_ID.fullmatch(source) and path.suffix not in _FILE_ENDINGS
     if not is_id and source not in _WITHOUT_OWNER:
         raise CannotInspectError(
-            f"{safe(source)} does not exist.",
+            f"{safe(source)} does not exist",
             hint=spelt_otherwise(source) or _ANY,
         )
     return Location(source=source, repo=source, revision=revision)

@@ -11,7 +11,6 @@ import torch
 from roberta_inspect import releases
 from roberta_inspect.checkpoint import files
 from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
-from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.text import safe
 
 
@@ -31,22 +30,16 @@ def read_pickled_header(path: Path) -> Header:
             hint="Update torch to 2.6 or later, or save the checkpoint as safetensors.",
         )
     files.check_pointer(path)
-    try:
+    with files.told(f"{safe(path)} cannot be read as a torch file", hint=files.AGAIN):
         mapped = _is_archive(path)
-        state = torch.load(path, map_location="meta", weights_only=True, mmap=mapped)
-    except (CannotInspectError, MemoryError):
-        raise
-    except pickle.UnpicklingError as error:
-        raise files.fault(
-            path,
-            "holds more than tensors, or is broken; nothing in it was executed",
-            hint="Take a safetensors file of this checkpoint; a pickle can run any code.",
-        ) from error
-    # What damaged bytes make the reader raise is open-ended.
-    except Exception as error:
-        raise files.fault(
-            path, f"cannot be read as a torch file: {files.reason_of(error)}"
-        ) from error
+        try:
+            state = torch.load(path, map_location="meta", weights_only=True, mmap=mapped)
+        except pickle.UnpicklingError as error:
+            raise files.fault(
+                path,
+                "holds more than tensors, or is broken; nothing in it was executed",
+                hint="Take a safetensors file of this checkpoint; a pickle can run any code.",
+            ) from error
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise files.fault(path, f"holds {safe(type(state).__name__)}, not tensors by name")
     names = {getattr(torch, name): short for short, name in TORCH_NAMES.items()}

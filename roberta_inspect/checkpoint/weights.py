@@ -132,7 +132,7 @@ def check_agreement(report: Iterable[str], weights: Weights, base: str) -> None:
         differing = listed(sorted(told ^ seen), most=4, show=safe)
         named = listed(weights.files, most=3, show=safe)
         raise CannotInspectError(
-            f"transformers' loading report and the names in {named} disagree about {differing}.",
+            f"transformers' loading report and the names in {named} disagree about {differing}",
             hint="Run it with another release of transformers, and report this disagreement.",
         )
 
