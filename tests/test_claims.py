@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from makers import tiny_model
-from mutations import edited, right, set_loss, weighted
+from mutations import edited, right, set_logits, set_loss, weighted
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 from transformers import RobertaForSequenceClassification
@@ -229,6 +229,24 @@ def test_a_loss_per_row_is_refuted_and_its_kind_not_tested() -> None:
     assert proofs["loss-kind"].detail == "the loss is of shape (2,), no single number"
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        edited(set_loss(lambda x, y: y.sum())),
+        edited(set_logits(lambda x: x.round().long())),
+        edited(set_logits(lambda x: x.sum())),
+        edited(set_logits(lambda x: x[..., None])),
+    ],
+    ids=["whole loss", "whole logits", "one logit", "logits of three axes"],
+)
+def test_what_no_loss_is_made_of_has_words_and_no_proof(model) -> None:
+    evidence = evidence_of(model())
+    assert "none of the losses" in claims.meaning("loss", evidence)
+    assert claims.meaning("logits", evidence).startswith("one unnormalised score")
+    assert proofs_of(evidence)["loss-value"].status == "not-tested"
+    assert not {"loss-value", "loss-kind"} & set(evidence.raised)
+
+
 def test_a_loss_that_is_not_finite_has_neutral_words() -> None:
     words = "what forward computed from the labels: NaN here, so no formula can be tested"
     assert claims.meaning("loss", evidence_of(right(), labels=[-100, -100])) == words
@@ -322,6 +340,22 @@ def test_meanings_follow_what_fits(overrides, labels, loss, logits) -> None:
     evidence = evidence_of(right(**overrides), labels=labels)
     assert claims.meaning("loss", evidence).startswith(loss)
     assert logits in claims.meaning("logits", evidence)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x: x.softmax(-1), "look like probabilities already"),
+        (lambda x: x.softmax(-1) * 1.1, "unnormalised"),
+        (lambda x: x - (x.sum(-1, keepdim=True) - 1) / 3 + torch.tensor([2, -1, -1]), "unnorm"),
+    ],
+)
+def test_logits_that_are_probabilities_already_are_not_called_unnormalised(
+    change, words, dtype
+) -> None:
+    model = edited(set_logits(change))().to(dtype)
+    assert words in claims.meaning("logits", evidence_of(model))
 
 
 def test_what_nothing_is_known_about_has_no_meaning() -> None:

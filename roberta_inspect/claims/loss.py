@@ -34,6 +34,9 @@ from roberta_inspect.text import counted, dtype_word, listed
 
 CLAIMS = Claims()
 
+FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
+"""The dtypes in which torch computes a loss."""
+
 
 class Precision(NamedTuple):
     """The dtypes in which torch computes a loss."""
@@ -184,7 +187,9 @@ class Given(NamedTuple):
     def of(cls, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> Given:
         known: dict[tuple[str, str], Expected] = {}
         values = exact(logits)
-        for key, kind in KINDS.items() if logits.ndim == 2 else ():
+        taken = logits.ndim == 2 and {loss.dtype, logits.dtype} <= FLOATS
+        taken &= labels.dtype in FLOATS or not labels.is_floating_point()
+        for key, kind in KINDS.items() if taken else ():
             ours = kind.precision(logits.dtype, labels.dtype)
             finer = ours.at_least(torch.float32)
             terms, fine = (
@@ -253,7 +258,7 @@ def value(evidence: Evidence) -> Outcome | None:
         raise NotTestedError("no call with labels returned anything")
     own, reason = problem_type_for(evidence.config, evidence.probe.labels)
     kind = KINDS[own]
-    columns = int(evidence.tensor("logits").shape[-1])
+    columns = _columns(evidence.tensor("logits"))
     sentence = f"equals {kind.function}(logits, labels), mean over {kind.over(columns)}"
     if evidence.fields.get("loss") is None:
         return replace(broken("labels were passed, and no loss came back"), sentence=sentence)
@@ -332,7 +337,7 @@ def meaning(evidence: Evidence) -> str:
     if not evidence.observed.call.labels or not all(map(torch.is_tensor, tensors)):
         return "what forward computes when labels are passed"
     own = problem_type_for(evidence.config, evidence.probe.labels)[0]
-    loss, logits = evidence.tensor("loss"), evidence.tensor("logits")
+    loss = evidence.tensor("loss")
     if not evidence.fake and not loss.isfinite().all():
         number = "NaN" if loss.isnan().any() else "infinite"
         return f"what forward computed from the labels: {number} here, so no formula can be tested"
@@ -340,8 +345,13 @@ def meaning(evidence: Evidence) -> str:
     if not fitting:
         return "what forward computed from the labels: none of the losses that its class knows"
     kind = KINDS[own if own in fitting else fitting[0]]
-    over = kind.over(int(logits.shape[-1]) if logits.ndim else 1)
+    over = kind.over(_columns(evidence.tensor("logits")))
     return f"{kind.words} of the logits against the labels, mean over {over}"
+
+
+def _columns(logits: torch.Tensor) -> int:
+    """The labels that the logits are of."""
+    return int(logits.shape[-1]) if logits.ndim else 1
 
 
 def _first(evidence: Evidence) -> Given:
