@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,13 +32,15 @@ def problem_type_for(config: Any, labels: torch.Tensor) -> tuple[ProblemType, st
     return "multi_label_classification", f"{unset} {dtype_word(labels.dtype)}, not int64 or int32"
 
 
-def labels_for(config: Any, batch_size: int, given: Any = None) -> torch.Tensor:
+def labels_for(
+    config: Any, batch_size: int, given: Any = None, *, texts: bool = False
+) -> torch.Tensor:
     """Labels for the labelled calls: those given, or some that fit the problem type.
 
     `given` is a tensor, which is used as it is; a list of numbers or of lists of 0 and 1; a list
     of strings from the command line: label ids or names (several, joined by commas, for a
     multi-label problem), or numbers for a regression; or the labels of a saved map, which another
-    checkpoint need not fit: then they are chosen anew.
+    checkpoint need not fit: then they are chosen anew. With `texts` each row is a text.
 
     Raises:
         UsageError: not one label per row, a label out of range, or a dtype that this loss rejects.
@@ -48,7 +50,7 @@ def labels_for(config: Any, batch_size: int, given: Any = None) -> torch.Tensor:
     if isinstance(given, Labels):
         return _as_saved(config, batch_size, given)
     labels = given if isinstance(given, torch.Tensor) else torch.tensor(_numbers(config, given))
-    check_labels(config, batch_size, labels)
+    check_labels(config, batch_size, labels, texts=texts)
     return labels
 
 
@@ -93,14 +95,15 @@ def _numbers_of(label: str, config: Any) -> Any:
         numbers = [float(part) for part in label.split(",")]
     except ValueError as error:
         raise UsageError(
-            f'--label "{safe(label)}" is no number, and this checkpoint is a regression',
-            hint="Give a number such as --label 0.5.",
+            f'label "{safe(label)}" is no number, and this checkpoint is a regression',
+            hint="Give a number such as 0.5.",
         ) from error
     return numbers[0] if config.num_labels == 1 and len(numbers) == 1 else numbers
 
 
 def _several(label: str, config: Any) -> list[float]:
-    chosen = {_label_id(part.strip(), config) for part in label.split(",") if part.strip()}
+    chosen = [_label_id(part.strip(), config) for part in label.split(",") if part.strip()]
+    _check_range(config, chosen, hint="Give ids in that range, or label names.")
     return [float(label in chosen) for label in range(config.num_labels)]
 
 
@@ -111,22 +114,26 @@ def _label_id(label: str, config: Any) -> int:
     if label.lstrip("-").isascii() and label.lstrip("-").isdigit():
         return int(label)
     raise UsageError(
-        f'--label "{safe(label)}" is neither a label id nor a label name of this checkpoint',
+        f'label "{safe(label)}" is neither a label id nor a label name of this checkpoint',
         hint=f"Its labels are {listed(tuple(named), show=partial(safe, longest=40))}.",
     )
 
 
-def check_labels(config: Any, batch_size: int, labels: torch.Tensor) -> None:
-    """What would make the loss fail, said before it is computed.
+def check_labels(
+    config: Any, batch_size: int, labels: torch.Tensor, *, texts: bool = False
+) -> None:
+    """What would make the loss fail, said before it is computed; `texts` as in `labels_for`.
 
     Raises:
         UsageError: see `labels_for`.
     """
     rows = labels.shape[0] if labels.ndim else 1
     if rows != batch_size:
+        wanted = f"Give {counted(batch_size, 'label')}, one per {'text' if texts else 'row'}"
+        sized = "" if texts or not rows else f", or set the batch size to {rows:,}"
         raise UsageError(
-            f"{counted(rows, 'label')} for {counted(batch_size, 'row')}",
-            hint="Give one label per row: repeat --label, or change --batch-size.",
+            f"{counted(rows, 'label')} for {counted(batch_size, 'row')} of input",
+            hint=f"{wanted}{sized}.",
         )
     kind, reason = problem_type_for(config, labels)
     if kind == "single_label_classification":
@@ -137,7 +144,8 @@ def check_labels(config: Any, batch_size: int, labels: torch.Tensor) -> None:
         raise UsageError(
             f"labels of shape {tuple(labels.shape)} for a regression with "
             f"{counted(config.num_labels, 'output')} per row",
-            hint=f"Give {counted(config.num_labels, 'number')} per row, joined by commas.",
+            hint=f"Give {counted(config.num_labels, 'number')} per row; --label takes them joined "
+            "by commas.",
         )
 
 
@@ -147,16 +155,20 @@ def _check_class_ids(config: Any, labels: torch.Tensor, reason: str) -> None:
             f"CrossEntropyLoss rejects labels of dtype {dtype_word(labels.dtype)} ({reason})",
             hint="Cast them: labels.long().",
         )
-    outside = [
-        each
-        for each in labels.flatten().tolist()
-        if each != IGNORED and not 0 <= each < config.num_labels
-    ]
+    _check_range(
+        config,
+        [each for each in labels.flatten().tolist() if each != IGNORED],
+        hint=f"Give an id in that range, or {IGNORED} to have the row ignored by the loss.",
+    )
+
+
+def _check_range(config: Any, ids: Iterable[int], *, hint: str) -> None:
+    outside = [each for each in ids if not 0 <= each < config.num_labels]
     if outside:
         raise UsageError(
             f"label {outside[0]} is out of range: this checkpoint has num_labels "
             f"{config.num_labels:,}, so ids run from 0 to {config.num_labels - 1:,}",
-            hint=f"Give an id in that range, or {IGNORED} to have the row ignored by the loss.",
+            hint=hint,
         )
 
 

@@ -24,12 +24,12 @@ def predictions_of(
 ) -> tuple[Prediction, ...] | None:
     """One prediction per text; `None` without texts, or where the logits are of another shape.
 
-    `logits` are of shape `(batch_size, num_labels)`. Class ids stand for the labels' dtype where
-    `config.problem_type` is unset.
+    `logits` are of shape `(batch_size, num_labels)`. The function is that of the problem type by
+    which `forward` treats the labels of the probe.
     """
     if probe.texts is None or logits is None or logits.ndim != 2:
         return None
-    name, function = FUNCTIONS[problem_type_for(config, torch.tensor([0]))[0]]
+    name, function = FUNCTIONS[problem_type_for(config, probe.labels)[0]]
     raw = logits.detach().float().cpu()
     shares = None if function is None else function(raw).tolist()
     return tuple(

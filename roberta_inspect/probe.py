@@ -192,7 +192,7 @@ def from_texts(config: Any, tokenizer: Any, texts: Sequence[str], *, labels: Any
         _check_ids(inputs, "token_type_ids", config.type_vocab_size, "type_vocab_size")
     return Probe(
         inputs=inputs,
-        labels=labels_for(config, len(rows), labels),
+        labels=labels_for(config, len(rows), labels, texts=True),
         texts=tuple(texts),
         tokens=tuple(
             tuple(str(token) for token in tokenizer.convert_ids_to_tokens(row)) for row in rows

@@ -1149,7 +1149,7 @@ HOSTILE = [
         command=shlex.join(["run", "checkpoint", "--label", ESCAPES]),
         code=2,
         said=(
-            "--label "
+            "label "
             '"[/red][bold]x[/]\\x1b[31m\\x1b]0;t\\x07\\r\\u202e\\u2028\\n::error::y<b>&\\x9b2J" is '
             "neither a label id nor a label name of this checkpoint"
         ),

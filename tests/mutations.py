@@ -98,6 +98,14 @@ def set_loss(compute: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> A
     return edit
 
 
+def weighted(*weights: float) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    return lambda x, y: functional.cross_entropy(x, y, weight=torch.tensor(weights).to(x.dtype))
+
+
+def in_bfloat16(edit: Any, problem_type: str) -> Callable[[], nn.Module]:
+    return lambda: edited(edit, problem_type=problem_type)().bfloat16()
+
+
 def one_hot(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return functional.one_hot(labels, logits.shape[-1]).to(logits.dtype)
 
@@ -365,6 +373,38 @@ MUTATIONS: dict[str, Mutation] = {
     "loss with smoothed labels": Mutation(
         "loss-value",
         edited(set_loss(lambda x, y: functional.cross_entropy(x, y, label_smoothing=0.1))),
+    ),
+    "sum of one row": Mutation(
+        "loss-value",
+        edited(set_loss(lambda x, y: functional.cross_entropy(x, y, reduction="sum"))),
+        {"batch_size": 1},
+    ),
+    "sum over the batch of means over the labels": Mutation(
+        "loss-value",
+        edited(
+            set_loss(lambda x, y: functional.mse_loss(x, y, reduction="none").mean(-1).sum()),
+            problem_type="regression",
+        ),
+        {"batch_size": 1},
+    ),
+    "sum divided by two": Mutation(
+        "loss-value",
+        edited(set_loss(lambda x, y: functional.cross_entropy(x, y, reduction="sum") / 2)),
+    ),
+    "a class weighs more": Mutation("loss-value", edited(set_loss(weighted(1.0, 5.0, 1.0)))),
+    "a class weighs more, one row": Mutation(
+        "loss-value", edited(set_loss(weighted(1.0, 5.0, 9.0))), {"batch_size": 1}
+    ),
+    "loss in bfloat16 a little larger": Mutation(
+        "loss-value",
+        in_bfloat16(set_loss(lambda x, y: 1.05 * functional.mse_loss(x, y)), "regression"),
+    ),
+    "binary loss in bfloat16 a little larger": Mutation(
+        "loss-value",
+        in_bfloat16(
+            set_loss(lambda x, y: 1.05 * functional.binary_cross_entropy_with_logits(x, y)),
+            "multi_label_classification",
+        ),
     ),
     "squared error instead of cross-entropy": Mutation(
         "loss-kind", edited(set_loss(lambda x, y: functional.mse_loss(x, one_hot(x, y))))

@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 from makers import tiny_model
-from mutations import right
+from mutations import edited, right, set_logits, set_loss, weighted
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional
+from transformers import RobertaForSequenceClassification
 
 from roberta_inspect import claims
 from roberta_inspect.claims.claim import Claim, NotTestedError
@@ -153,6 +155,103 @@ def test_the_loss_says_what_decided(overrides, labels, said) -> None:
     assert said in proof.detail
 
 
+@pytest.mark.parametrize(
+    ("overrides", "batch_size", "over"),
+    [
+        ({}, 2, "mean over 2 rows, then over 3 rows with every label"),
+        ({}, 3, "mean over 3 rows, then over 4 rows with every label"),
+        ({"num_labels": 2}, 1, "mean over 1 row, then over 2 rows with every label"),
+        ({"num_labels": 70}, 2, "mean over 2 rows, then over 63 rows with 63 of 70 labels"),
+        ({"num_labels": 1}, 1, "mean over 1 row, then over 2 rows"),
+        ({"problem_type": "regression"}, 2, "mean over 2 rows × 3 labels, then over 3 rows"),
+        ({"problem_type": "multi_label_classification"}, 1, "mean over 1 row × 3 labels, then"),
+    ],
+)
+def test_a_call_with_other_labels_tells_what_the_mean_goes_over(
+    overrides, batch_size, over
+) -> None:
+    evidence = evidence_of(right(**overrides), batch_size=batch_size)
+    proof = proofs_of(evidence)["loss-value"]
+    assert proof.status == "proved"
+    assert over in proof.detail
+    end = "over the batch and the labels" if "× 3 labels" in over else "over the batch"
+    assert proof.claim.endswith(end)
+    assert claims.meaning("loss", evidence).endswith(end)
+
+
+@pytest.mark.parametrize(("batch_size", "status"), [(1, "not-tested"), (2, "proved")])
+def test_a_mean_over_one_row_is_not_tested_where_no_other_call_succeeds(batch_size, status) -> None:
+    class Fixed(RobertaForSequenceClassification):
+        def forward(self, input_ids, **given):
+            if len(input_ids) != batch_size:
+                raise RuntimeError
+            return super().forward(input_ids, **given)
+
+    proof = proofs_of(evidence_of(right(cls=Fixed), batch_size=batch_size))["loss-value"]
+    assert proof.status == status
+    assert "a call for this claim raised RuntimeError" in proof.detail
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    ("compute", "status"),
+    [
+        (lambda x, y: functional.cross_entropy(x.float(), y), "proved"),
+        (lambda x, y: functional.cross_entropy(x.float(), y).to(x.dtype), "proved"),
+        (lambda x, y: functional.cross_entropy(x, y).float(), "proved"),
+        (lambda x, y: functional.cross_entropy(x.float(), y) * 1.001, "not-tested"),
+        (lambda x, y: functional.cross_entropy(x.float(), y) * 1.1, "refuted"),
+    ],
+    ids=["upcast", "upcast and back", "upcast afterwards", "a little larger", "larger"],
+)
+def test_a_loss_of_16_bit_logits(dtype, compute, status) -> None:
+    proof = proofs_of(evidence_of(edited(set_loss(compute))().to(dtype)))["loss-value"]
+    assert proof.status == status, proof.detail
+
+
+def test_class_weights_are_not_proved_away_in_bfloat16() -> None:
+    model = edited(set_loss(weighted(1.0, 5.0, 1.0)))().bfloat16()
+    proof = proofs_of(evidence_of(model))["loss-value"]
+    assert proof.status == "not-tested"
+    assert "CrossEntropyLoss itself rounds to" in proof.detail
+
+
+@pytest.mark.parametrize("problem_type", ["regression", "multi_label_classification", None])
+def test_the_loss_of_a_float64_model_is_proved(problem_type) -> None:
+    proofs = proofs_of(evidence_of(right(problem_type=problem_type).double()))
+    assert {proofs[key].status for key in ("loss-value", "loss-kind")} == {"proved"}
+
+
+def test_a_loss_per_row_is_refuted_and_its_kind_not_tested() -> None:
+    compute = set_loss(lambda x, y: functional.cross_entropy(x, y, reduction="none"))
+    proofs = proofs_of(evidence_of(edited(compute)()))
+    assert proofs["loss-value"].status == "refuted"
+    assert proofs["loss-kind"].detail == "the loss is of shape (2,), no single number"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        edited(set_loss(lambda x, y: y.sum())),
+        edited(set_logits(lambda x: x.round().long())),
+        edited(set_logits(lambda x: x.sum())),
+        edited(set_logits(lambda x: x[..., None])),
+    ],
+    ids=["whole loss", "whole logits", "one logit", "logits of three axes"],
+)
+def test_what_no_loss_is_made_of_has_words_and_no_proof(model) -> None:
+    evidence = evidence_of(model())
+    assert "none of the losses" in claims.meaning("loss", evidence)
+    assert claims.meaning("logits", evidence).startswith("one unnormalised score")
+    assert proofs_of(evidence)["loss-value"].status == "not-tested"
+    assert not {"loss-value", "loss-kind"} & set(evidence.raised)
+
+
+def test_a_loss_that_is_not_finite_has_neutral_words() -> None:
+    words = "what forward computed from the labels: NaN here, so no formula can be tested"
+    assert claims.meaning("loss", evidence_of(right(), labels=[-100, -100])) == words
+
+
 def test_two_losses_that_coincide_are_told_and_neither_proved_nor_refuted() -> None:
     model = right(num_labels=2)
     with torch.no_grad():
@@ -241,6 +340,22 @@ def test_meanings_follow_what_fits(overrides, labels, loss, logits) -> None:
     evidence = evidence_of(right(**overrides), labels=labels)
     assert claims.meaning("loss", evidence).startswith(loss)
     assert logits in claims.meaning("logits", evidence)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x: x.softmax(-1), "look like probabilities already"),
+        (lambda x: x.softmax(-1) * 1.1, "unnormalised"),
+        (lambda x: x - (x.sum(-1, keepdim=True) - 1) / 3 + torch.tensor([2, -1, -1]), "unnorm"),
+    ],
+)
+def test_logits_that_are_probabilities_already_are_not_called_unnormalised(
+    change, words, dtype
+) -> None:
+    model = edited(set_logits(change))().to(dtype)
+    assert words in claims.meaning("logits", evidence_of(model))
 
 
 def test_what_nothing_is_known_about_has_no_meaning() -> None:

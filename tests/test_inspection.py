@@ -215,6 +215,16 @@ def test_what_makes_probabilities(config: dict[str, Any], function: str, tmp_pat
     assert found.predictions[0].function == function
 
 
+def test_what_makes_probabilities_follows_the_labels_as_the_meaning_does(tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path, tiny_model(), tokenizer=True)
+    found = inspect(checkpoint, texts=["abc"], labels=[[0.0, 1.0, 1.0]])
+    assert found.predictions is not None
+    assert found.predictions[0].function == "sigmoid"
+    slot = found.calls[0].slot("logits")
+    assert slot is not None
+    assert "sigmoid" in (slot.meaning or "")
+
+
 def test_the_map_is_the_same_every_time() -> None:
     first, second = (inspect().to_json() for _ in range(2))
     assert first == second

@@ -80,8 +80,13 @@ def test_given_labels(config: dict[str, Any], given: Any, values: list[Any]) -> 
     [
         ({}, ["7", "0"], "label 7 is out of range", "in that range"),
         ({}, ["-1", "0"], "label -1 is out of range", "-100"),
-        ({}, ["0"], "1 label for 2 rows", "one label per row"),
-        (NAMED, ["goood", "bad"], '"goood" is neither', "bad, fair and good"),
+        (MULTI, ["7", "0"], "label 7 is out of range", "Give ids in that range, or label names."),
+        (MULTI, ["0,-1", "0"], "label -1 is out of range", "label names"),
+        (MULTI, ["-100", "0"], "label -100 is out of range", "label names"),
+        ({}, ["0,7", "0"], "label 7 is out of range", "label names"),
+        ({}, ["0"], "1 label for 2 rows of input", "2 labels, one per row, or set the batch size"),
+        ({}, [], "0 labels for 2 rows of input", "Give 2 labels, one per row."),
+        (NAMED, ["goood", "bad"], 'label "goood" is neither', "bad, fair and good"),
         ({"num_labels": 1}, ["x", "1"], '"x" is no number', "0.5"),
         ({}, torch.tensor([0, 1], dtype=torch.int32), "rejects labels of dtype int32", "long()"),
         (MULTI, torch.tensor([[0, 1, 0]] * 2), "rejects labels of dtype int64", "float()"),
@@ -97,6 +102,13 @@ def test_labels_that_the_loss_rejects(
         labels_for(tiny_config(**config), 2, given)
     assert sentence in raised.value.message
     assert hint in raised.value.hint
+
+
+def test_labels_that_are_fewer_than_the_texts() -> None:
+    with pytest.raises(UsageError) as raised:
+        labels_for(tiny_config(), 2, ["0"], texts=True)
+    assert raised.value.message == "1 label for 2 rows of input"
+    assert raised.value.hint == "Give 2 labels, one per text."
 
 
 @pytest.mark.parametrize(

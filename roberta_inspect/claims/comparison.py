@@ -130,9 +130,12 @@ def linear(given: Estimate, module: torch.nn.Linear) -> Estimate:
     return Estimate(value, multiplied.error + rounded + brought)
 
 
-def judged(got: torch.Tensor, expected: Estimate, *, place: str) -> Outcome:
+def judged(
+    got: torch.Tensor, expected: Estimate, *, place: str, dtype: torch.dtype | None = None
+) -> Outcome:
     """Whether rounding alone explains the difference between the model's and the exact values;
-    not tested where the values are not finite, or where rounding would explain any value."""
+    not tested where the values are not finite, or where rounding would explain any value. `dtype`
+    is what was rounded to, where it is not that of `got`."""
     if got.shape != expected.value.shape:
         wanted = tuple(expected.value.shape)
         return broken(f"expected shape {wanted}, got {tuple(got.shape)} at {place}")
@@ -145,7 +148,7 @@ def judged(got: torch.Tensor, expected: Estimate, *, place: str) -> Outcome:
     difference = (values - wanted).abs()
     worst = torch.unravel_index((difference / allowed).argmax(), difference.shape)
     here, limit = float(difference[worst]), float(allowed[worst])
-    explained = f"rounding in {dtype_word(got.dtype)} explains"
+    explained = f"rounding in {dtype_word(dtype or got.dtype)} explains"
     if here > limit:
         index = [int(each) for each in worst] or ""
         return broken(

@@ -11,6 +11,7 @@ from torch import nn
 
 from roberta_inspect.anatomy import Anatomy
 from roberta_inspect.claims.claim import NotTestedError
+from roberta_inspect.claims.labelled import Labelled
 from roberta_inspect.claims.magnification import magnified
 from roberta_inspect.claims.second import Second
 from roberta_inspect.containers import is_fake, keyed, places_in, tensors_in
@@ -158,6 +159,11 @@ class Evidence:
     def second(self) -> Second:
         """What is kept of one call with another batch size and another sequence length."""
         return Second.of(self)
+
+    @cached_property
+    def labelled(self) -> Labelled:
+        """What is kept of one call with labels that cover the classes."""
+        return Labelled.of(self)
 
     def rounding_of(self, name: str) -> float:
         """The standard deviation that rounding in every layer brings to the values of a slot."""

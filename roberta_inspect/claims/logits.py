@@ -28,6 +28,10 @@ SCORES = {
     "regression": "the predicted number itself: a regression has no probabilities",
 }
 
+NORMALISED = (
+    "one number per label; each row is ≥ 0 and sums to 1: these look like probabilities already"
+)
+
 
 @CLAIMS.register("logits-origin", "logits", "is the very tensor that classifier returned")
 def origin(evidence: Evidence) -> Outcome | None:
@@ -132,9 +136,21 @@ def _needs_class_form(evidence: Evidence, classifier: Any) -> None:
 
 
 def meaning(evidence: Evidence) -> str:
-    """What the logits are, by problem type."""
+    """What the logits are, by problem type, unless their values say otherwise."""
     kind = problem_type_for(evidence.config, evidence.probe.labels)[0]
+    logits = evidence.fields.get("logits")
+    if not evidence.fake and isinstance(logits, torch.Tensor) and _look_normalised(logits):
+        return NORMALISED
     return SCORES.get(kind, "one number per label")
+
+
+def _look_normalised(logits: torch.Tensor) -> bool:
+    """Whether each row is at least 0 and sums to 1."""
+    if not logits.is_floating_point() or logits.ndim != 2 or logits.shape[-1] < 2:
+        return False
+    values = exact(logits)
+    allowed = rounding(logits.dtype, operations=2, summed=values.shape[-1])
+    return bool((values >= 0).all() and ((values.sum(dim=-1) - 1).abs() <= allowed).all())
 
 
 def _last(evidence: Evidence) -> torch.Tensor:

@@ -10,44 +10,121 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional
 
-from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
-from roberta_inspect.claims.comparison import Estimate, exact, judged, rounding
+from roberta_inspect.claims.claim import (
+    Claims,
+    NotTestedError,
+    Outcome,
+    broken,
+    held,
+    untested,
+    weakest,
+)
+from roberta_inspect.claims.comparison import (
+    Estimate,
+    accumulator,
+    epsilon,
+    exact,
+    judged,
+    rounding,
+    same,
+)
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.labels import IGNORED, problem_type_for
-from roberta_inspect.text import counted, listed
+from roberta_inspect.text import counted, dtype_word, listed
 
 CLAIMS = Claims()
 
+FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
+"""The dtypes in which torch computes a loss."""
+
+
+class Precision(NamedTuple):
+    """The dtypes in which torch computes a loss."""
+
+    inner: torch.dtype
+    """Of what is made of the logits alone: `log_softmax`, `logsigmoid`."""
+    outer: torch.dtype
+    """Of the terms and of the loss."""
+
+    def at_least(self, dtype: torch.dtype) -> Precision:
+        """As if the logits and the labels had first been made as fine as `dtype`."""
+        return Precision(*(torch.promote_types(each, dtype) for each in self))
+
+    @property
+    def coarsest(self) -> torch.dtype:
+        """The one whose rounding is largest."""
+        return max(self, key=epsilon)
+
 
 class Terms(NamedTuple):
-    """The terms of a loss in float64, before they are reduced, and how large their parts are."""
+    """The terms of a loss in float64, before they are reduced, and what rounding does to each."""
 
     values: torch.Tensor
-    magnitudes: torch.Tensor
+    kept: torch.Tensor
+    """How far rounding to the dtypes of the terms may have moved each. Each rounds by itself, but
+    alike where the logits are alike."""
+    summing: torch.Tensor
+    """How far rounding on the way, in the dtype of the accumulator, may have moved each."""
+    alike: torch.Tensor
+    """A number for each term, the same where the logits are."""
 
-    def reduced(self, dtype: torch.dtype, reduction: str) -> Estimate:
-        """Their mean or sum, with the rounding of `dtype`."""
-        how = {"mean": torch.mean, "sum": torch.sum}[reduction]
-        relative = rounding(dtype, operations=8, summed=self.magnitudes.numel())
-        return Estimate(how(self.values), how(self.magnitudes) * relative)
+    def reduced(self, precision: Precision, reduction: str, loss: torch.dtype) -> Estimate:
+        """Their mean or sum, returned in the dtype `loss`."""
+        count = self.values.numel()
+        shares = 1 / count if reduction == "mean" and count else 1.0
+        value = self.values.mean() if reduction == "mean" else self.values.sum()
+        groups = torch.zeros(count, dtype=torch.float64)
+        groups.index_add_(0, self.alike.flatten(), self.kept.flatten())
+        # CrossEntropyLoss keeps its partial sums in the dtype of the logits, which on the average
+        # are a third of the whole in the square.
+        added = rounding(precision.outer, operations=2, summed=count) + rounding(
+            precision.outer, operations=1
+        ) * math.sqrt(count / 3)
+        apart = [
+            groups.square().sum().sqrt() * shares,
+            self.values.abs().sum() * shares * added,
+        ]
+        together = torch.stack(apart).square().sum().sqrt() + self.summing.sum() * shares
+        return Estimate(value, together + value.abs() * epsilon(loss) / 2)
 
 
-def _cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> Terms:
+def _cross_entropy(logits: torch.Tensor, targets: torch.Tensor, precision: Precision) -> Terms:
     largest = logits.abs().amax(dim=-1, keepdim=True)
-    logs = functional.log_softmax(logits, dim=-1)
+    values = -(targets * functional.log_softmax(logits, dim=-1)).sum(dim=-1)
+    weights = targets.abs().sum(dim=-1)
+    fine = rounding(accumulator(precision.inner), operations=8)
     return Terms(
-        -(targets * logs).sum(dim=-1),
-        (targets.abs() * (2 * largest + 1 + math.log(logits.shape[-1]))).sum(dim=-1),
+        values,
+        rounding(precision.inner, operations=1) * (values.abs() + weights),
+        fine * weights * (2 * largest.squeeze(-1) + 1 + math.log(logits.shape[-1])),
+        logits.unique(dim=0, return_inverse=True)[1],
     )
 
 
-def _squared_error(logits: torch.Tensor, targets: torch.Tensor) -> Terms:
-    return Terms((logits - targets).square(), (logits.abs() + targets.abs()).square())
+def _squared_error(logits: torch.Tensor, targets: torch.Tensor, precision: Precision) -> Terms:
+    values = (logits - targets).square()
+    # The difference is rounded once, which counts twice in its square, and the square once.
+    kept = rounding(precision.outer, operations=2**2 + 1) * values
+    return Terms(values, kept, kept * 0, _alike(logits))
 
 
-def _binary_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> Terms:
-    values = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return Terms(values, logits.abs() * (1 + targets.abs()) + 1)
+def _binary_cross_entropy(
+    logits: torch.Tensor, targets: torch.Tensor, precision: Precision
+) -> Terms:
+    linear, logs = (1 - targets) * logits, functional.logsigmoid(logits)
+    magnitudes = linear.abs() + logs.abs()
+    inner = rounding(precision.inner, operations=1) * (logs.abs() + (-logits.abs()).exp())
+    fine = rounding(accumulator(precision.coarsest), operations=8)
+    return Terms(
+        linear - logs,
+        inner + rounding(precision.outer, operations=2) * magnitudes,
+        fine * (magnitudes + 1),
+        _alike(logits),
+    )
+
+
+def _alike(logits: torch.Tensor) -> torch.Tensor:
+    return logits.unique(return_inverse=True)[1]
 
 
 class Kind(NamedTuple):
@@ -56,23 +133,123 @@ class Kind(NamedTuple):
     words: str
     function: str
     """The class of `torch.nn` that computes it."""
-    over: str
-    """What it is reduced over."""
-    terms: Callable[[torch.Tensor, torch.Tensor], Terms]
+    per_label: bool
+    """Whether each label of a row has a term of its own."""
+    terms: Callable[[torch.Tensor, torch.Tensor, Precision], Terms]
+
+    def over(self, labels: int) -> str:
+        """What it is reduced over, with logits of so many labels."""
+        return "the batch and the labels" if self.per_label and labels > 1 else "the batch"
+
+    def precision(self, logits: torch.dtype, labels: torch.dtype) -> Precision:
+        """The dtypes in which torch computes it from logits and labels of these dtypes."""
+        if not labels.is_floating_point or self.function == "CrossEntropyLoss":
+            return Precision(logits, logits)
+        if self.function == "BCEWithLogitsLoss":
+            # Its terms are written over `1 - labels`.
+            return Precision(logits, labels)
+        both = torch.promote_types(logits, labels)
+        return Precision(both, both)
 
 
 KINDS = {
     "single_label_classification": Kind(
-        "cross-entropy", "CrossEntropyLoss", "the batch", _cross_entropy
+        "cross-entropy", "CrossEntropyLoss", per_label=False, terms=_cross_entropy
     ),
-    "regression": Kind("mean squared error", "MSELoss", "the batch", _squared_error),
+    "regression": Kind("mean squared error", "MSELoss", per_label=True, terms=_squared_error),
     "multi_label_classification": Kind(
-        "binary cross-entropy",
-        "BCEWithLogitsLoss",
-        "the batch and the labels",
-        _binary_cross_entropy,
+        "binary cross-entropy", "BCEWithLogitsLoss", per_label=True, terms=_binary_cross_entropy
     ),
 }
+
+
+class Expected(NamedTuple):
+    """What a loss would be by one of the kinds."""
+
+    estimate: Estimate
+    """With the rounding of the dtypes in which torch computes it."""
+    narrow: Estimate
+    """With no more rounding than float32 brings, and that of the loss to its own dtype."""
+    rounded: torch.dtype
+    """The coarsest dtype of `estimate`."""
+
+
+class Given(NamedTuple):
+    """A loss that came back, and what each kind would make of the logits and labels."""
+
+    loss: torch.Tensor
+    logits: torch.Tensor
+    labels: torch.Tensor
+    known: Mapping[tuple[str, str], Expected]
+    """Kind and reduction → the loss in float64, of each kind that takes these tensors."""
+
+    @classmethod
+    def of(cls, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> Given:
+        known: dict[tuple[str, str], Expected] = {}
+        values = exact(logits)
+        taken = logits.ndim == 2 and {loss.dtype, logits.dtype} <= FLOATS
+        taken &= labels.dtype in FLOATS or not labels.is_floating_point()
+        for key, kind in KINDS.items() if taken else ():
+            ours = kind.precision(logits.dtype, labels.dtype)
+            finer = ours.at_least(torch.float32)
+            terms, fine = (
+                _terms(values, labels.detach().cpu(), key, each) for each in (ours, finer)
+            )
+            if terms is None or fine is None:
+                continue
+            for reduction in ("mean", "sum"):
+                known[key, reduction] = Expected(
+                    terms.reduced(ours, reduction, loss.dtype),
+                    fine.reduced(finer, reduction, loss.dtype),
+                    max(ours.coarsest, loss.dtype, key=epsilon),
+                )
+        return cls(loss, logits, labels, known)
+
+    @property
+    def fitting(self) -> list[str]:
+        """The kinds whose mean is the loss."""
+        return [
+            key
+            for (key, reduction), each in self.known.items()
+            if reduction == "mean" and self._fits(each)
+        ]
+
+    def judged(self, own: str) -> Outcome:
+        """Whether the loss is the mean that this kind gives."""
+        expected = self.known[own, "mean"]
+        found = judged(self.loss, expected.estimate, place="loss", dtype=expected.rounded)
+        if found.status == "proved":
+            narrow = judged(self.loss, expected.narrow, place="loss")
+            return self._by_torch(own, found) if narrow.status == "refuted" else narrow
+        labels = self.logits.shape[-1]
+        others = [
+            f"{KINDS[key].function} with the {reduction} over {KINDS[key].over(labels)}"
+            for (key, reduction), each in self.known.items()
+            if (key, reduction) != (own, "mean") and self._fits(each)
+        ]
+        if found.status != "refuted" or not others:
+            return found
+        return replace(found, detail=f"{found.detail}; it is {listed(others, last='or')}")
+
+    def _by_torch(self, own: str, found: Outcome) -> Outcome:
+        """Only if every step was rounded to 16 bits is it this loss: then torch itself, given the
+        same tensors, rounds to the same number."""
+        function = KINDS[own].function
+        by_torch = getattr(torch.nn, function)()(*_as_given(self.logits, self.labels, own))
+        if same(self.loss, by_torch):
+            detail = f"{found.detail}, and {function} rounds to the same number"
+            return replace(found, detail=detail)
+        return untested(
+            f"the loss is {float(self.loss):.6g}, {found.difference:.1e} from the exact one: "
+            f"rounding in {dtype_word(self.known[own, 'mean'].rounded)} may explain that, but "
+            f"{function} itself rounds to {float(by_torch):.6g}"
+        )
+
+    def _fits(self, expected: Expected) -> bool:
+        apart = (exact(self.loss) - expected.estimate.value).abs()
+        return self.loss.shape == expected.estimate.value.shape and bool(
+            apart <= expected.estimate.error
+        )
 
 
 @CLAIMS.register("loss-value", "loss", "the loss is computed from the logits and the labels")
@@ -81,45 +258,68 @@ def value(evidence: Evidence) -> Outcome | None:
         raise NotTestedError("no call with labels returned anything")
     own, reason = problem_type_for(evidence.config, evidence.probe.labels)
     kind = KINDS[own]
-    sentence = f"equals {kind.function}(logits, labels), mean over {kind.over}"
+    columns = _columns(evidence.tensor("logits"))
+    sentence = f"equals {kind.function}(logits, labels), mean over {kind.over(columns)}"
     if evidence.fields.get("loss") is None:
         return replace(broken("labels were passed, and no loss came back"), sentence=sentence)
-    loss, known = evidence.tensor("loss"), _known(evidence)
-    if (own, "mean") not in known:
+    first = _first(evidence)
+    if (own, "mean") not in first.known:
         raise NotTestedError(f"{kind.function} does not take these logits and labels")
-    if loss.isnan().all() and known[own, "mean"].value.isnan():
-        raise NotTestedError(f"the loss is NaN: {_rows(evidence)}")
-    found = judged(loss, known[own, "mean"], place="loss")
-    others = [
-        f"{KINDS[key].function} with the {reduction} over {KINDS[key].over}"
-        for (key, reduction), each in known.items()
-        if (key, reduction) != (own, "mean") and _fits(loss, each)
-    ]
-    instead = f"; it is {listed(others, last='or')}" if found.status == "refuted" and others else ""
-    detail = f"{found.detail}{instead}; {reason}; {_rows(evidence)}"
-    return replace(found, detail=detail, sentence=sentence)
+    if not exact(evidence.tensor("logits")).isfinite().all():
+        raise NotTestedError("the logits hold NaN or infinity, so there is nothing to compare")
+    if first.loss.isnan().all() and first.known[own, "mean"].estimate.value.isnan():
+        raise NotTestedError(f"the loss is NaN: {_rows(evidence, columns)}")
+    found = first.judged(own)
+    rows = _rows(evidence, columns)
+    if found.status == "proved":
+        found, also = _with_other_labels(evidence, own, found)
+        rows += also
+    return replace(found, detail=f"{found.detail}; {reason}; {rows}", sentence=sentence)
+
+
+def _with_other_labels(evidence: Evidence, own: str, found: Outcome) -> tuple[Outcome, str]:
+    """What the call with labels of its own makes of an outcome, and words for it."""
+    try:
+        more = evidence.labelled
+    except NotTestedError as missing:
+        if _counted_rows(evidence) < 2:
+            return untested(f"one row cannot tell a mean from a sum, and {missing}"), ""
+        return found, f"; {missing}"
+    if not isinstance(more.loss, torch.Tensor):
+        return broken(f"expected a loss with {more.input}, and none came back"), ""
+    other = Given.of(more.loss, more.logits, more.labels)
+    if (own, "mean") not in other.known:
+        return untested(f"{KINDS[own].function} does not take the logits of {more.input}"), ""
+    again = other.judged(own)
+    if again.status != "proved":
+        return replace(again, detail=f"over {more.input}: {again.detail}"), ""
+    return weakest([found, again]), f", then over {more.input}"
 
 
 @CLAIMS.register("loss-kind", "loss", "no other loss than the one of this problem type fits")
 def kind_alone(evidence: Evidence) -> Outcome | None:
     if evidence.fields.get("loss") is None:
         return None
-    loss, known = evidence.tensor("loss"), _known(evidence)
+    first = _first(evidence)
+    loss = first.loss
+    if loss.numel() != 1:
+        raise NotTestedError(f"the loss is of shape {tuple(loss.shape)}, no single number")
     if not loss.isfinite().all():
         raise NotTestedError("the loss is NaN or infinite")
     own = problem_type_for(evidence.config, evidence.probe.labels)[0]
     others = [key for key in KINDS if key != own]
-    fitting = [key for key in _fitting(loss, known) if key != own]
+    everywhere = _fitting(evidence)
+    fitting = [key for key in everywhere if key != own]
     sentence = f"{_functions(others)} do not fit the loss"
     if not fitting:
         values = [
-            f"{KINDS[key].function} would be {float(known[key, 'mean'].value):.6g}"
+            f"{KINDS[key].function} would be {float(first.known[key, 'mean'].estimate.value):.6g}"
             for key in others
-            if (key, "mean") in known
+            if (key, "mean") in first.known
         ]
         detail = "; ".join([f"the loss is {float(loss):.6g}", *values])
         return replace(held(detail), sentence=sentence)
-    if own in _fitting(loss, known):
+    if own in everywhere:
         raise NotTestedError(
             f"{_functions([own, *fitting])} fit the loss of {float(loss):.6g} on this input: "
             "other labels or inputs would tell them apart"
@@ -137,53 +337,78 @@ def meaning(evidence: Evidence) -> str:
     if not evidence.observed.call.labels or not all(map(torch.is_tensor, tensors)):
         return "what forward computes when labels are passed"
     own = problem_type_for(evidence.config, evidence.probe.labels)[0]
-    fitting = [own] if evidence.fake else _fitting(evidence.tensor("loss"), _known(evidence))
+    loss = evidence.tensor("loss")
+    if not evidence.fake and not loss.isfinite().all():
+        number = "NaN" if loss.isnan().any() else "infinite"
+        return f"what forward computed from the labels: {number} here, so no formula can be tested"
+    fitting = [own] if evidence.fake else _fitting(evidence)
     if not fitting:
         return "what forward computed from the labels: none of the losses that its class knows"
-    words, _, over, _ = KINDS[own if own in fitting else fitting[0]]
-    return f"{words} of the logits against the labels, mean over {over}"
+    kind = KINDS[own if own in fitting else fitting[0]]
+    over = kind.over(_columns(evidence.tensor("logits")))
+    return f"{kind.words} of the logits against the labels, mean over {over}"
+
+
+def _columns(logits: torch.Tensor) -> int:
+    """The labels that the logits are of."""
+    return int(logits.shape[-1]) if logits.ndim else 1
+
+
+def _first(evidence: Evidence) -> Given:
+    """Of the reference call."""
+    return Given.of(evidence.tensor("loss"), evidence.tensor("logits"), evidence.probe.labels)
+
+
+def _fitting(evidence: Evidence) -> list[str]:
+    """The kinds whose mean is the loss, with whatever labels it was called."""
+    fitting = _first(evidence).fitting
+    try:
+        more = evidence.labelled if fitting else None
+    except NotTestedError:
+        more = None
+    if more is None or not isinstance(more.loss, torch.Tensor):
+        return fitting
+    again = Given.of(more.loss, more.logits, more.labels)
+    return [key for key in fitting if key in again.fitting]
 
 
 def _functions(kinds: Sequence[str]) -> str:
     return listed([KINDS[key].function for key in kinds])
 
 
-def _rows(evidence: Evidence) -> str:
-    """Over how many rows the mean goes, and how many the cross-entropy leaves out."""
-    labels = evidence.probe.labels
+def _rows(evidence: Evidence, columns: int) -> str:
+    """What the mean goes over, and how many rows the cross-entropy leaves out."""
+    own = problem_type_for(evidence.config, evidence.probe.labels)[0]
     rows = counted(evidence.probe.batch_size, "row")
-    single = problem_type_for(evidence.config, labels)[0] == "single_label_classification"
-    ignored = int((exact(labels) == IGNORED).sum()) if single else 0
+    ignored = evidence.probe.batch_size - _counted_rows(evidence)
     if not ignored:
-        return f"mean over {rows}"
+        labels = f" × {counted(columns, 'label')}" if KINDS[own].per_label and columns > 1 else ""
+        return f"mean over {rows}{labels}"
     return f"{ignored} of {rows} {'is' if ignored == 1 else 'are'} ignored ({IGNORED})"
 
 
-def _fits(loss: torch.Tensor, expected: Estimate) -> bool:
-    apart = (exact(loss) - expected.value).abs()
-    return loss.shape == expected.value.shape and bool(apart <= expected.error)
+def _counted_rows(evidence: Evidence) -> int:
+    """The rows that the loss does not leave out."""
+    labels, rows = evidence.probe.labels, evidence.probe.batch_size
+    single = problem_type_for(evidence.config, labels)[0] == "single_label_classification"
+    return rows - (int((exact(labels) == IGNORED).sum()) if single else 0)
 
 
-def _fitting(loss: torch.Tensor, known: Mapping[tuple[str, str], Estimate]) -> list[str]:
-    """The kinds whose mean is the loss."""
-    return [
-        key for (key, reduction), each in known.items() if reduction == "mean" and _fits(loss, each)
-    ]
+def _as_given(
+    logits: torch.Tensor, labels: torch.Tensor, kind: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `forward` hands them to the loss."""
+    labels = labels.to(logits.device)
+    if kind == "single_label_classification":
+        return logits, labels.reshape(-1)
+    if kind == "regression" and logits.shape[-1] == 1:
+        return logits.squeeze(), labels.squeeze()
+    return logits, labels
 
 
-def _known(evidence: Evidence) -> dict[tuple[str, str], Estimate]:
-    """Kind and reduction → the loss in float64, of each kind that takes these tensors."""
-    logits, labels = evidence.tensor("logits"), evidence.probe.labels.detach().cpu()
-    terms = {key: _terms(exact(logits), labels, key) if logits.ndim == 2 else None for key in KINDS}
-    return {
-        (key, reduction): each.reduced(logits.dtype, reduction)
-        for key, each in terms.items()
-        if each is not None
-        for reduction in ("mean", "sum")
-    }
-
-
-def _terms(logits: torch.Tensor, labels: torch.Tensor, kind: str) -> Terms | None:
+def _terms(
+    logits: torch.Tensor, labels: torch.Tensor, kind: str, precision: Precision
+) -> Terms | None:
     """`logits` of shape `(batch_size, num_labels)` in float64; class ids count as one-hot rows
     for the losses that want one target per label."""
     rows, columns = logits.shape
@@ -204,4 +429,4 @@ def _terms(logits: torch.Tensor, labels: torch.Tensor, kind: str) -> Terms | Non
         targets = labels.double().reshape(rows, columns)
     else:
         return None
-    return KINDS[kind].terms(logits, targets)
+    return KINDS[kind].terms(logits, targets, precision)
