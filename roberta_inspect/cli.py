@@ -25,6 +25,7 @@ app = typer.Typer(
     help="Shows what every index of a RobertaForSequenceClassification output is, and proves it "
     "on your checkpoint.",
     invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

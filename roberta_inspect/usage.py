@@ -20,6 +20,11 @@ PROGRAM = "roberta-inspect"
 _LEFT_OVER = re.compile(r"unexpected extra argument.* \((.*)\)", re.DOTALL)
 """How Typer tells which arguments are too many."""
 
+_VALUES = {"int": "a whole number", "integer": "a whole number"}
+"""Typer's name for a type → what to give."""
+
+_INT = re.compile(r"is not a valid int\w*")
+
 
 class Commands(TyperGroup):
     """The commands. What Typer raises is known by its attributes: its classes are not exported."""
@@ -74,7 +79,7 @@ class Commands(TyperGroup):
             arguments = " ".join(_arguments(command))
             return UsageError(f"{_word(given)} is missing", hint=f"Write {path} {arguments}; {see}")
         if given is not None:
-            said = safe(error.message).rstrip(".")
+            said = _INT.sub("is no whole number", safe(error.message)).rstrip(".")
             return UsageError(f"{_word(given)}: {said}", hint=_how(_word(given), given, see))
         said = safe(error.format_message()).rstrip(".")
         left_over = _LEFT_OVER.search(said)
@@ -132,5 +137,5 @@ def _how(option: str, parameter: Any, see: str) -> str:
     """How to give the option a value."""
     if choices := getattr(parameter.type, "choices", None):
         return f"Give {option} {listed([str(each) for each in choices], most=20, last='or')}."
-    value = parameter.metavar or {"int": "a whole number"}.get(parameter.type.name, "a value")
+    value = parameter.metavar or _VALUES.get(parameter.type.name, "a value")
     return f"Give {option} {value}; {see}"

@@ -45,12 +45,12 @@ WRONG = [
     ("--help=3", "--help takes no value", "Give --help alone."),
     (
         "run --batch-size x",
-        "--batch-size: 'x' is not a valid int",
+        "--batch-size: 'x' is no whole number",
         "Give --batch-size a whole number; see roberta-inspect run --help.",
     ),
     (
         "tree --depth x",
-        "--depth: 'x' is not a valid int",
+        "--depth: 'x' is no whole number",
         "Give --depth a whole number; see roberta-inspect tree --help.",
     ),
     (
