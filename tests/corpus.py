@@ -1283,14 +1283,14 @@ PREFLIGHT = [
         make=whole,
         command="run checkpoint --label good --label bad",
         code=2,
-        said='--label "good" is neither a label id nor a label name of this checkpoint',
+        said='label "good" is neither a label id nor a label name of this checkpoint',
     ),
     Case(
         given="fewer labels than rows",
         make=whole,
         command="run checkpoint --label 0",
         code=2,
-        said="1 label for 2 rows",
+        said="1 label for 2 rows of input",
     ),
     Case(
         given="several labels where the loss takes one",
@@ -1307,7 +1307,7 @@ PREFLIGHT = [
         make=configured(problem_type="regression"),
         command="run checkpoint --label good --label bad",
         code=2,
-        said='--label "good" is no number, and this checkpoint is a regression',
+        said='label "good" is no number, and this checkpoint is a regression',
     ),
     Case(
         given="one number for a regression with three outputs",

@@ -162,6 +162,7 @@ def test_the_loss_says_what_decided(overrides, labels, said) -> None:
         ({}, 3, "mean over 3 rows, then over 4 rows with every label"),
         ({"num_labels": 2}, 1, "mean over 1 row, then over 2 rows with every label"),
         ({"num_labels": 70}, 2, "mean over 2 rows, then over 63 rows with 63 of 70 labels"),
+        ({"num_labels": 5000}, 2, "mean over 2 rows, then over 26 rows with 26 of 5,000 labels"),
         ({"num_labels": 1}, 1, "mean over 1 row, then over 2 rows"),
         ({"problem_type": "regression"}, 2, "mean over 2 rows × 3 labels, then over 3 rows"),
         ({"problem_type": "multi_label_classification"}, 1, "mean over 1 row × 3 labels, then"),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_LABELS = 63
 """Labels that get a row; a loss that treats a later one apart is not seen."""
+MOST_LOGITS = 1 << 17
+"""Logits of all rows together, unless two rows have more: the proof is made in float64."""
 MOST_TOKENS = 16
 """Tokens per row: any logits do, so that long texts need not be read again."""
 
@@ -42,7 +44,7 @@ class Labelled:
         classes = int(config.num_labels)
         kind = problem_type_for(config, given)[0]
         single = kind == "single_label_classification"
-        covered = min(classes, MOST_LABELS)
+        covered = min(classes, MOST_LABELS, max(2, MOST_LOGITS // classes))
         rows = max(2, covered) if single else 2
         rows += rows == evidence.probe.batch_size
         row = torch.arange(rows)
