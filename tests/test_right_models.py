@@ -173,6 +173,37 @@ def test_nothing_is_refuted_in_16_bits(dtype, attention, overrides) -> None:
     assert refuted(model) == []
 
 
+@pytest.mark.parametrize("attention", IMPLEMENTATIONS)
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_refuted_in_float64(attention, seed) -> None:
+    config = tiny_config(attn_implementation=attention)
+    model = seeded(RobertaForSequenceClassification, config, seed).double()
+    found = inspect(model)
+    assert [proof for proof in found.proofs if proof.status == "refuted"] == []
+    [padding] = [proof for proof in found.proofs if proof.id == "padding"]
+    assert padding.status == "proved"
+    assert padding.tolerance < 1e-12
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_is_refuted_where_one_label_of_many_is_far_larger(seed) -> None:
+    config = tiny_config(attn_implementation=IMPLEMENTATIONS[-1], num_labels=300)
+    model = seeded(RobertaForSequenceClassification, config, seed)
+    with torch.no_grad():
+        for parameter in model.classifier.out_proj.parameters():
+            parameter[0].mul_(1000)
+    assert refuted(model) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_refuted_where_the_head_itself_rounds_most(seed) -> None:
+    config = tiny_config(attn_implementation=IMPLEMENTATIONS[-1], num_labels=1000)
+    model = seeded(RobertaForSequenceClassification, config, seed)
+    with torch.no_grad():
+        model.classifier.out_proj.bias.fill_(300)
+    assert refuted(model) == []
+
+
 @pytest.mark.parametrize(
     ("cls", "overrides"),
     [(Decoder, {"is_decoder": True}), (CrossReader, CROSS)],
