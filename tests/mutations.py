@@ -266,6 +266,12 @@ def dropout_in_eval(head: Any, features: torch.Tensor) -> torch.Tensor:
     return scores(head, functional.dropout(features[:, 0], 0.5, training=True))
 
 
+def overflows_elsewhere(head: Any, features: torch.Tensor) -> torch.Tensor:
+    """NaN where the last position's last value is above its first, as it is not in this input."""
+    steep = (1000 * (features[:, -1, -1:] - features[:, -1, :1])).exp()
+    return scores(head, features[:, 0]) + (steep - steep)
+
+
 class Reader(RobertaForSequenceClassification):
     """Its head reads `read(states)`, and what it returns besides loss and logits is its own."""
 
@@ -434,6 +440,9 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "head reads the mean": Mutation(
         "logits-position", with_head(lambda head, features: scores(head, features.mean(1)))
+    ),
+    "head overflows on another position": Mutation(
+        "logits-position", with_head(overflows_elsewhere)
     ),
     "head reads nothing": Mutation(
         "logits-head", with_head(lambda head, features: scores(head, features[:, 0] * 0))

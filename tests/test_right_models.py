@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from makers import seeded, tiny_config
-from mutations import CROSS, CrossReader, Decoder
+from mutations import CROSS, CrossReader, Decoder, right
 from torch import nn
 from transformers import RobertaForSequenceClassification
 from transformers.activations import ACT2FN
@@ -171,6 +171,62 @@ def test_nothing_is_refuted_in_16_bits(dtype, attention, overrides) -> None:
     config = tiny_config(attn_implementation=attention, **overrides)
     model = seeded(RobertaForSequenceClassification, config).to(dtype)
     assert refuted(model) == []
+
+
+@pytest.mark.parametrize("attention", IMPLEMENTATIONS)
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_refuted_in_float64(attention, seed) -> None:
+    config = tiny_config(attn_implementation=attention)
+    model = seeded(RobertaForSequenceClassification, config, seed).double()
+    found = inspect(model)
+    assert [proof for proof in found.proofs if proof.status == "refuted"] == []
+    [padding] = [proof for proof in found.proofs if proof.id == "padding"]
+    assert padding.status == "proved"
+    assert padding.tolerance < 1e-12
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_is_refuted_where_one_label_of_many_is_far_larger(seed) -> None:
+    config = tiny_config(attn_implementation=IMPLEMENTATIONS[-1], num_labels=300)
+    model = seeded(RobertaForSequenceClassification, config, seed)
+    with torch.no_grad():
+        for parameter in model.classifier.out_proj.parameters():
+            parameter[0].mul_(1000)
+    assert refuted(model) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_refuted_where_the_head_itself_rounds_most(seed) -> None:
+    config = tiny_config(attn_implementation=IMPLEMENTATIONS[-1], num_labels=1000)
+    model = seeded(RobertaForSequenceClassification, config, seed)
+    with torch.no_grad():
+        model.classifier.out_proj.bias.fill_(300)
+    assert refuted(model) == []
+
+
+@pytest.mark.parametrize(
+    ("dtype", "sharpness", "status"),
+    [
+        (torch.bfloat16, 300, "not-tested"),
+        (torch.float16, 5, "not-tested"),
+        (torch.float32, 30, "proved"),
+        (torch.float32, 300, "proved"),
+        (torch.float64, 5, "proved"),
+        (torch.float64, 300, "proved"),
+    ],
+)
+@pytest.mark.parametrize("is_decoder", [False, True], ids=["encoder", "decoder"])
+def test_nothing_is_refuted_where_the_attention_is_sharp(
+    dtype, sharpness, status, is_decoder
+) -> None:
+    model = right(seed=1, hidden_size=64, is_decoder=is_decoder)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith(("query.weight", "key.weight")):
+                parameter.mul_(sharpness)
+    found = {proof.id: proof for proof in inspect(model.to(dtype)).proofs}
+    assert [proof.detail for proof in found.values() if proof.status == "refuted"] == []
+    assert found["attentions-formula"].status == status, found["attentions-formula"].detail
 
 
 @pytest.mark.parametrize(

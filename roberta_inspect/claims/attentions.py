@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch.nn.functional import logsigmoid
 
 from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held, weakest
 from roberta_inspect.claims.comparison import (
@@ -162,17 +163,27 @@ def _softmax(evidence: Evidence, layer: int) -> Estimate:
     allowed = _allowed(evidence)
     moved = rounding(dtype, operations=3) * scores.abs() + products.error / math.sqrt(size)
     moved = moved.masked_fill(~allowed, 0.0).amax(dim=-1, keepdim=True)
-    values = scores.masked_fill(~allowed, -math.inf).softmax(dim=-1)
+    logs = scores.masked_fill(~allowed, -math.inf).log_softmax(dim=-1)
+    values = logs.exp()
     own = rounding(dtype, operations=3, summed=scores.shape[-1])
-    return Estimate(values, _reach(values, moved) + values * own)
+    return Estimate(values, _reach(logs, moved) + values * own)
 
 
-def _reach(values: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
-    """How far a softmax value can go where each score moves by no more than `moved`."""
-    factor = torch.exp((2 * moved).clamp(max=700))
-    highest = values / (values + (1 - values) / factor)
-    lowest = values / (values + (1 - values) * factor)
-    return torch.maximum(highest - values, values - lowest)
+def _reach(logs: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+    """How far a softmax value can go where each score moves by no more than `moved`.
+
+    `logs` are the logarithms of the values. One minus a value close to 1 would be lost in float64,
+    so that the logarithm of the sum of the others takes its place.
+    """
+    place = logs.argmax(dim=-1, keepdim=True)
+    beside_most = logs.scatter(-1, place, -math.inf).logsumexp(dim=-1, keepdim=True)
+    beside = logs.exp().neg().log1p().scatter(-1, place, beside_most)
+    odds = logs - beside
+    # torch's sigmoid overflows to 0 on the way where a value is tiny.
+    highest, value, lowest = (
+        logsigmoid(each).exp() for each in (odds + 2 * moved, odds, odds - 2 * moved)
+    )
+    return torch.maximum(highest - value, value - lowest)
 
 
 def _allowed(evidence: Evidence) -> torch.Tensor:

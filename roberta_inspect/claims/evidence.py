@@ -166,11 +166,19 @@ class Evidence:
         return Labelled.of(self)
 
     def rounding_of(self, name: str) -> float:
-        """The standard deviation that rounding in every layer brings to the values of a slot."""
+        """The standard deviation that rounding in every layer brings to the values of a slot; that
+        of the label that it moves most for the logits."""
+        return float(self._measured(name).max())
+
+    def rounding_by_label(self) -> torch.Tensor:
+        """The same for the logits of each label, of shape `(num_labels,)` in float64."""
+        return self._measured("logits")
+
+    def _measured(self, name: str) -> torch.Tensor:
         if name not in self._magnified:
             raise NotTestedError(f"what rounding does to {name} could not be measured")
         return self._magnified[name]
 
     @cached_property
-    def _magnified(self) -> dict[str, float]:
+    def _magnified(self) -> dict[str, torch.Tensor]:
         return magnified(self)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import torch
+
 from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken
-from roberta_inspect.claims.comparison import SIGMAS, decided, exact, furthest
+from roberta_inspect.claims.comparison import (
+    SIGMAS,
+    decided,
+    exact,
+    furthest,
+    rounding,
+    smallest,
+)
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.claims.second import padded, row_of, unmasked
 from roberta_inspect.releases import attention_of, switch_attention
@@ -29,9 +39,8 @@ def padding(evidence: Evidence) -> Outcome | None:
         )
     whole = row.row_lengths[0] == row.sequence_length
     bare = evidence.logits_of(unmasked(padded(row, evidence.config) if whole else row))
-    apart = furthest(second.logits, logits.expand_as(second.logits))
     without = furthest(bare, logits.expand_as(bare))
-    found = _within_rounding(evidence, apart, "the padded row's logits differ")
+    found = _within_rounding(evidence, second.logits, logits, "the padded row's logits differ")
     detail = f"{found.detail}; without the mask the difference is {without:.1e}"
     return replace(found, detail=detail)
 
@@ -49,24 +58,38 @@ def implementations(evidence: Evidence) -> Outcome | None:
     else:
         with _switched(evidence, other):
             logits = evidence.logits_of(evidence.probe)
-    apart = furthest(logits, evidence.tensor("logits"))
-    found = _within_rounding(evidence, apart, f"the logits under {other} differ")
+    wanted = evidence.tensor("logits")
+    found = _within_rounding(evidence, logits, wanted, f"the logits under {other} differ")
     return replace(found, sentence=f"the logits under {used} and under {other} attention agree")
 
 
-def _within_rounding(evidence: Evidence, apart: float, what: str) -> Outcome:
+def _within_rounding(
+    evidence: Evidence, got: torch.Tensor, wanted: torch.Tensor, what: str
+) -> Outcome:
+    """Whether logits agree with others but for what rounding does to each label.
+
+    `got` and `wanted` are of shape `(batch_size, num_labels)`, or `wanted` is one row for all.
+    """
     logits = exact(evidence.tensor("logits"))
     if not logits.isfinite().all():
         raise NotTestedError("the logits hold NaN or infinity, so there is nothing to compare")
-    allowed = SIGMAS * evidence.rounding_of("logits")
-    if not apart <= allowed:
-        detail = f"expected the same, but {what} by {apart:.1e}; rounding explains {allowed:.1e}"
-        return broken(detail, difference=apart, tolerance=allowed)
+    if got.shape[1:] != logits.shape[1:]:
+        shapes = f"of shape {tuple(logits.shape)}, got {tuple(got.shape)}"
+        return broken(f"expected the same, but {what}: expected rows {shapes}")
+    apart = (exact(got) - exact(wanted)).abs().nan_to_num(nan=math.inf)
+    own = rounding(wanted.dtype, operations=2) * logits.abs().amax(dim=0)
+    allowed = torch.hypot(SIGMAS * evidence.rounding_by_label(), own) + smallest(wanted.dtype)
+    allowed = allowed.expand_as(apart)
+    worst = torch.unravel_index((apart / allowed).argmax(), apart.shape)
+    most, limit = float(apart[worst]), float(allowed[worst])
+    if not most <= limit:
+        detail = f"expected the same, but {what} by {most:.1e}; rounding explains {limit:.1e}"
+        return broken(detail, difference=most, tolerance=limit)
     return decided(
-        f"largest difference {apart:.1e}; rounding explains {allowed:.1e}",
-        difference=apart,
-        tolerance=allowed,
-        widest=allowed,
+        f"largest difference {most:.1e}; rounding explains {limit:.1e}",
+        difference=most,
+        tolerance=limit,
+        widest=float(allowed.max()),
         largest=float(logits.abs().max()),
         place="logits",
     )
