@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from roberta_inspect.checkpoint.dtype import Dtype
 from roberta_inspect.console import Target, failures_reported, status
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.text import counted, listed, safe
@@ -75,14 +76,6 @@ class Attention(str, Enum):
     sdpa = "sdpa"
     flash_attention_2 = "flash_attention_2"
     flex_attention = "flex_attention"
-
-
-class Dtype(str, Enum):
-    """The dtypes that a checkpoint can be loaded in."""
-
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
 
 
 DEFAULT_SIZES = (2, 16)

@@ -14,6 +14,7 @@ from samples import REFUTED
 from typer.testing import CliRunner, Result
 
 from roberta_inspect import OutputMap, __version__
+from roberta_inspect.checkpoint.dtype import DTYPES
 from roberta_inspect.cli import Attention, DiffFormat, MapFormat, TreeFormat, app
 
 
@@ -70,7 +71,7 @@ def test_answered_without_importing_torch(
         ("diff --format ", [each.value for each in DiffFormat]),
         ("run --format s", ["svg"]),
         ("tree --attention ", [each.value for each in Attention]),
-        ("run --dtype b", ["bfloat16"]),
+        ("run --dtype ", list(DTYPES)),
     ],
 )
 def test_a_shell_is_offered_what_fits(typed: str, offered: list[str]) -> None:
@@ -112,6 +113,15 @@ def test_the_demo_is_proved() -> None:
     done = invoke("run", "--attention", "eager")
     assert done.exit_code == 0, done.output
     assert "Where each output is" in done.stdout
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_demo_is_proved_in_every_dtype(dtype: str) -> None:
+    done = invoke("run", "--attention", "eager", "--dtype", dtype, "--format", "json")
+    assert done.exit_code == 0, done.output
+    found = OutputMap.from_json(done.stdout)
+    assert found.setup.dtype == dtype
+    assert {proof.status for proof in found.proofs} == {"proved"}
 
 
 def test_the_map_is_json_on_stdout() -> None:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from roberta_inspect.checkpoint import files
+from roberta_inspect.checkpoint.dtype import DTYPES
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.records import ProblemType
 from roberta_inspect.text import safe
 
 MODEL_TYPE = "roberta"
-DTYPES = ("float32", "float16", "bfloat16", "float64")
-"""What a model can be loaded in."""
 
 MOST_LABELS = 2**17
 """Labels that are tried: transformers keeps their names several times, a kilobyte for each."""

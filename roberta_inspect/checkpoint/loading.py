@@ -21,6 +21,7 @@ from transformers.utils import logging as transformers_logging
 from roberta_inspect import releases
 from roberta_inspect.checkpoint import config as configs
 from roberta_inspect.checkpoint import files, hub, weights
+from roberta_inspect.checkpoint.dtype import DTYPES
 from roberta_inspect.checkpoint.files import reason_of, told
 from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
 from roberta_inspect.checkpoint.location import Location
@@ -193,7 +194,7 @@ def chosen_dtype(values: Mapping[str, Any], header: Header | None, dtype: str | 
         return "float32"
     configured = values.get("dtype") or values.get("torch_dtype")
     stored = (TORCH_NAMES.get(kind) for kind, _ in (header or {}).values())
-    floating = (name for name in stored if name in configs.DTYPES)
+    floating = (name for name in stored if name in DTYPES)
     return configured or next(floating, "float32")
 
 
@@ -244,10 +245,10 @@ def check_options(attention: str | None, dtype: str | None) -> None:
     Raises:
         UsageError: which one, and what is allowed.
     """
-    if dtype is not None and dtype not in configs.DTYPES:
+    if dtype is not None and dtype not in DTYPES:
         raise UsageError(
             f"no model is loaded in dtype {safe(dtype)}",
-            hint=f"Use one of {', '.join(configs.DTYPES)}.",
+            hint=f"Use one of {', '.join(DTYPES)}.",
         )
     if attention is not None and "/" in attention:
         raise UsageError(

@@ -1,0 +1,18 @@
+"""What a model can be loaded in. Apart, since the command line asks before anything is imported."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Dtype(str, Enum):
+    """The dtypes that a checkpoint can be loaded in, by torch's names."""
+
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+    float64 = "float64"
+
+
+DTYPES = tuple(each.value for each in Dtype)
+"""Their names."""
