@@ -115,13 +115,18 @@ class Target:
 
 def _behind_links(path: Path) -> Path:
     """The file itself, so that a symbolic link to it stays one."""
+    nowhere = CannotInspectError(
+        f"--output {safe(path)} cannot be written: it is a symbolic link that leads nowhere",
+        hint="Name another file.",
+    )
     try:
-        return path if _is_special(path) else path.resolve()
+        found = path if _is_special(path) else path.resolve()
     except (OSError, RuntimeError) as error:
-        raise CannotInspectError(
-            f"--output {safe(path)} cannot be written: it is a symbolic link that leads nowhere",
-            hint="Name another file.",
-        ) from error
+        raise nowhere from error
+    # Since Python 3.13 a link that loops is returned as it is.
+    if found.is_symlink() and not _is_special(path):
+        raise nowhere
+    return found
 
 
 def _is_special(path: Path) -> bool:
