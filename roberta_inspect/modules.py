@@ -26,7 +26,7 @@ from roberta_inspect.feeds import feeds_of
 from roberta_inspect.findings import tree_findings
 from roberta_inspect.naming import names_of
 from roberta_inspect.observe import Observed, Trace, as_found
-from roberta_inspect.probe import Probe, synthetic, usable_length
+from roberta_inspect.probe import Probe, config_of, synthetic, usable_length
 from roberta_inspect.records import ModuleTree, Node
 from roberta_inspect.releases import attention_of, versions
 from roberta_inspect.text import counted, dtype_word, listed
@@ -77,8 +77,9 @@ def module_tree(
         )
 
 
-def _probe(config: Any, more: int = 0) -> Probe:
+def _probe(model: Any, more: int = 0) -> Probe:
     """A small input, of the sizes that `run` takes; with `more` rows, and tokens to match."""
+    config = config_of(model)
     length = min(16 + 8 * more, usable_length(config))
     return synthetic(config, batch_size=2 + more, sequence_length=length)
 
@@ -94,7 +95,7 @@ class _Seen:
     @classmethod
     def of(cls, made: Loaded) -> _Seen:
         """Make the call."""
-        probe = _probe(made.model.config)
+        probe = _probe(made.model)
         probe = probe.on(made.model.device) if made.mode is None else probe.fake(made.mode)
         with made.mode or nullcontext():
             return cls(made=made, probe=probe, observed=observe_all(made.model, probe))
@@ -217,7 +218,7 @@ class _Returned:
     def _larger(self) -> tuple[Probe, Trace]:
         """A call with another number of rows and tokens."""
         model = self.seen.model
-        probe = _probe(model.config, more=1).on(model.device)
+        probe = _probe(model, more=1).on(model.device)
         return probe, observe_all(model, probe).trace
 
 

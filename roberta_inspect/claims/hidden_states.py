@@ -80,7 +80,7 @@ def positions(evidence: Evidence) -> Outcome | None:
     path = f"{evidence.anatomy.embeddings}.position_embeddings"
     evidence.visit(path, "position_embeddings")
     made, wanted = exact(_position_ids(evidence)).long(), _counted_ids(evidence).cpu()
-    padding = evidence.config.pad_token_id
+    padding = evidence.pad_token_id
     made = made.expand_as(wanted) if made.shape[-1:] == wanted.shape[-1:] else made
     if made.shape != wanted.shape:
         return broken(f"expected ids of shape {tuple(wanted.shape)}, got {tuple(made.shape)}")
@@ -94,7 +94,10 @@ def positions(evidence: Evidence) -> Outcome | None:
     other = _other_row(evidence, "position_embeddings", _position_ids(evidence))
     if other is not None:
         return broken(other)
-    return held(f"ids {int(wanted.min())} to {int(wanted.max())}; pad_token_id is {padding}")
+    known = f"pad_token_id is {padding}"
+    if getattr(evidence.config, "pad_token_id", None) is None:
+        known = f"config.pad_token_id is None, and the embeddings were built with {padding}"
+    return held(f"ids {int(wanted.min())} to {int(wanted.max())}; {known}")
 
 
 @CLAIMS.register("hidden-states-not-bare", "hidden_states", "[0] is not the bare word embedding")
@@ -187,7 +190,7 @@ def _position_ids(evidence: Evidence) -> torch.Tensor:
 
 def _counted_ids(evidence: Evidence) -> torch.Tensor:
     """Position ids as `RobertaEmbeddings` makes them."""
-    padding = evidence.config.pad_token_id
+    padding = evidence.pad_token_id
     tokens = (evidence.probe.inputs["input_ids"] != padding).long()
     return tokens.cumsum(dim=1) * tokens + padding
 
