@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
+
+from roberta_inspect.errors import CannotInspectError
 
 
 @dataclass(frozen=True)
@@ -66,3 +69,22 @@ class Anatomy:
         words = [f"{self.embeddings}.word_embeddings", f"{self.embeddings}.position_embeddings"]
         parts = [self.embeddings, self.classifier, *words, *self.layers, *attention, *self.stages]
         return frozenset(path for path in parts if path is not None)
+
+
+def pad_token_id(model: Any) -> int:
+    """The id that pads the input of a model: what its configuration says now, or what its
+    embeddings were built with where it says nothing.
+
+    Raises:
+        CannotInspectError: neither names one.
+    """
+    path = Anatomy.of(model).embeddings
+    built = None if path is None else getattr(model.get_submodule(path), "padding_idx", None)
+    found = getattr(model.config, "pad_token_id", None)
+    found = built if found is None else found
+    if found is None:
+        raise CannotInspectError(
+            "config.pad_token_id is None, and no embeddings tell which id pads",
+            hint="Set model.config.pad_token_id.",
+        )
+    return int(found)

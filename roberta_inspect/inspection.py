@@ -20,7 +20,7 @@ from roberta_inspect.claims import prove
 from roberta_inspect.errors import UsageError
 from roberta_inspect.findings import Noticed, findings_of
 from roberta_inspect.predictions import predictions_of
-from roberta_inspect.probe import Probe, from_texts, synthetic
+from roberta_inspect.probe import Probe, config_of, from_texts, synthetic
 from roberta_inspect.records import CallSpec, OutputMap, Setup
 from roberta_inspect.releases import attention_of, versions
 from roberta_inspect.text import dtype_word
@@ -89,7 +89,7 @@ def inspect(
                 made = skeleton(location, attention=attention, dtype=dtype)
             else:
                 made = load(location, attention=attention, dtype=dtype, device=device or "cpu")
-        config = made.model.config
+        config = config_of(made.model)
         if given is None:
             probe = synthetic(
                 config, batch_size=batch_size, sequence_length=sequence_length, labels=labels

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from roberta_inspect.anatomy import pad_token_id
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.labels import labels_for
 from roberta_inspect.records import Input, Labels
@@ -85,6 +87,20 @@ class Probe:
             texts=self.texts,
             row_lengths=self.row_lengths,
         )
+
+
+def config_of(model: Any) -> Any:
+    """The configuration of a model, for making its input: a copy where it names no `pad_token_id`,
+    with that of the embeddings.
+
+    Raises:
+        CannotInspectError: the embeddings name none either.
+    """
+    if getattr(model.config, "pad_token_id", None) is not None:
+        return model.config
+    config = copy.copy(model.config)
+    config.pad_token_id = pad_token_id(model)
+    return config
 
 
 def usable_length(config: Any) -> int:

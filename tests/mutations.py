@@ -172,6 +172,17 @@ def positions_from_zero(model: Any) -> None:
     table.register_forward_pre_hook(shift)
 
 
+class ShiftedTable(nn.Embedding):
+    """Looks up the row below the one that it is asked for."""
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return super().forward((ids - 1).clamp(min=0))
+
+
+def shifted_table(model: Any) -> None:
+    model.roberta.embeddings.position_embeddings.__class__ = ShiftedTable
+
+
 def with_weights(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Any], None]:
     """The weights that the first self-attention returns are not those that it used."""
 
@@ -506,6 +517,10 @@ MUTATIONS: dict[str, Mutation] = {
         "hidden-states-embeddings", patched(embedded("word_embeddings", "position_embeddings"))
     ),
     "positions counted from 0": Mutation("hidden-states-positions", patched(positions_from_zero)),
+    "a table of positions that looks up other rows": Mutation(
+        "hidden-states-positions", patched(shifted_table)
+    ),
+    "embeddings of other positions": Mutation("hidden-states-embeddings", patched(shifted_table)),
     "the bare word embedding": Mutation(
         "hidden-states-not-bare", patched(embedded("word_embeddings", norm=False))
     ),

@@ -10,7 +10,7 @@ import torch
 from makers import make_checkpoint, make_masked_lm, tiny_config, tiny_model
 from transformers import RobertaForSequenceClassification
 
-from roberta_inspect import CannotInspectError, OutputMap, UsageError, inspect
+from roberta_inspect import CannotInspectError, OutputMap, UsageError, inspect, module_tree
 from roberta_inspect.records import Call
 
 
@@ -269,6 +269,27 @@ def test_texts_for_a_live_model_need_a_tokenizer() -> None:
 def test_a_live_model_is_taken_as_it_stands(option: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=f"{next(iter(option))}= is for a checkpoint"):
         inspect(tiny_model(), **option)
+
+
+def test_a_live_model_without_a_pad_token_id_has_that_of_its_embeddings() -> None:
+    model = tiny_model(pad_token_id=3)
+    model.config.pad_token_id = None
+    found = inspect(model)
+    assert model.config.pad_token_id is None
+    assert [proof.detail for proof in found.proofs if proof.status == "refuted"] == []
+    [positions] = [each for each in found.proofs if each.id == "hidden-states-positions"]
+    assert positions.detail == (
+        "ids 3 to 19; config.pad_token_id is None, and the embeddings were built with 3"
+    )
+    assert module_tree(model).root.children
+
+
+def test_a_live_model_without_any_padding_is_refused() -> None:
+    model = tiny_model()
+    model.config.pad_token_id = model.roberta.embeddings.padding_idx = None
+    with pytest.raises(CannotInspectError, match=r"config\.pad_token_id is None") as raised:
+        inspect(model)
+    assert raised.value.hint == "Set model.config.pad_token_id."
 
 
 def test_what_is_no_classifier() -> None:

@@ -131,6 +131,52 @@ def prune_layers(model: Any) -> None:
     model.roberta.encoder.layer = model.roberta.encoder.layer[:1]
 
 
+class AdaptedTable(nn.Embedding):
+    """A table that adds something to its rows, as an adapter does."""
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return super().forward(ids) + 0.1 * torch.ones(self.embedding_dim)
+
+
+class ReorderedTable(nn.Embedding):
+    """A table that keeps its rows in another order."""
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return super().forward(len(self.weight) - 1 - ids)
+
+
+def adapted_tables(model: Any) -> None:
+    for table in (each for each in model.modules() if isinstance(each, nn.Embedding)):
+        table.__class__ = AdaptedTable
+
+
+def reordered_words(model: Any) -> None:
+    model.roberta.embeddings.word_embeddings.__class__ = ReorderedTable
+
+
+def no_embeddings(model: Any) -> None:
+    """LayerNorm of nothing is nothing: the word embedding too."""
+    with torch.no_grad():
+        for parameter in model.roberta.embeddings.parameters():
+            parameter.zero_()
+
+
+@pytest.mark.parametrize(
+    ("change", "not_tested"),
+    [
+        (adapted_tables, {"hidden-states-embeddings", "hidden-states-positions"}),
+        (reordered_words, {"hidden-states-embeddings"}),
+        (no_embeddings, {"hidden-states-not-bare"}),
+    ],
+)
+def test_embeddings_that_show_nothing_are_not_tested(change, not_tested) -> None:
+    model = right()
+    change(model)
+    found = {proof.id: proof.status for proof in inspect(model).proofs}
+    assert "refuted" not in found.values()
+    assert not_tested <= {key for key, status in found.items() if status == "not-tested"}
+
+
 @pytest.mark.parametrize("change", [low_rank, share_layers, prune_layers])
 def test_nothing_is_refuted_on_a_model_built_otherwise(change) -> None:
     model = seeded(RobertaForSequenceClassification, tiny_config(attn_implementation="eager"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from roberta_inspect.anatomy import Anatomy
+from roberta_inspect.anatomy import Anatomy, pad_token_id
 from roberta_inspect.claims.claim import NotTestedError
 from roberta_inspect.claims.labelled import Labelled
 from roberta_inspect.claims.magnification import magnified
@@ -50,6 +50,11 @@ class Evidence:
     def config(self) -> Any:
         """The model's configuration."""
         return self.model.config
+
+    @cached_property
+    def pad_token_id(self) -> int:
+        """The id that pads the input."""
+        return pad_token_id(self.model)
 
     @property
     def trace(self) -> Trace:

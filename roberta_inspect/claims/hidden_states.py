@@ -65,11 +65,8 @@ def embeddings(evidence: Evidence) -> Outcome | None:
     if evidence.fields.get("hidden_states") is None:
         return None
     got = evidence.tuple_of("hidden_states")[0]
-    parts = list(_parts(evidence, got))
-    norm = evidence.module(f"{evidence.anatomy.embeddings}.LayerNorm", "LayerNorm")
-    total = torch.stack(parts).sum(dim=0)
-    magnitude = torch.stack(parts).abs().sum(dim=0)
-    return judged(got, _normed(norm, total, magnitude, got.dtype), place=_at(0))
+    exact(got)
+    return judged(got, _embedded(evidence, got), place=_at(0))
 
 
 @CLAIMS.register(
@@ -83,7 +80,7 @@ def positions(evidence: Evidence) -> Outcome | None:
     path = f"{evidence.anatomy.embeddings}.position_embeddings"
     evidence.visit(path, "position_embeddings")
     made, wanted = exact(_position_ids(evidence)).long(), _counted_ids(evidence).cpu()
-    padding = evidence.config.pad_token_id
+    padding = evidence.pad_token_id
     made = made.expand_as(wanted) if made.shape[-1:] == wanted.shape[-1:] else made
     if made.shape != wanted.shape:
         return broken(f"expected ids of shape {tuple(wanted.shape)}, got {tuple(made.shape)}")
@@ -94,7 +91,13 @@ def positions(evidence: Evidence) -> Outcome | None:
             f"expected position id {int(wanted[row, column])}, got {int(made[row, column])} at "
             f"row {row}, position {column}"
         )
-    return held(f"ids {int(wanted.min())} to {int(wanted.max())}; pad_token_id is {padding}")
+    other = _other_row(evidence, "position_embeddings", _position_ids(evidence))
+    if other is not None:
+        return broken(other)
+    known = f"pad_token_id is {padding}"
+    if getattr(evidence.config, "pad_token_id", None) is None:
+        known = f"config.pad_token_id is None, and the embeddings were built with {padding}"
+    return held(f"ids {int(wanted.min())} to {int(wanted.max())}; {known}")
 
 
 @CLAIMS.register("hidden-states-not-bare", "hidden_states", "[0] is not the bare word embedding")
@@ -105,6 +108,8 @@ def not_bare(evidence: Evidence) -> Outcome | None:
     words = evidence.visit(f"{evidence.anatomy.embeddings}.word_embeddings", "word_embeddings")
     exact(got)
     if same(got, words.output):
+        if judged(got, _embedded(evidence, got), place=_at(0)).status != "refuted":
+            raise NotTestedError("the sum after LayerNorm is the word embedding itself")
         return broken(f"expected the sum after LayerNorm, got the word embedding at {_at(0)}")
     return held(f"up to {furthest(got, words.output):.1e} away from the word embedding")
 
@@ -185,27 +190,61 @@ def _position_ids(evidence: Evidence) -> torch.Tensor:
 
 def _counted_ids(evidence: Evidence) -> torch.Tensor:
     """Position ids as `RobertaEmbeddings` makes them."""
-    padding = evidence.config.pad_token_id
+    padding = evidence.pad_token_id
     tokens = (evidence.probe.inputs["input_ids"] != padding).long()
     return tokens.cumsum(dim=1) * tokens + padding
 
 
+def _embedded(evidence: Evidence, like: torch.Tensor) -> Estimate:
+    """LayerNorm of the sum of the three embeddings, of the shape of `like`."""
+    parts = torch.stack(list(_parts(evidence, like)))
+    norm = evidence.module(f"{evidence.anatomy.embeddings}.LayerNorm", "LayerNorm")
+    return _normed(norm, parts.sum(dim=0), parts.abs().sum(dim=0), like.dtype)
+
+
 def _parts(evidence: Evidence, like: torch.Tensor) -> Iterator[torch.Tensor]:
     """Word, position and token type embeddings in float64, each of the shape of `like`."""
-    path = evidence.anatomy.embeddings
     inputs = evidence.probe.inputs
-    tables = {
-        name: evidence.module(f"{path}.{name}", name)
-        for name in ("word_embeddings", "position_embeddings", "token_type_embeddings")
-    }
     types = inputs.get("token_type_ids", torch.zeros_like(inputs["input_ids"]))
     ids = {
         "word_embeddings": inputs["input_ids"],
         "position_embeddings": _position_ids(evidence),
         "token_type_embeddings": types,
     }
-    for name, table in tables.items():
-        yield exact(table(ids[name])).expand_as(like)
+    for name, each in ids.items():
+        other = _other_row(evidence, name, each)
+        if other is not None and name != "position_embeddings":
+            # Which row stands for a token is the model's own affair; which for a position is not.
+            raise NotTestedError(other)
+        weight = evidence.module(f"{evidence.anatomy.embeddings}.{name}", name).weight
+        yield exact(weight[each]).expand_as(like)
+
+
+def _other_row(evidence: Evidence, name: str, ids: torch.Tensor) -> str | None:
+    """Where an embedding returned another row of its weight than that of an id, in words; `None`
+    where it returned that of each.
+
+    Raises:
+        NotTestedError: it does more than look up rows.
+    """
+    path = f"{evidence.anatomy.embeddings}.{name}"
+    table, visit = evidence.module(path, name), evidence.trace.visit(path)
+    weight = getattr(table, "weight", None)
+    more = NotTestedError(f"{path} does more than look up rows of its weight")
+    if not isinstance(weight, torch.Tensor) or int(ids.max()) >= len(weight):
+        raise more
+    kept = visit is not None and not evidence.trace.changed(visit.output)
+    returned, rows = visit.output if visit and kept else table(ids), weight[ids]
+    if same(returned, rows):
+        return None
+    if returned.shape != rows.shape:
+        raise more
+    place = tuple(int(each) for each in (returned != rows).any(dim=-1).nonzero()[0])
+    there = (weight == returned[place]).all(dim=-1).nonzero()
+    if not len(there):
+        raise more
+    got, wanted = int(there[0]), int(ids[place])
+    return f"expected row {wanted} of {path}, got row {got} at row {place[0]}, position {place[1]}"
 
 
 def _normed(

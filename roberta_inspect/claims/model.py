@@ -38,7 +38,7 @@ def padding(evidence: Evidence) -> Outcome | None:
             f"row {second.row} is padded on the left, so that the head reads padding in a batch"
         )
     whole = row.row_lengths[0] == row.sequence_length
-    bare = evidence.logits_of(unmasked(padded(row, evidence.config) if whole else row))
+    bare = evidence.logits_of(unmasked(padded(row, evidence.pad_token_id) if whole else row))
     without = furthest(bare, logits.expand_as(bare))
     found = _within_rounding(evidence, second.logits, logits, "the padded row's logits differ")
     detail = f"{found.detail}; without the mask the difference is {without:.1e}"

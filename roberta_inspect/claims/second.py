@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -42,7 +42,7 @@ class Second:
         if lengths[row] == 0:
             raise NotTestedError(f"row {row} is nothing but padding")
         trimmed = lengths[row] < first.sequence_length
-        one = first.row(row) if trimmed else padded(row_of(first, row), evidence.config)
+        one = first.row(row) if trimmed else padded(row_of(first, row), evidence.pad_token_id)
         # One row more would change both axes alike where both are as long.
         alike = not trimmed and first.batch_size == first.sequence_length
         probe = repeated(one, first.batch_size + (2 if alike else 1))
@@ -72,11 +72,11 @@ def repeated(probe: Probe, copies: int) -> Probe:
     return Probe(inputs=inputs, labels=labels)
 
 
-def padded(probe: Probe, config: Any) -> Probe:
+def padded(probe: Probe, pad_token_id: int) -> Probe:
     """The same rows with one token of padding more on the right, masked."""
     inputs = {
         name: torch.nn.functional.pad(
-            each, (0, 1), value=config.pad_token_id if name == "input_ids" else 0
+            each, (0, 1), value=pad_token_id if name == "input_ids" else 0
         )
         for name, each in probe.inputs.items()
     }

@@ -86,7 +86,7 @@ class Returned:
     def _larger(self) -> tuple[Probe, Trace]:
         """A call with another number of rows and tokens."""
         model = self.seen.model
-        probe = small_probe(model.config, more=1).on(model.device)
+        probe = small_probe(model, more=1).on(model.device)
         return probe, observe_all(model, probe).trace
 
 

@@ -17,13 +17,14 @@ from roberta_inspect.modules.feeds import feeds_of
 from roberta_inspect.modules.twin import Twin, observe_all
 from roberta_inspect.naming import names_of, same_values
 from roberta_inspect.observe import Observed, Trace, as_found
-from roberta_inspect.probe import Probe, synthetic, usable_length
+from roberta_inspect.probe import Probe, config_of, synthetic, usable_length
 from roberta_inspect.releases import attention_of
 from roberta_inspect.text import listed
 
 
-def small_probe(config: Any, more: int = 0) -> Probe:
+def small_probe(model: Any, more: int = 0) -> Probe:
     """A small input, of the sizes that `run` takes; with `more` rows, and tokens to match."""
+    config = config_of(model)
     length = min(16 + 8 * more, usable_length(config))
     return synthetic(config, batch_size=2 + more, sequence_length=length)
 
@@ -39,7 +40,7 @@ class Seen:
     @classmethod
     def of(cls, made: Loaded) -> Seen:
         """Make the call."""
-        probe = small_probe(made.model.config)
+        probe = small_probe(made.model)
         probe = probe.on(made.model.device) if made.mode is None else probe.fake(made.mode)
         with made.mode or nullcontext():
             return cls(made=made, probe=probe, observed=observe_all(made.model, probe))
