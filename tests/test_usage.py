@@ -55,8 +55,8 @@ WRONG = [
     ),
     (
         "run --dtype float8",
-        "--dtype: 'float8' is not one of 'float32', 'bfloat16', 'float16'",
-        "Give --dtype float32, bfloat16 or float16.",
+        "--dtype: 'float8' is not one of 'float32', 'float16', 'bfloat16', 'float64'",
+        "Give --dtype float32, float16, bfloat16 or float64.",
     ),
     (
         "run --text good movie night",
