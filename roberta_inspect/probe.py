@@ -69,12 +69,37 @@ class Probe:
         return replace(self, inputs=inputs, labels=mode.from_tensor(self.labels))
 
     def row(self, index: int) -> Probe:
-        """One row alone, without its padding."""
-        keep = self.attention_mask[index].bool()
-        return Probe(
-            inputs={name: each[index : index + 1, keep] for name, each in self.inputs.items()},
-            labels=self.labels[index : index + 1],
-        )
+        """One row with its padding."""
+        rows = slice(index, index + 1)
+        inputs = {name: each[rows] for name, each in self.inputs.items()}
+        return Probe(inputs=inputs, labels=self.labels[rows])
+
+    def trimmed(self, index: int) -> Probe:
+        """One row without its padding."""
+        row, keep = self.row(index), self.attention_mask[index].bool()
+        inputs = {name: each[:, keep] for name, each in row.inputs.items()}
+        return Probe(inputs=inputs, labels=row.labels)
+
+    def repeated(self, copies: int) -> Probe:
+        """A single row, several times."""
+        inputs = {name: each.repeat(copies, 1) for name, each in self.inputs.items()}
+        labels = self.labels.repeat(copies, *[1] * (self.labels.ndim - 1))
+        return Probe(inputs=inputs, labels=labels)
+
+    def padded(self, pad_token_id: int) -> Probe:
+        """The same rows with one token of padding more on the right, masked."""
+        inputs = {
+            name: torch.nn.functional.pad(
+                each, (0, 1), value=pad_token_id if name == "input_ids" else 0
+            )
+            for name, each in self.inputs.items()
+        }
+        return Probe(inputs=inputs, labels=self.labels)
+
+    def unmasked(self) -> Probe:
+        """The same rows, padding attended like any other token."""
+        mask = torch.ones_like(self.attention_mask)
+        return Probe(inputs={**self.inputs, "attention_mask": mask}, labels=self.labels)
 
     def record(self) -> Input:
         """What the map says of this input."""

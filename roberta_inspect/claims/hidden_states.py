@@ -94,10 +94,13 @@ def positions(evidence: Evidence) -> Outcome | None:
     other = _other_row(evidence, "position_embeddings", _position_ids(evidence))
     if other is not None:
         return broken(other)
-    known = f"pad_token_id is {padding}"
+    tokens = wanted[wanted != padding]
+    told = [f"tokens have {int(tokens.min())} to {int(tokens.max())}"] if len(tokens) else []
+    told += [f"padding has {padding}"] if len(tokens) < wanted.numel() else []
     if getattr(evidence.config, "pad_token_id", None) is None:
-        known = f"config.pad_token_id is None, and the embeddings were built with {padding}"
-    return held(f"ids {int(wanted.min())} to {int(wanted.max())}; {known}")
+        built = f"config.pad_token_id is None, and the embeddings were built with {padding}"
+        told.append(built)
+    return held(", ".join(told))
 
 
 @CLAIMS.register("hidden-states-not-bare", "hidden_states", "[0] is not the bare word embedding")

@@ -74,7 +74,7 @@ def _rows(probe: Probe, labels: torch.Tensor) -> Probe:
     lengths = [each for each in probe.row_lengths if each]
     if not lengths:
         raise NotTestedError("every row is nothing but padding")
-    own = [probe.row(row) for row, length in enumerate(probe.row_lengths) if length]
+    own = [probe.trimmed(row) for row, length in enumerate(probe.row_lengths) if length]
     kept = min(*lengths, MOST_TOKENS)
     inputs = {
         name: torch.cat(

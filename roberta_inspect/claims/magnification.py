@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from roberta_inspect.claims.comparison import SIGMAS, accumulator, exact, factor_epsilon, rounding
-from roberta_inspect.claims.second import repeated, row_of
 from roberta_inspect.containers import tensors_in
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def magnified(evidence: Evidence) -> dict[str, torch.Tensor]:
     asked = {"labels": False, "output_attentions": "attentions" in evidence.fields}
     copies = max(COPIES, math.ceil(DRAWS / evidence.config.num_labels))
     with _noise(evidence):
-        rows = evidence.call(repeated(row_of(evidence.second.probe, 0), 1 + copies), **asked)
+        rows = evidence.call(evidence.second.probe.row(0).repeated(1 + copies), **asked)
     return {
         name: _by_label(value) if name == "logits" else _largest(value)
         for name, value in rows.items()

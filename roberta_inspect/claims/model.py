@@ -19,7 +19,6 @@ from roberta_inspect.claims.comparison import (
     smallest,
 )
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.claims.second import padded, row_of, unmasked
 from roberta_inspect.releases import attention_of, switch_attention
 
 CLAIMS = Claims()
@@ -32,13 +31,13 @@ def padding(evidence: Evidence) -> Outcome | None:
     second = evidence.second
     logits = evidence.tensor("logits")[second.row]
     exact(logits)
-    row = row_of(evidence.probe, second.row)
+    row = evidence.probe.row(second.row)
     if int(row.attention_mask[0, 0]) == 0:
         raise NotTestedError(
             f"row {second.row} is padded on the left, so that the head reads padding in a batch"
         )
     whole = row.row_lengths[0] == row.sequence_length
-    bare = evidence.logits_of(unmasked(padded(row, evidence.pad_token_id) if whole else row))
+    bare = evidence.logits_of((row.padded(evidence.pad_token_id) if whole else row).unmasked())
     without = furthest(bare, logits.expand_as(bare))
     found = _within_rounding(evidence, second.logits, logits, "the padded row's logits differ")
     detail = f"{found.detail}; without the mask the difference is {without:.1e}"

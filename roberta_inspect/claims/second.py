@@ -42,10 +42,10 @@ class Second:
         if lengths[row] == 0:
             raise NotTestedError(f"row {row} is nothing but padding")
         trimmed = lengths[row] < first.sequence_length
-        one = first.row(row) if trimmed else padded(row_of(first, row), evidence.pad_token_id)
+        one = first.trimmed(row) if trimmed else first.row(row).padded(evidence.pad_token_id)
         # One row more would change both axes alike where both are as long.
         alike = not trimmed and first.batch_size == first.sequence_length
-        probe = repeated(one, first.batch_size + (2 if alike else 1))
+        probe = one.repeated(first.batch_size + (2 if alike else 1))
         ids, tokens = probe.inputs["input_ids"], lengths[row]
         ids[-1, :tokens] = ids[-1, :tokens].flip(0)
         fields = evidence.call(probe, labels=False)
@@ -56,34 +56,3 @@ class Second:
             for name, value in fields.items()
         }
         return cls(probe, row, shapes, fields["logits"][:-1])
-
-
-def row_of(probe: Probe, index: int) -> Probe:
-    """One row with its padding."""
-    rows = slice(index, index + 1)
-    inputs = {name: each[rows] for name, each in probe.inputs.items()}
-    return Probe(inputs=inputs, labels=probe.labels[rows])
-
-
-def repeated(probe: Probe, copies: int) -> Probe:
-    """A single row, several times."""
-    inputs = {name: each.repeat(copies, 1) for name, each in probe.inputs.items()}
-    labels = probe.labels.repeat(copies, *[1] * (probe.labels.ndim - 1))
-    return Probe(inputs=inputs, labels=labels)
-
-
-def padded(probe: Probe, pad_token_id: int) -> Probe:
-    """The same rows with one token of padding more on the right, masked."""
-    inputs = {
-        name: torch.nn.functional.pad(
-            each, (0, 1), value=pad_token_id if name == "input_ids" else 0
-        )
-        for name, each in probe.inputs.items()
-    }
-    return Probe(inputs=inputs, labels=probe.labels)
-
-
-def unmasked(probe: Probe) -> Probe:
-    """The same rows, padding attended like any other token."""
-    mask = torch.ones_like(probe.attention_mask)
-    return Probe(inputs={**probe.inputs, "attention_mask": mask}, labels=probe.labels)
