@@ -279,7 +279,8 @@ def test_a_live_model_without_a_pad_token_id_has_that_of_its_embeddings() -> Non
     assert [proof.detail for proof in found.proofs if proof.status == "refuted"] == []
     [positions] = [each for each in found.proofs if each.id == "hidden-states-positions"]
     assert positions.detail == (
-        "tokens have 4 to 19, padding has 3, config.pad_token_id is None, and the embeddings were built with 3"
+        "tokens have 4 to 19, padding has 3, config.pad_token_id is None, and the embeddings "
+        "were built with 3"
     )
     assert module_tree(model).root.children
 

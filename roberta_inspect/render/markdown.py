@@ -56,6 +56,9 @@ def _places(of: OutputMap) -> Iterator[str]:
         for name in of.names
     ]
     yield from table(heads, rows)
+    if told := phrases.legend(of):
+        yield "; ".join(f"{code(sign)} {escaped(words)}" for sign, words in told.items())
+        yield ""
     if of.matrix:
         yield "### How each index moves with the flags"
         moves = [
@@ -71,10 +74,14 @@ def _places(of: OutputMap) -> Iterator[str]:
 
 
 def _place(of: OutputMap, call: Call, name: str) -> str:
-    """`outputs.logits` and its index, or why it has none."""
-    told = escaped(phrases.place(call, name) + phrases.moved(of, call, name))
-    accesses = [slot.access for slot in call.slots if slot.name == name]
-    return " ".join([*(code(safe(each)) for each in accesses), told])
+    """How to reach it, its index where that does not say it already, or why it is not there."""
+    found = [slot for slot in call.slots if slot.name == name]
+    told = [
+        (slot.access, phrases.where(slot) if slot.key else phrases.missing(slot)) for slot in found
+    ]
+    reached = [f"{code(safe(access))} {escaped(rest)}".strip() for access, rest in told]
+    places = ", ".join(reached) or escaped(phrases.place(call, name))
+    return places + escaped(phrases.moved(of, call, name))
 
 
 def _slots(of: OutputMap) -> Iterator[str]:

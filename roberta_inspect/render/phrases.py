@@ -47,6 +47,18 @@ MOST_LABELS = 5
 Thing = TypeVar("Thing")
 
 
+LEGEND = {
+    "+1": "places further than without labels",
+    "[i] ()": "an empty tuple: it takes an index and holds nothing",
+    "[i] None": "None that takes an index",
+    "[i] 1×None": "a tuple, and so many of its items are None",
+    "None": "an attribute that is None and takes no index",
+    "absent": "the container has no place for it",
+    "raised": "the call raised an exception: see the findings",
+}
+"""Sign → what it means; only those that occur are explained."""
+
+
 def name(untrusted: object) -> str:
     """A short name, harmless."""
     return safe(untrusted, longest=LONGEST_NAME)
@@ -232,24 +244,58 @@ def place(call: Call, slot_name: str, *, absent: str = "absent") -> str:
     """Where a name is in one call: `[1]`, `[2] ()`, `None`, `absent`, or `raised`."""
     if call.error is not None:
         return "raised"
-    found = [_place(slot) for slot in call.slots if slot.name == slot_name]
+    found = [where(slot) for slot in call.slots if slot.name == slot_name]
     return ", ".join(found) or absent
 
 
-def _place(slot: Slot) -> str:
-    if slot.index is None:
-        return "None"
+def where(slot: Slot) -> str:
+    """The index of a slot, if it has one, and what is missing in it: `[2] ()`."""
+    index = "" if slot.index is None else f"[{slot.index}]"
+    return f"{index} {missing(slot)}".strip()
+
+
+def missing(slot: Slot) -> str:
+    """`None`, `()` for nothing in it, `1×None` for a hole; else nothing."""
     if slot.kind == "none":
-        return f"[{slot.index}] None"
+        return "None"
     if slot.is_empty:
-        return f"[{slot.index}] ()"
-    return f"[{slot.index}] {len(slot.holes):,}×None" if slot.holes else f"[{slot.index}]"
+        return "()"
+    return f"{len(slot.holes):,}×None" if slot.holes else ""
 
 
 def moved(of: OutputMap, call: Call, slot_name: str) -> str:
     """` +1` where the labels moved it, else nothing."""
     shift = of.moved_by_labels(call, slot_name)
     return f" {shift:+d}" if shift else ""
+
+
+def signs(call: Call, name: str) -> Iterator[str]:
+    """What wants to be explained of where a name is in one call, as `LEGEND` has it."""
+    found = [slot for slot in call.slots if slot.name == name]
+    if call.error is not None:
+        yield "raised"
+    elif not found:
+        yield "absent"
+    for slot in found:
+        if slot.index is None:
+            yield "None"
+        elif slot.kind == "none":
+            yield "[i] None"
+        elif slot.is_empty:
+            yield "[i] ()"
+        elif slot.holes:
+            yield "[i] 1×None"
+
+
+def legend(of: OutputMap) -> dict[str, str]:
+    """What the signs mean that occur in the main calls."""
+    cells = [(call, name) for call in of.main_calls for name in of.names]
+    moves = [call for call, name in cells if of.moved_by_labels(call, name)]
+    occur = {sign for cell in cells for sign in signs(*cell)} | ({"+1"} if moves else set())
+    told = {sign: words for sign, words in LEGEND.items() if sign in occur}
+    if moves and all(map(of.loss_comes_first, moves)):
+        told["+1"] += ": the loss comes first"
+    return told
 
 
 def verdict(of: OutputMap) -> str:

@@ -19,17 +19,6 @@ from roberta_inspect.text import safe
 HEAD = 3
 """Lines above the first name: `return_dict`, the container, the labels."""
 
-LEGEND = {
-    "+1": "places further than without labels",
-    "[i] ()": "an empty tuple: it takes an index and holds nothing",
-    "[i] None": "None that takes an index",
-    "[i] 1×None": "a tuple, and so many of its items are None",
-    "None": "an attribute that is None and takes no index",
-    "absent": "the container has no place for it",
-    "raised": "the call raised an exception: see the findings",
-}
-"""Sign → what it means; only those that occur are explained."""
-
 ABSENT = "–"
 """`absent`, where there are many columns."""
 
@@ -40,7 +29,7 @@ STYLES = {"None": "dim", "absent": "dim", "raised": "bold red"}
 def places(of: OutputMap) -> Group:
     """The four calls side by side, one row per name."""
     halves = [list(calls) for _, calls in groupby(of.main_calls, lambda call: call.return_dict)]
-    return block("Where each output is", _SideBySide(of, halves), *_legend(of, of.main_calls))
+    return block("Where each output is", _SideBySide(of, halves), *_legend(of))
 
 
 def combinations(of: OutputMap) -> Group:
@@ -129,35 +118,11 @@ def _key(calls: Sequence[Call], name: str) -> str:
 
 
 def _place(call: Call, name: str, *, absent: str = "absent") -> Text:
-    style = next((STYLES[sign] for sign in _signs(call, name) if sign in STYLES), "")
+    style = next((STYLES[sign] for sign in phrases.signs(call, name) if sign in STYLES), "")
     return Text.assemble((phrases.place(call, name, absent=absent), style))
 
 
-def _signs(call: Call, name: str) -> Iterator[str]:
-    """What wants to be explained of where a name is in one call, as `LEGEND` has it."""
-    found = [slot for slot in call.slots if slot.name == name]
-    if call.error is not None:
-        yield "raised"
-    elif not found:
-        yield "absent"
-    for slot in found:
-        if slot.index is None:
-            yield "None"
-        elif slot.kind == "none":
-            yield "[i] None"
-        elif slot.is_empty:
-            yield "[i] ()"
-        elif slot.holes:
-            yield "[i] 1×None"
-
-
-def _legend(of: OutputMap, calls: Sequence[Call]) -> Iterator[RenderableType]:
-    cells = [(call, name) for call in calls for name in of.names]
-    moved = [call for call, name in cells if of.moved_by_labels(call, name)]
-    occur = {sign for cell in cells for sign in _signs(*cell)} | ({"+1"} if moved else set())
-    told = {sign: words for sign, words in LEGEND.items() if sign in occur}
-    if moved and all(map(of.loss_comes_first, moved)):
-        told["+1"] += ": the loss comes first"
-    if told:
+def _legend(of: OutputMap) -> Iterator[RenderableType]:
+    if told := phrases.legend(of):
         yield Text()
         yield rows((Text(f"  {sign}", "dim"), Text(words, "dim")) for sign, words in told.items())
