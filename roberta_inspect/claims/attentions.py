@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.nn.functional import logsigmoid
 
 from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held, weakest
 from roberta_inspect.claims.comparison import (
@@ -172,18 +171,14 @@ def _softmax(evidence: Evidence, layer: int) -> Estimate:
 def _reach(logs: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
     """How far a softmax value can go where each score moves by no more than `moved`.
 
-    `logs` are the logarithms of the values. One minus a value close to 1 would be lost in float64,
-    so that the logarithm of the sum of the others takes its place.
+    `logs` are the logarithms of the values. A value above 1/2 goes as far down as the others go up
+    together; their sum is told by logarithms too, because 1 minus the value may be 0 in float64.
     """
     place = logs.argmax(dim=-1, keepdim=True)
-    beside_most = logs.scatter(-1, place, -math.inf).logsumexp(dim=-1, keepdim=True)
-    beside = logs.exp().neg().log1p().scatter(-1, place, beside_most)
-    odds = logs - beside
-    # torch's sigmoid overflows to 0 on the way where a value is tiny.
-    highest, value, lowest = (
-        logsigmoid(each).exp() for each in (odds + 2 * moved, odds, odds - 2 * moved)
-    )
-    return torch.maximum(highest - value, value - lowest)
+    others = logs.scatter(-1, place, -math.inf).logsumexp(dim=-1, keepdim=True)
+    logs = logs.scatter(-1, place, torch.minimum(logs.gather(-1, place), others))
+    small, grown = logs.exp(), (logs + 2 * moved).clamp(max=700).exp()
+    return grown / (1 - small + grown) - small
 
 
 def _allowed(evidence: Evidence) -> torch.Tensor:
