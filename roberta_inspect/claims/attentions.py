@@ -165,10 +165,10 @@ def _softmax(evidence: Evidence, layer: int) -> Estimate:
     logs = scores.masked_fill(~allowed, -math.inf).log_softmax(dim=-1)
     values = logs.exp()
     own = rounding(dtype, operations=3, summed=scores.shape[-1])
-    return Estimate(values, _reach(logs, moved) + values * own)
+    return Estimate(values, _reach(values, logs, moved) + values * own)
 
 
-def _reach(logs: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+def _reach(values: torch.Tensor, logs: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
     """How far a softmax value can go where each score moves by no more than `moved`.
 
     `logs` are the logarithms of the values. A value above 1/2 goes as far down as the others go up
@@ -176,8 +176,9 @@ def _reach(logs: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
     """
     place = logs.argmax(dim=-1, keepdim=True)
     others = logs.scatter(-1, place, -math.inf).logsumexp(dim=-1, keepdim=True)
-    logs = logs.scatter(-1, place, torch.minimum(logs.gather(-1, place), others))
-    small, grown = logs.exp(), (logs + 2 * moved).clamp(max=700).exp()
+    least = torch.minimum(logs.gather(-1, place), others)
+    small = values.scatter(-1, place, least.exp())
+    grown = (logs.scatter(-1, place, least) + 2 * moved).clamp(max=700).exp()
     return grown / (1 - small + grown) - small
 
 
