@@ -18,20 +18,28 @@ INTRODUCTION = """\
 
 <!-- written by tests/benchmark.py -->
 
-Each command runs as a process of its own, from start to exit, beside the shortest script that does
-the same work. After one warm-up of each, all commands run one after the other, in rounds, and the
-page shows medians and ratios of medians. The checkpoints have random weights and stand in the cache
-of the file system; base size means 12 layers of 768, a vocabulary of 32000 and 30 labels.
+What `roberta-inspect` costs, beside the shortest scripts that do the same work and beside other
+tools that look at models. A target is a limit that this project sets itself."""
 
-Within one process, processor time is compared: it is the time of all threads, and the larger input
-is measured in half the rounds.
+HOW = """\
+## How it is measured
+
+Each command runs as a process of its own, from start to exit. After one warm-up of each, all
+commands run one after the other, in rounds, and the page shows medians and ratios of medians. The
+checkpoints have random weights and stand in the cache of the file system; base size means 12 layers
+of 768, a vocabulary of 32000 and 30 labels.
 
 The numbers hold for one machine, and whatever else ran on it moved them: a ratio that is close to
 its target may fall on either side the next time, and a load average far above 1 before or after
-makes all of them doubtful. Peak memory counts the pages of the weight file that were read. The
-peers do other work than this tool: torchinfo, the debugger of transformers and TorchLens call the
-model once and prove nothing, where `run` makes four calls and tests every meaning; TorchLens
-records every operation, which `run` does not. Their ratios have no target."""
+makes all of them doubtful. Peak memory counts the pages of the weight file that were read.
+
+The other tools do other work, so their ratios have no target. torchinfo, the debugger of
+transformers and TorchLens call the model once and prove nothing, where `run` makes four calls and
+tests every meaning; TorchLens records every operation, which `run` does not."""
+
+WITHIN = """\
+Everything is imported and loaded before. Processor time is compared, which is the time of all
+threads; the larger input is measured in half the rounds."""
 
 
 def page(results: Results) -> str:
@@ -43,36 +51,46 @@ def page(results: Results) -> str:
         f"`{name}`:\n\n<!-- not run: loads a checkpoint of the benchmark -->\n```python\n{code}```"
         for name, code in results.scripts.items()
     )
+    ratios = [ratio_row(results, ratio) for ratio in results.ratios]
+    within = inside_rows(results.inside)
     sections = [
-        INTRODUCTION,
+        f"{INTRODUCTION} {summary([*ratios, *within])}".strip(),
         f"Measured on {machine}, {platform.system()}, Python {platform.python_version()}, "
         f"{packages}; rounds: {results.rounds}; load average {before:.1f} before and "
         f"{after:.1f} after. The command:\n\n```sh\n{results.command}\n```",
         table(
             "Ratios",
             ("command", "beside", "of", "ratio", "target", ""),
-            [ratio_row(results, ratio) for ratio in results.ratios] if results.ratios else [],
+            ratios,
         ),
         table(
             "Within one process, base size, processor time",
             ("batch_size × sequence_length", "what", "beside", "ratio", "target", ""),
-            inside_rows(results.inside),
+            within,
+            WITHIN,
         ),
         table(
             "Each process",
             ("command", "wall seconds, median (range)", "processor seconds", "peak memory, MB"),
             [process_row(command, results) for command in results.samples],
         ),
+        HOW,
         f"## The scripts\n\n{scripts}" if scripts else "",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A section with one Markdown table; nothing where there are no rows."""
+def summary(rows: Sequence[Sequence[str]]) -> str:
+    """How many of the targets are met."""
+    verdicts = [row[-1] for row in rows if row[-2]]
+    return f"{verdicts.count('met')} of {len(verdicts)} targets are met." if verdicts else ""
+
+
+def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], before: str = "") -> str:
+    """A section with one Markdown table, after a text; nothing where there are no rows."""
     lines = [head, ["---"] * len(head), *rows]
     drawn = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return f"## {title}\n\n{drawn}" if rows else ""
+    return "\n\n".join(filter(None, (f"## {title}", before, drawn))) if rows else ""
 
 
 def verdict(ratio: float, target: float | None) -> tuple[str, str, str]:
