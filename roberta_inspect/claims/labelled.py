@@ -19,8 +19,8 @@ MOST_LABELS = 63
 """Labels that get a row; a loss that treats a later one apart is not seen."""
 MOST_LOGITS = 1 << 17
 """Logits of all rows together, unless two rows have more: the proof is made in float64."""
-MOST_TOKENS = 16
-"""Tokens per row: any logits do, so that long texts need not be read again."""
+MOST_TOKENS = 2
+"""Tokens per row: any logits do, and there may be many rows."""
 
 
 @dataclass(frozen=True, slots=True)
