@@ -16,6 +16,7 @@ from roberta_inspect.records import (
     OutputMap,
     Proof,
     Slot,
+    Versions,
     Weights,
 )
 from roberta_inspect.text import counted, listed, safe
@@ -81,7 +82,7 @@ def _by_level(*findings: Finding) -> tuple[Finding, ...]:
 
 
 def tree_findings(
-    checkpoint: Checkpoint, allow_missing_head: bool, error: Failure | None
+    checkpoint: Checkpoint, allow_missing_head: bool, error: Failure | None, made_with: Versions
 ) -> tuple[Finding, ...]:
     """What is worth telling about a module tree; `error` is what the call of the model raised."""
     found = _of_weights(checkpoint.weights, allow_missing_head)
@@ -91,7 +92,7 @@ def tree_findings(
         id="call-failed",
         level="error",
         message="which slots a module feeds and what it returns is not known: the call failed: "
-        f"{_words(error)}",
+        f"{_words(error, made_with)}",
         hint="Make a call of your own that works, and see roberta-inspect run.",
     )
     return _by_level(*found, failed)
@@ -217,15 +218,16 @@ def _failed(found: OutputMap) -> Iterator[Finding]:
         yield Finding(
             id="call-failed",
             level="error",
-            message=f"{listed([call.words for call in calls])}: {_words(error)}",
+            message=f"{listed([call.words for call in calls])}: {_words(error, found.versions)}",
             hint="The other calls were made all the same."
             if len(calls) < len(found.calls)
             else "No call returned anything: nothing could be observed.",
         )
 
 
-def _words(error: Failure) -> str:
-    where = f"in {safe(error.raised_in)}" if error.raised_in else "outside transformers"
+def _words(error: Failure, made_with: Versions) -> str:
+    itself = f"by transformers {safe(made_with.transformers)} itself, in {safe(error.raised_in)}"
+    where = itself if error.raised_in else "outside transformers"
     return f"{safe(error.type)}: {safe(error.message)} (raised {where})"
 
 

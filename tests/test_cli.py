@@ -193,6 +193,7 @@ def test_explain_tells_where_it_is_in_a_call_without_flags() -> None:
     assert "neither of the two: None" in told or "neither of the two: absent" in told
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize("index", [4, 9, -5])
 def test_explain_of_an_index_that_there_is_not(index: int) -> None:
     done = invoke("run", "--explain", index)
@@ -200,6 +201,7 @@ def test_explain_of_an_index_that_there_is_not(index: int) -> None:
     assert f"a tuple of 4 elements: it has no outputs[{index}]" in done.stderr
 
 
+@pytest.mark.newest
 def test_an_index_counts_from_the_end_as_in_python() -> None:
     first, *rest = invoke("run", "--explain", "-1").stdout.splitlines()
     expected, *same = invoke("run", "--explain", "3").stdout.splitlines()

@@ -162,7 +162,7 @@ def last(evidence: Evidence) -> Outcome | None:
 
 
 def _missing(evidence: Evidence) -> Outcome | None:
-    if not evidence.observed.call.output_hidden_states:
+    if not evidence.observed.call.output_hidden_states or not evidence.anatomy.layers:
         return None
     return broken("output_hidden_states was passed, and no hidden_states came back")
 

@@ -48,11 +48,11 @@ def module_tree(
             source = None if checkpoint_or_model is None else os.fspath(checkpoint_or_model)
             location = locate(source, revision=revision)
             made = skeleton(location, attention=attention or "eager")
-        seen = Seen.of(made)
+        seen, made_with = Seen.of(made), versions()
         return ModuleTree(
-            versions=versions(),
+            versions=made_with,
             checkpoint=made.record,
             root=Nodes(seen).node(made.model),
             attention=attention_of(made.model.config),
-            findings=tree_findings(made.record, allow_missing_head, seen.observed.error),
+            findings=tree_findings(made.record, allow_missing_head, seen.observed.error, made_with),
         )
