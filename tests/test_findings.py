@@ -54,7 +54,9 @@ def test_errors_come_first_and_notes_last(of: OutputMap, noticed: Noticed, told:
 )
 def test_so_they_do_of_a_tree(weights: Weights, error: Failure | None, told: list[str]) -> None:
     checkpoint = replace(EAGER.checkpoint, weights=weights)
-    assert [finding.id for finding in tree_findings(checkpoint, False, error)] == told
+    assert [
+        finding.id for finding in tree_findings(checkpoint, False, error, EAGER.versions)
+    ] == told
 
 
 @pytest.mark.parametrize(
