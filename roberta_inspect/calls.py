@@ -42,6 +42,8 @@ class Calls:
         self.probe = probe
         self.specs = specs
         self.records: dict[CallSpec, Call] = {}
+        self.meanings: dict[str, str | None] = {}
+        """Found once per name: they come from the reference call, whichever call is told."""
         self.stages: tuple[Stage, ...] = ()
         self.logits: torch.Tensor | None = None
         self.evidence: Evidence | None = None
@@ -64,8 +66,10 @@ class Calls:
         if self.evidence is None:
             fields = dict(zip(names, (value for _, value in seen.fields), strict=True))
             self.evidence = Evidence(self.model, self.probe, seen, fields)
-        meanings = {name: meaning(name, self.evidence) for name in names}
-        self.records[seen.call] = annotate(seen, names, meanings)
+        for name in names:
+            if name not in self.meanings:
+                self.meanings[name] = meaning(name, self.evidence)
+        self.records[seen.call] = annotate(seen, names, self.meanings)
         if seen is not reference:
             self.evidence.comparisons.append(compare(seen, reference, names))
         if is_main and (not self.stages or (not seen.call.return_dict and seen.call.labels)):

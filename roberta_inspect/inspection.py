@@ -162,8 +162,7 @@ def map_of(
         padding_side: the tokenizer's, where there is one.
     """
     model, mode = made.model, made.mode
-    here = probe.on(model.device) if mode is None else probe.fake(mode)
-    seen = Calls(model, here, calls)
+    seen = Calls(model, probe.beside(model, mode), calls)
     with mode or nullcontext():
         seen.make()
         proofs = () if seen.evidence is None else prove(seen.evidence)

@@ -68,6 +68,10 @@ class Probe:
         inputs = {name: mode.from_tensor(tensor) for name, tensor in self.inputs.items()}
         return replace(self, inputs=inputs, labels=mode.from_tensor(self.labels))
 
+    def beside(self, model: Any, mode: Any = None) -> Probe:
+        """The same input for `model`: on its device, or fake where it was made in a fake `mode`."""
+        return self.on(model.device) if mode is None else self.fake(mode)
+
     def row(self, index: int) -> Probe:
         """One row with its padding."""
         rows = slice(index, index + 1)

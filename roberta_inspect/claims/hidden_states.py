@@ -156,8 +156,8 @@ def last(evidence: Evidence) -> Outcome | None:
                 f"the classifier of this model reads a tensor of shape {tuple(read.shape)}"
             )
         return _off(states[-1], read, len(states) - 1, "what classifier read")
-    if not evidence.layers:
-        return None
+    if not evidence.anatomy.layers:
+        raise NotTestedError("this model has no layers")
     return broken("expected what classifier read, got nothing at hidden_states[-1]")
 
 

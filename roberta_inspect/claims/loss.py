@@ -25,6 +25,7 @@ from roberta_inspect.claims.comparison import (
     same,
 )
 from roberta_inspect.claims.evidence import Evidence
+from roberta_inspect.claims.labelled import Labelled
 from roberta_inspect.claims.losses import KINDS, as_given, terms_of
 from roberta_inspect.labels import IGNORED, problem_type_for
 from roberta_inspect.text import counted, dtype_word, listed
@@ -159,7 +160,7 @@ def _with_other_labels(evidence: Evidence, own: str, found: Outcome) -> tuple[Ou
         return found, f"; {missing}"
     if not isinstance(more.loss, torch.Tensor):
         return broken(f"expected a loss with {more.input}, and none came back"), ""
-    other = Given.of(more.loss, more.logits, more.labels)
+    other = _of(more)
     if (own, "mean") not in other.known:
         return untested(f"{KINDS[own].function} does not take the logits of {more.input}"), ""
     again = other.judged(own)
@@ -231,6 +232,11 @@ def _first(evidence: Evidence) -> Given:
     return Given.of(evidence.tensor("loss"), evidence.tensor("logits"), evidence.probe.labels)
 
 
+def _of(more: Labelled) -> Given:
+    """Of the call with labels of its own."""
+    return Given.of(more.loss, more.logits, more.labels)
+
+
 def _fitting(evidence: Evidence) -> list[str]:
     """The kinds whose mean is the loss, with whatever labels it was called."""
     fitting = _first(evidence).fitting
@@ -240,7 +246,7 @@ def _fitting(evidence: Evidence) -> list[str]:
         more = None
     if more is None or not isinstance(more.loss, torch.Tensor):
         return fitting
-    again = Given.of(more.loss, more.logits, more.labels)
+    again = _of(more)
     return [key for key in fitting if key in again.fitting]
 
 

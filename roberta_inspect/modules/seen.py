@@ -40,8 +40,7 @@ class Seen:
     @classmethod
     def of(cls, made: Loaded) -> Seen:
         """Make the call."""
-        probe = small_probe(made.model)
-        probe = probe.on(made.model.device) if made.mode is None else probe.fake(made.mode)
+        probe = small_probe(made.model).beside(made.model, made.mode)
         with made.mode or nullcontext():
             return cls(made=made, probe=probe, observed=observe_all(made.model, probe))
 
