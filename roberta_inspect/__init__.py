@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from roberta_inspect.version import __version__
 
 if TYPE_CHECKING:
-    from roberta_inspect.differences import Difference, diff
+    from roberta_inspect.api import diff, inspect, module_tree
+    from roberta_inspect.differences import Difference
     from roberta_inspect.errors import CannotInspectError, InspectError, UsageError
-    from roberta_inspect.inspection import inspect
-    from roberta_inspect.modules import module_tree
     from roberta_inspect.records import ModuleTree, OutputMap
 
 _HOME = {
@@ -21,9 +20,9 @@ _HOME = {
     "ModuleTree": "records",
     "OutputMap": "records",
     "UsageError": "errors",
-    "diff": "differences",
-    "inspect": "inspection",
-    "module_tree": "modules",
+    "diff": "api",
+    "inspect": "api",
+    "module_tree": "api",
 }
 """Public name → the module it lives in; imported on first use, so that `--help` needs no torch."""
 

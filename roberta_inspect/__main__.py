@@ -15,11 +15,11 @@ def main() -> None:
     """
     gc.disable()
     try:
-        from roberta_inspect.cli import app
+        from roberta_inspect.cli.commands import app
 
         app()
     except KeyboardInterrupt:  # before a command's body, which reports it itself
-        from roberta_inspect.console import INTERRUPTED
+        from roberta_inspect.cli.refusals import INTERRUPTED
 
         print("Interrupted.", file=sys.stderr)
         sys.exit(INTERRUPTED)

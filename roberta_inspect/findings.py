@@ -1,170 +1,154 @@
-"""What the user should know, from plain data alone. Each function answers one question."""
+"""What the user should know, from records alone.
+
+Each function answers one question about a record; the id and the level of what it finds stand
+above it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from roberta_inspect.records import (
+    LEVELS,
     UNNAMED,
     Call,
     Checkpoint,
     Failure,
     Finding,
+    Item,
     Level,
+    ModuleTree,
     OutputMap,
-    Proof,
+    Place,
     Slot,
     Versions,
     Weights,
 )
 from roberta_inspect.text import counted, listed, safe
 
-IDS = (
-    "head-not-in-checkpoint",
-    "encoder-not-in-checkpoint",
-    "nothing-from-checkpoint",
-    "no-weights",
-    "tensors-not-used",
-    "harmless-tensors",
-    "placeholder-label-names",
-    "padding-left",
-    "call-failed",
-    "claim-refuted",
-    "claim-raised",
-    "not-finite",
-    "tuple-differs-from-dict",
-    "unnamed-output",
-    "attentions-empty",
-    "problem-type-written",
-)
-"""Every finding there is; those of one level are told in this order."""
 
-LEVELS: tuple[Level, ...] = ("error", "warning", "note")
-"""What must be mended comes first."""
+class Said(NamedTuple):
+    """One finding, as the function that makes it says it."""
+
+    message: str
+    hint: str | None = None
+    level: Level | None = None
+    """Where it is another one than the id usually has."""
 
 
-class Noticed(NamedTuple):
-    """What only live objects show, and findings need."""
-
-    allow_missing_head: bool = False
-    padding_side: str | None = None
-    """Of the tokenizer; `None` where none was used."""
-    first_tokens: tuple[str, ...] = ()
-    """The token at position 0 of each row whose position 0 is padding."""
-    raised: tuple[str, ...] = ()
-    """Ids of the claims whose test raised."""
-    not_finite: tuple[str, ...] = ()
-    """Places that hold NaN or infinity."""
+Question = Callable[..., Iterator[Said]]
 
 
-def findings_of(found: OutputMap, noticed: Noticed) -> tuple[Finding, ...]:
-    """Everything worth telling about a map, by level, then in the order of `IDS`."""
-    return _by_level(
-        *_of_weights(found.checkpoint.weights, noticed.allow_missing_head),
-        *_without_weights(found),
-        *_labels(found.checkpoint),
-        *_padding(found, noticed),
-        *_failed(found),
-        *_refuted(found.proofs),
-        *_raised(noticed),
-        *_not_finite(noticed),
-        *_tuple_and_dict(found),
-        *_unnamed(found.calls),
-        *_attentions(found),
-        *_problem_type(found.calls),
+class Questions(list[tuple[str, Level, Question]]):
+    """The questions about one kind of record, in the order in which the answers are told."""
+
+    def register(self, id: str, level: Level) -> Callable[[Question], Question]:  # noqa: A002
+        """Add the function below as the one that finds this."""
+
+        def added(question: Question) -> Question:
+            self.append((id, level, question))
+            return question
+
+        return added
+
+    def about(self, record: Any, **options: Any) -> Iterator[Finding]:
+        """What the answers about one record are."""
+        for id_, level, question in self:
+            for said in question(record, **options):
+                yield Finding(
+                    id=id_, level=said.level or level, message=said.message, hint=said.hint
+                )
+
+
+CHECKPOINT = Questions()
+"""Of a `Checkpoint`, whatever was done with it."""
+MAP = Questions()
+"""Of an `OutputMap`."""
+TREE = Questions()
+"""Of a `ModuleTree`."""
+
+
+def findings_of(output_map: OutputMap, *, allow_missing_head: bool = False) -> tuple[Finding, ...]:
+    """Everything worth telling about a map, by level."""
+    return by_level(
+        *CHECKPOINT.about(output_map.checkpoint, allow_missing_head=allow_missing_head),
+        *MAP.about(output_map),
     )
-
-
-def _by_level(*findings: Finding) -> tuple[Finding, ...]:
-    return tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level)))
 
 
 def tree_findings(
-    checkpoint: Checkpoint, allow_missing_head: bool, error: Failure | None, made_with: Versions
+    tree: ModuleTree, error: Failure | None, *, allow_missing_head: bool = False
 ) -> tuple[Finding, ...]:
     """What is worth telling about a module tree; `error` is what the call of the model raised."""
-    found = _of_weights(checkpoint.weights, allow_missing_head)
-    if error is None:
-        return _by_level(*found)
-    failed = Finding(
-        id="call-failed",
-        level="error",
-        message="which slots a module feeds and what it returns is not known: the call failed: "
-        f"{_words(error, made_with)}",
-        hint="Make a call of your own that works, and see roberta-inspect run.",
+    return by_level(
+        *CHECKPOINT.about(tree.checkpoint, allow_missing_head=allow_missing_head),
+        *TREE.about(tree, error=error),
     )
-    return _by_level(*found, failed)
 
 
-def _of_weights(weights: Weights, allow_missing_head: bool) -> Iterator[Finding]:
-    """What the verdict on the weights means, and what the files hold beside them."""
-    yield from _verdict(weights, allow_missing_head)
-    yield from _unused(weights)
+def ids() -> tuple[str, ...]:
+    """Every finding there is."""
+    return tuple(dict.fromkeys(row[0] for rows in (CHECKPOINT, MAP, TREE) for row in rows))
 
 
-def _verdict(weights: Weights, allow_missing_head: bool) -> Iterator[Finding]:
+def by_level(*findings: Finding) -> tuple[Finding, ...]:
+    """What must be mended first."""
+    return tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level)))
+
+
+@CHECKPOINT.register("head-not-in-checkpoint", "error")
+def _head_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+    weights = checkpoint.weights
     if weights.verdict == "head-not-in-checkpoint":
-        yield Finding(
-            id=weights.verdict,
-            level="warning" if allow_missing_head else "error",
-            message=f"{_random(weights.missing)}: predictions of this head mean nothing",
-            hint="Train the head, or load a checkpoint that was saved after fine-tuning"
-            + ("." if allow_missing_head else "; --allow-missing-head makes this a warning."),
-        )
-    elif weights.verdict == "encoder-not-in-checkpoint":
-        yield Finding(
-            id=weights.verdict,
-            level="error",
-            message=f"{_random(weights.missing)}: a part of the encoder was never trained",
-            hint="Compare num_hidden_layers and the other sizes in config.json with the file.",
-        )
-    elif weights.verdict == "nothing-from-checkpoint":
-        yield Finding(
-            id=weights.verdict,
-            level="error",
-            message=f"{_random(weights.missing)}: the file holds no tensor of this class",
-            hint="Load it with the class named under architectures in its config.json.",
+        allowed = "." if allow_missing_head else "; --allow-missing-head makes this a warning."
+        yield Said(
+            f"{_random(weights)}: predictions of this head mean nothing",
+            f"Train the head, or load a checkpoint that was saved after fine-tuning{allowed}",
+            "warning" if allow_missing_head else None,
         )
 
 
-def _unused(weights: Weights) -> Iterator[Finding]:
-    if weights.ignored:
-        yield Finding(
-            id="tensors-not-used",
-            level="warning",
-            message=f"{counted(len(weights.ignored), 'tensor')} of the checkpoint "
-            f"{_are(weights.ignored)} not used by this class: "
-            f"{_names(weights.ignored)}",
-            hint="Check that config.json belongs to these weights.",
-        )
-    if weights.harmless:
-        yield Finding(
-            id="harmless-tensors",
-            level="note",
-            message=f"{_names(weights.harmless)} in the checkpoint "
-            f"{_are(weights.harmless)} not used, and this class needs none "
-            "of it",
+@CHECKPOINT.register("encoder-not-in-checkpoint", "error")
+def _encoder_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+    if checkpoint.weights.verdict == "encoder-not-in-checkpoint":
+        yield Said(
+            f"{_random(checkpoint.weights)}: a part of the encoder was never trained",
+            "Compare num_hidden_layers and the other sizes in config.json with the file.",
         )
 
 
-def _without_weights(found: OutputMap) -> Iterator[Finding]:
-    if found.setup.no_weights:
-        why = (
-            "the checkpoint has no weights"
-            if found.checkpoint.weights.verdict == "no-weights"
-            else "no weights were read"
-        )
-        yield Finding(
-            id="no-weights",
-            level="note",
-            message=f"{why}: shapes and origins come from the configuration alone, and nothing "
-            "that needs values was tested",
+@CHECKPOINT.register("nothing-from-checkpoint", "error")
+def _everything_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+    if checkpoint.weights.verdict == "nothing-from-checkpoint":
+        yield Said(
+            f"{_random(checkpoint.weights)}: the file holds no tensor of this class",
+            "Load it with the class named under architectures in its config.json.",
         )
 
 
-def _random(missing: tuple[str, ...]) -> str:
+@CHECKPOINT.register("tensors-not-used", "warning")
+def _unused(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+    if ignored := checkpoint.weights.ignored:
+        yield Said(
+            f"{counted(len(ignored), 'tensor')} of the checkpoint {_are(ignored)} not used by "
+            f"this class: {_names(ignored)}",
+            "Check that config.json belongs to these weights.",
+        )
+
+
+@CHECKPOINT.register("harmless-tensors", "note")
+def _harmless(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+    if harmless := checkpoint.weights.harmless:
+        yield Said(
+            f"{_names(harmless)} in the checkpoint {_are(harmless)} not used, and this class "
+            "needs none of it"
+        )
+
+
+def _random(weights: Weights) -> str:
+    missing = weights.missing
     verb = _are(missing)
     return (
         f"{counted(len(missing), 'tensor')} {verb} not in the checkpoint and {verb} random "
@@ -180,47 +164,58 @@ def _names(names: tuple[str, ...]) -> str:
     return listed(names, most=5, show=partial(safe, longest=80))
 
 
-def _labels(checkpoint: Checkpoint) -> Iterator[Finding]:
-    if checkpoint.placeholder_labels and checkpoint.num_labels > 1:
-        names = listed(tuple(checkpoint.id2label.values()), most=4, show=safe)
-        yield Finding(
-            id="placeholder-label-names",
-            level="note",
-            message=f"the labels have no names of their own, only {names}",
-            hint="Set id2label and label2id in config.json.",
+@MAP.register("no-weights", "note")
+def _without_weights(output_map: OutputMap) -> Iterator[Said]:
+    if output_map.setup.no_weights:
+        lacks = output_map.checkpoint.weights.verdict == "no-weights"
+        why = "the checkpoint has no weights" if lacks else "no weights were read"
+        yield Said(
+            f"{why}: shapes and origins come from the configuration alone, and nothing "
+            "that needs values was tested"
         )
 
 
-def _padding(found: OutputMap, noticed: Noticed) -> Iterator[Finding]:
-    if noticed.first_tokens:
-        rows = counted(len(noticed.first_tokens), "row")
-        where = f"position 0 of {rows} is {safe(noticed.first_tokens[0])}"
-    elif noticed.padding_side == "left":
+@MAP.register("placeholder-label-names", "note")
+def _placeholder_labels(output_map: OutputMap) -> Iterator[Said]:
+    checkpoint = output_map.checkpoint
+    if checkpoint.placeholder_labels and checkpoint.num_labels > 1:
+        names = listed(tuple(checkpoint.id2label.values()), most=4, show=safe)
+        yield Said(
+            f"the labels have no names of their own, only {names}",
+            "Set id2label and label2id in config.json.",
+        )
+
+
+@MAP.register("padding-left", "warning")
+def _padding_left(output_map: OutputMap) -> Iterator[Said]:
+    given = output_map.input
+    padded = [row for row, start in enumerate(given.row_starts) if start]
+    if padded and given.tokens is not None:
+        rows = counted(len(padded), "row")
+        where = f"position 0 of {rows} is {safe(given.tokens[padded[0]][0])}"
+    elif given.tokenizer is not None and given.tokenizer.padding_side == "left":
         where = "in a batch, position 0 of the shorter rows is padding"
     else:
         return
-    head = [proof.status for proof in found.proofs if proof.id == "logits-position"]
+    head = [proof.status for proof in output_map.proofs if proof.id == "logits-position"]
     read = ", and position 0 is all that the head reads" if head == ["proved"] else ""
-    yield Finding(
-        id="padding-left",
-        level="warning",
-        message=f"the tokenizer pads on the left: {where}{read}",
-        hint='Set padding_side to "right" in tokenizer_config.json.',
+    yield Said(
+        f"the tokenizer pads on the left: {where}{read}",
+        'Set padding_side to "right" in tokenizer_config.json.',
     )
 
 
-def _failed(found: OutputMap) -> Iterator[Finding]:
+@MAP.register("call-failed", "error")
+def _failed(output_map: OutputMap) -> Iterator[Said]:
     causes: dict[Failure, list[Call]] = {}
-    for call in found.calls:
+    for call in output_map.calls:
         if call.error:
             causes.setdefault(call.error, []).append(call)
     for error, calls in causes.items():
-        yield Finding(
-            id="call-failed",
-            level="error",
-            message=f"{listed([call.words for call in calls])}: {_words(error, found.versions)}",
-            hint="The other calls were made all the same."
-            if len(calls) < len(found.calls)
+        yield Said(
+            f"{listed([call.words for call in calls])}: {_words(error, output_map.versions)}",
+            "The other calls were made all the same."
+            if len(calls) < len(output_map.calls)
             else "No call returned anything: nothing could be observed.",
         )
 
@@ -231,54 +226,66 @@ def _words(error: Failure, made_with: Versions) -> str:
     return f"{safe(error.type)}: {safe(error.message)} (raised {where})"
 
 
-def _refuted(proofs: tuple[Proof, ...]) -> Iterator[Finding]:
-    for proof in proofs:
-        if proof.status == "refuted":
-            yield Finding(
-                id="claim-refuted",
-                level="error",
-                message=f"{proof.slot}: not true here ({proof.id}): {proof.claim}; {proof.detail}",
-                hint="The model does not do what its class documents: look at what was changed.",
-            )
-
-
-def _raised(noticed: Noticed) -> Iterator[Finding]:
-    if noticed.raised:
-        yield Finding(
-            id="claim-raised",
-            level="warning",
-            message=f"testing {listed(noticed.raised)} raised an exception: see the proofs",
-            hint="This model is built in another way than the test expects; please report it.",
+@MAP.register("claim-refuted", "error")
+def _refuted(output_map: OutputMap) -> Iterator[Said]:
+    for proof in output_map.proofs_with("refuted"):
+        yield Said(
+            f"{proof.slot}: not true here ({proof.id}): {proof.claim}; {proof.detail}",
+            "The model does not do what its class documents: look at what was changed.",
         )
 
 
-def _not_finite(noticed: Noticed) -> Iterator[Finding]:
-    if noticed.not_finite:
-        yield Finding(
-            id="not-finite",
-            level="error",
-            message=f"NaN or infinity in {listed(noticed.not_finite, most=5)}",
-            hint="Look for NaN in the weights and the labels; in float16, try --dtype float32.",
+@MAP.register("claim-raised", "warning")
+def _raised(output_map: OutputMap) -> Iterator[Said]:
+    if raised := [proof.id for proof in output_map.proofs if proof.error is not None]:
+        yield Said(
+            f"testing {listed(raised)} raised an exception: see the proofs",
+            "This model is built in another way than the test expects; please report it.",
         )
 
 
-def _tuple_and_dict(found: OutputMap) -> Iterator[Finding]:
+@MAP.register("not-finite", "error")
+def _not_finite(output_map: OutputMap) -> Iterator[Said]:
+    places: dict[Place, None] = {}
+    for call in output_map.main_calls:
+        for slot in call.slots:
+            places.update(dict.fromkeys(_not_finite_in(Place(slot=slot.name), slot)))
+    if places:
+        words = listed([place_words(place) for place in places], most=5)
+        yield Said(
+            f"NaN or infinity in {words}",
+            "Look for NaN in the weights and the labels; in float16, try --dtype float32.",
+        )
+
+
+def _not_finite_in(place: Place, holder: Slot | Item) -> Iterator[Place]:
+    if holder.fingerprint is not None and not holder.fingerprint.finite:
+        yield place
+    for item in holder.items:
+        yield from _not_finite_in(Place(slot=place.slot, item=(*place.item, item.index)), item)
+
+
+def place_words(place: Place) -> str:
+    """`hidden_states[2]`."""
+    return safe(place.slot) + "".join(f"[{index}]" for index in place.item)
+
+
+@MAP.register("tuple-differs-from-dict", "warning")
+def _tuple_and_dict(output_map: OutputMap) -> Iterator[Said]:
     told: set[str] = set()
     for labels in (False, True):
-        left = found.call(return_dict=True, labels=labels)
-        right = found.call(return_dict=False, labels=labels)
+        left = output_map.call(return_dict=True, labels=labels)
+        right = output_map.call(return_dict=False, labels=labels)
         if left.error or right.error:
             continue
         has, lacks = _filled(right), _filled(left)
         for only, where in ((has - lacks, "tuple"), (lacks - has, "dict")):
             for name in sorted(only - told):
                 told.add(name)
-                yield Finding(
-                    id="tuple-differs-from-dict",
-                    level="warning",
-                    message=f"{safe(name)} is in the {where} that this release returns, and not "
+                yield Said(
+                    f"{safe(name)} is in the {where} that this release returns, and not "
                     f"in the {'dict' if where == 'tuple' else 'tuple'}",
-                    hint="Reach outputs by name: outputs.logits.",
+                    "Reach outputs by name: outputs.logits.",
                 )
 
 
@@ -286,34 +293,33 @@ def _filled(call: Call) -> set[str]:
     return {slot.name for slot in call.slots if slot.kind != "none"}
 
 
-def _unnamed(calls: tuple[Call, ...]) -> Iterator[Finding]:
+@MAP.register("unnamed-output", "warning")
+def _unnamed(output_map: OutputMap) -> Iterator[Said]:
     places = dict.fromkeys(
-        slot.access for call in calls for slot in call.slots if slot.name == UNNAMED
+        slot.access for call in output_map.calls for slot in call.slots if slot.name == UNNAMED
     )
     if places:
-        yield Finding(
-            id="unnamed-output",
-            level="warning",
-            message=f"nothing explains what {listed(list(places))} of the tuple is",
-            hint="Reach outputs by name, and look at what this model's forward adds.",
+        yield Said(
+            f"nothing explains what {listed(list(places))} of the tuple is",
+            "Reach outputs by name, and look at what this model's forward adds.",
         )
 
 
-def _attentions(found: OutputMap) -> Iterator[Finding]:
-    asked = [call for call in found.calls if call.output_attentions and not call.error]
+@MAP.register("attentions-empty", "warning")
+def _attentions(output_map: OutputMap) -> Iterator[Said]:
+    asked = [call for call in output_map.calls if call.output_attentions and not call.error]
     empty = [call for call in asked if _holds_nothing(call.slot("attentions"))]
     if empty:
         how = "None" if _is_none(empty[0].slot("attentions")) else "()"
-        used = safe(found.setup.attention)
+        used = safe(output_map.setup.attention)
         if used == "eager":
+            architecture = safe(output_map.checkpoint.architecture)
             why = ", although attention is eager and output_attentions was passed"
-            hint = f"Look at what the forward of {safe(found.checkpoint.architecture)} returns."
+            hint = f"Look at what the forward of {architecture} returns."
         else:
             why = f": under {used} attention no layer handed its weights back"
             hint = 'Load the model with attn_implementation="eager"; here: --attention eager.'
-        yield Finding(
-            id="attentions-empty", level="warning", message=f"attentions are {how}{why}", hint=hint
-        )
+        yield Said(f"attentions are {how}{why}", hint)
 
 
 def _holds_nothing(slot: Slot | None) -> bool:
@@ -324,13 +330,22 @@ def _is_none(slot: Slot | None) -> bool:
     return slot is None or slot.kind == "none"
 
 
-def _problem_type(calls: tuple[Call, ...]) -> Iterator[Finding]:
-    written = [call.wrote_problem_type for call in calls if call.wrote_problem_type]
+@MAP.register("problem-type-written", "note")
+def _problem_type(output_map: OutputMap) -> Iterator[Said]:
+    written = [call.wrote_problem_type for call in output_map.calls if call.wrote_problem_type]
     if written:
-        yield Finding(
-            id="problem-type-written",
-            level="note",
-            message=f'a call with labels writes config.problem_type = "{written[0]}", and it '
+        yield Said(
+            f'a call with labels writes config.problem_type = "{written[0]}", and it '
             "sticks: save_pretrained keeps it. Here it was put back",
-            hint=f'Set "problem_type": "{written[0]}" in config.json.',
+            f'Set "problem_type": "{written[0]}" in config.json.',
+        )
+
+
+@TREE.register("call-failed", "error")
+def _tree_failed(tree: ModuleTree, error: Failure | None) -> Iterator[Said]:
+    if error is not None:
+        yield Said(
+            "which slots a module feeds and what it returns is not known: the call failed: "
+            f"{_words(error, tree.versions)}",
+            "Make a call of your own that works, and see roberta-inspect run.",
         )

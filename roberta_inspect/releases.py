@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from roberta_inspect.records import Versions
 from roberta_inspect.version import __version__
 
 
-def versions() -> Versions:
-    """What a map or a tree is made with."""
+def versions() -> dict[str, str]:
+    """What a map or a tree is made with, as `records.Versions` wants it."""
     import platform
 
     import torch
     import transformers
 
-    return Versions(
-        roberta_inspect=__version__,
-        transformers=transformers.__version__,
-        torch=torch.__version__,
-        python=platform.python_version(),
-    )
+    return {
+        "roberta_inspect": __version__,
+        "transformers": transformers.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def cache_layers(value: Any) -> tuple[tuple[Any, ...], ...] | None:

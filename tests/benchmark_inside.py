@@ -13,12 +13,12 @@ from collections.abc import Callable
 
 import torch
 
-from roberta_inspect.calls import calls_asked
-from roberta_inspect.checkpoint.loading import load
-from roberta_inspect.checkpoint.location import locate
-from roberta_inspect.inspection import map_of
-from roberta_inspect.observe import arguments, observe
-from roberta_inspect.probe import synthetic
+from roberta_inspect.api import map_of
+from roberta_inspect.checkpoint.load import load
+from roberta_inspect.checkpoint.locate import locate
+from roberta_inspect.inputs.probe import synthetic
+from roberta_inspect.live.calls import calls_asked
+from roberta_inspect.live.observe import arguments, observe
 
 
 def checkpoint(folder: str, config: str) -> None:

@@ -15,19 +15,26 @@ from typing import Any
 
 import roberta_inspect
 from roberta_inspect.differences import Report
-from roberta_inspect.records import SCHEMA, ModuleTree, OutputMap
+from roberta_inspect.records import SCHEMA, ConsumerReport, ModuleTree, OutputMap
 
-FOLDER = Path(roberta_inspect.__file__).parent / "schema"
-FILES = {"map.json": OutputMap, "tree.json": ModuleTree, "diff.json": Report}
+FOLDER = Path(roberta_inspect.__file__).parent / "records" / "schema"
+FILES = {
+    "map.json": OutputMap,
+    "tree.json": ModuleTree,
+    "diff.json": Report,
+    "consumers.json": ConsumerReport,
+}
 TITLES = {
     "map.json": "What roberta-inspect run --format json writes",
     "tree.json": "What roberta-inspect tree --format json writes",
     "diff.json": "What roberta-inspect diff --format json writes",
+    "consumers.json": "What roberta-inspect consumers --format json writes",
 }
 PLAIN = {str: "string", int: "integer", bool: "boolean", float: "number"}
 ROW = {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]}
 LABELS = {"anyOf": [{"type": "number"}, {"type": "array", "items": ROW}]}
-"""The one field of the records whose type says nothing: `Labels.values`."""
+NUMBERS = {"type": "array"}
+"""The fields of the records whose types say nothing: `Labels.values`, and each of `Input.values`."""
 
 
 def schema_of(name: str) -> dict[str, Any]:
@@ -62,7 +69,7 @@ def _schema(kind: Any, found: dict[str, Any]) -> dict[str, Any]:
             found[kind.__name__] = {}
             found[kind.__name__] = _object(kind, found)
         return {"$ref": f"#/$defs/{kind.__name__}"}
-    return {"type": PLAIN[kind]}
+    return NUMBERS if kind is Any else {"type": PLAIN[kind]}
 
 
 def _object(record: Any, found: dict[str, Any]) -> dict[str, Any]:

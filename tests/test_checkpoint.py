@@ -38,9 +38,9 @@ from roberta_inspect.checkpoint import memory
 from roberta_inspect.checkpoint.fake import skeleton
 from roberta_inspect.checkpoint.header import read_header
 from roberta_inspect.checkpoint.hub import has_weights
-from roberta_inspect.checkpoint.loading import load, load_tokenizer
-from roberta_inspect.checkpoint.location import locate
-from roberta_inspect.cli import app
+from roberta_inspect.checkpoint.load import load, load_tokenizer
+from roberta_inspect.checkpoint.locate import locate
+from roberta_inspect.cli.commands import app
 from roberta_inspect.errors import CannotInspectError, UsageError
 
 FORMS = ("safetensors", "sharded", "bin", "sharded-bin")
@@ -180,7 +180,7 @@ def test_locating_and_looking_needs_no_torch(made: Path) -> None:
     code = (
         "import sys\n"
         "from roberta_inspect.checkpoint.hub import has_weights\n"
-        "from roberta_inspect.checkpoint.location import locate\n"
+        "from roberta_inspect.checkpoint.locate import locate\n"
         f"assert has_weights(locate({str(made)!r}))\n"
         "assert not {'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)"
     )

@@ -14,13 +14,13 @@ from torch.nn import functional
 from transformers import RobertaForSequenceClassification
 
 from roberta_inspect import claims
+from roberta_inspect.api import inspect
 from roberta_inspect.claims.claim import Claim, NotTestedError
 from roberta_inspect.claims.comparison import Estimate, furthest, judged, rounding, same
-from roberta_inspect.containers import keyed
-from roberta_inspect.inspection import inspect
-from roberta_inspect.naming import names_of
-from roberta_inspect.observe import observe
-from roberta_inspect.probe import Probe, synthetic
+from roberta_inspect.inputs.probe import Probe, synthetic
+from roberta_inspect.live.containers import keyed
+from roberta_inspect.live.naming import names_of
+from roberta_inspect.live.observe import observe
 from roberta_inspect.records import CallSpec
 
 LABELLED = CallSpec(True, True, True, True)

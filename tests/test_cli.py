@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from roberta_inspect import OutputMap, __version__
 from roberta_inspect.checkpoint.dtype import DTYPES
-from roberta_inspect.cli import Attention, DiffFormat, MapFormat, TreeFormat, app
+from roberta_inspect.cli.commands import Attention, DiffFormat, MapFormat, TreeFormat, app
 
 
 def invoke(*arguments: Any) -> Result:
@@ -301,7 +301,7 @@ def test_a_line_of_the_command_list_is_not_cut() -> None:
 
 
 def test_explain_of_a_call_that_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roberta_inspect.inspection.inspect", lambda *_, **__: REFUTED)
+    monkeypatch.setattr("roberta_inspect.api.inspect", lambda *_, **__: REFUTED)
     done = invoke("run", "--explain", "0")
     assert done.exit_code == 3
     assert "return_dict=False, labels raised IndexError: Target 7 is out of bounds" in done.stderr

@@ -18,7 +18,7 @@ from rich.text import Text
 from samples import EAGER, HOSTILE
 
 from roberta_inspect import console
-from roberta_inspect.console import Target, failures_reported, status
+from roberta_inspect.cli.target import Target, failures_reported, status
 from roberta_inspect.errors import CannotInspectError, InspectError, UsageError
 from roberta_inspect.render import rendered
 
@@ -34,7 +34,7 @@ def python(
     """Run `code` as a process of its own, as the console is at its end."""
     prelude = (
         "import sys, typer\n"
-        "from roberta_inspect.console import Target, failures_reported, status\n"
+        "from roberta_inspect.cli.target import Target, failures_reported, status\n"
         "app = typer.Typer(pretty_exceptions_enable=False)\n"
         "@app.command()\n"
         "def main():\n"

@@ -12,7 +12,7 @@ from makers import make_checkpoint, tiny_model
 from typer.testing import CliRunner
 
 from roberta_inspect import OutputMap, diff, inspect
-from roberta_inspect.cli import app
+from roberta_inspect.cli.commands import app
 
 THREE = {"id2label": {0: "bad", 1: "fair", 2: "good"}}
 FOUR = {"id2label": {0: "bad", 1: "poor", 2: "fair", 3: "good"}}
@@ -101,7 +101,7 @@ def test_two_saved_maps_are_compared_without_torch(eager: OutputMap, tmp_path: P
     contract = str(saved(eager, tmp_path / "contract.json"))
     code = (
         "import sys\n"
-        "from roberta_inspect.cli import app\n"
+        "from roberta_inspect.cli.commands import app\n"
         f"app(['diff', {contract!r}, {contract!r}], standalone_mode=False)\n"
         "print([name for name in ('torch', 'transformers', 'numpy') if name in sys.modules])\n"
     )

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roberta_inspect.folding import cut, folded
 from roberta_inspect.records import Node
+from roberta_inspect.records.tree import cut, folded
 
 
 def node(name: str, *children: Node, own: int = 0, **facts: Any) -> Node:

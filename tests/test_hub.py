@@ -20,7 +20,7 @@ import json, os, sys
 from importlib import import_module
 from roberta_inspect.checkpoint import hub
 from roberta_inspect.checkpoint.hub import has_weights
-from roberta_inspect.checkpoint.location import locate
+from roberta_inspect.checkpoint.locate import locate
 from roberta_inspect.errors import InspectError
 room = lambda name: import_module("roberta_inspect.checkpoint." + name)  # the heavy parts
 try:

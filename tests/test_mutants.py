@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from mutations import MUTATIONS, SWITCHING, Mutation, right
 
+from roberta_inspect.api import inspect
 from roberta_inspect.claims import CLAIMS
-from roberta_inspect.inspection import inspect
 
 
 def statuses(model, **how):

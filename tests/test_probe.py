@@ -9,8 +9,8 @@ import torch
 from makers import make_tokenizer, tiny_config
 
 from roberta_inspect.errors import InspectError, UsageError
-from roberta_inspect.labels import labels_for, problem_type_for
-from roberta_inspect.probe import Probe, from_texts, synthetic
+from roberta_inspect.inputs.labels import labels_for, problem_type_for
+from roberta_inspect.inputs.probe import Probe, from_texts, synthetic
 from roberta_inspect.records import Labels
 
 MULTI = {"problem_type": "multi_label_classification"}

@@ -33,7 +33,7 @@ from samples import (
     hostile,
 )
 
-from roberta_inspect.cli import DiffFormat, MapFormat, TreeFormat
+from roberta_inspect.cli.commands import DiffFormat, MapFormat, TreeFormat
 from roberta_inspect.records import Finding, Item, OutputMap, Prediction, Score, Slot, Weights
 from roberta_inspect.render import RENDERERS, phrases, rendered
 from roberta_inspect.render.explain import explanation

@@ -14,8 +14,8 @@ from torch import nn
 from transformers import RobertaForSequenceClassification
 from transformers.activations import ACT2FN
 
-from roberta_inspect.inspection import inspect
-from roberta_inspect.probe import usable_length
+from roberta_inspect.api import inspect
+from roberta_inspect.inputs.probe import usable_length
 
 ACTIVATIONS = ("gelu", "relu", "silu", "gelu_new", "tanh", "quick_gelu", "relu2", "mish")
 

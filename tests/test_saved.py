@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from small_maps import BASE
 
-from roberta_inspect import saved
 from roberta_inspect.errors import CannotInspectError
-from roberta_inspect.saved import is_saved_map, read_map
+from roberta_inspect.records import saved
+from roberta_inspect.records.saved import is_saved_map, read_map
 
 TEXT = BASE.to_json()
 

@@ -20,10 +20,10 @@ from make_schema import FILES, FOLDER, text_of
 from small_maps import BASE, made_map
 
 from roberta_inspect import records
-from roberta_inspect.codec import decoded, encoded
 from roberta_inspect.differences import report
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.records import ModuleTree, Node, OutputMap
+from roberta_inspect.records.codec import decoded, encoded
 from roberta_inspect.render import rendered
 
 TREE = ModuleTree(

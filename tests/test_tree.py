@@ -28,10 +28,10 @@ from torch import nn
 from transformers import RobertaConfig, RobertaForSequenceClassification
 
 from roberta_inspect import ModuleTree, UsageError, module_tree
-from roberta_inspect.folding import folded
-from roberta_inspect.modules.twin import SIZES
 from roberta_inspect.records import Node
+from roberta_inspect.records.tree import folded
 from roberta_inspect.render import rendered
+from roberta_inspect.tree.twin import SIZES
 
 GOLDENS = Path(__file__).parent / "goldens"
 HIDDEN = "(batch_size, sequence_length, hidden_size)"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from roberta_inspect.cli import app
+from roberta_inspect.cli.commands import app
 
 WRONG = [
     (

@@ -8,9 +8,10 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from roberta_inspect.checkpoint import config as configs
-from roberta_inspect.checkpoint import hub, loading
-from roberta_inspect.checkpoint.loading import Loaded
-from roberta_inspect.checkpoint.location import Location
+from roberta_inspect.checkpoint import hub
+from roberta_inspect.checkpoint import load as loading
+from roberta_inspect.checkpoint.load import Loaded
+from roberta_inspect.checkpoint.locate import Location
 from roberta_inspect.checkpoint.memory import check_memory
 from roberta_inspect.records import Weights
 
@@ -59,4 +60,5 @@ def skeleton(
         weights=seen,
         header=header,
         source=location.source,
+        location=location,
     )

@@ -18,7 +18,7 @@ from roberta_inspect.checkpoint import files, weights
 from roberta_inspect.checkpoint.files import reason_of
 from roberta_inspect.checkpoint.header import BITS, Header
 from roberta_inspect.checkpoint.index import read_index
-from roberta_inspect.checkpoint.location import Location, spelt_otherwise
+from roberta_inspect.checkpoint.locate import Location, spelt_otherwise
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.text import safe
 
@@ -228,7 +228,7 @@ def _sentence(location: Location, error: Exception) -> CannotInspectError | None
         (
             utils.RevisionNotFoundError,
             f"{repo} has no revision {safe(location.revision)}",
-            "Give a branch, a tag or a whole commit hash to --revision.",
+            "Give a branch, a tag or a whole commit hash as revision=.",
         ),
         (
             (utils.LocalEntryNotFoundError, utils.OfflineModeIsEnabled),

@@ -48,7 +48,7 @@ def check_memory(
         raise fault(
             path,
             f"asks for {storage(needed)} of memory ({sizes}), and {storage(free)} are free",
-            hint=f"{hint}; if they are right, use --no-weights or a machine with more memory.",
+            hint=f"{hint}; if they are right, use no_weights=True or a machine with more memory.",
         )
     if layers > MOST_LAYERS or count >= 2**60:
         raise fault(path, f"asks for {sizes}, more than can be laid out", hint=f"{hint}.")

@@ -16,12 +16,11 @@ from roberta_inspect.claims import (
     model,
 )
 from roberta_inspect.claims.claim import Claim
-from roberta_inspect.claims.container import Comparison, compare
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.observe import as_found
+from roberta_inspect.live.observe import as_found
 from roberta_inspect.records import Proof
 
-__all__ = ["CLAIMS", "Comparison", "Evidence", "compare", "meaning", "prove"]
+__all__ = ["CLAIMS", "Evidence", "meaning", "prove"]
 
 CLAIMS: tuple[Claim, ...] = tuple(
     each

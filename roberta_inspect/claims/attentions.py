@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held, weakest
+from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, proved, refuted, weakest
 from roberta_inspect.claims.comparison import (
     Estimate,
     exact,
@@ -19,8 +19,8 @@ from roberta_inspect.claims.comparison import (
     same,
 )
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.containers import tensors_in
-from roberta_inspect.observe import Visit
+from roberta_inspect.live.containers import tensors_in
+from roberta_inspect.live.observe import Visit
 from roberta_inspect.releases import attention_of, position_embedding_of
 from roberta_inspect.text import counted
 
@@ -35,11 +35,11 @@ def count(evidence: Evidence) -> Outcome | None:
         return None
     weights, wanted = evidence.fields["attentions"], len(evidence.layers)
     if len(weights) != wanted:
-        return broken(f"expected {counted(wanted, 'item')}, got {len(weights)} at attentions")
+        return refuted(f"expected {counted(wanted, 'item')}, got {len(weights)} at attentions")
     holes = [index for index, each in enumerate(weights) if each is None]
     if holes:
-        return broken(f"expected tensors, got None at {_at(holes[0])}")
-    return held(f"{counted(wanted, 'layer')}, {counted(wanted, 'item')}")
+        return refuted(f"expected tensors, got None at {_at(holes[0])}")
+    return proved(f"{counted(wanted, 'layer')}, {counted(wanted, 'item')}")
 
 
 @CLAIMS.register(
@@ -54,11 +54,13 @@ def origin(evidence: Evidence) -> Outcome | None:
         path = evidence.anatomy.self_attentions[index]
         returned = returned_by(evidence.visit(path, "self-attention"), each)
         if returned is None:
-            return broken(f"expected what {path} returned, got something else at {_at(index)}")
+            return refuted(f"expected what {path} returned, got something else at {_at(index)}")
         pairs.append((each, returned))
         if evidence.trace.changed(each):
-            return broken(f"expected what {path} returned, got it changed in place at {_at(index)}")
-    return held(f"{counted(len(weights), 'item')}, {identity(pairs)}")
+            return refuted(
+                f"expected what {path} returned, got it changed in place at {_at(index)}"
+            )
+    return proved(f"{counted(len(weights), 'item')}, {identity(pairs)}")
 
 
 @CLAIMS.register("attentions-formula", "attentions", "equals softmax(QKᵀ / √head_size + mask)")
@@ -110,13 +112,13 @@ def padding(evidence: Evidence) -> Outcome | None:
         if not got.numel():
             raise NotTestedError("no position that can read anything is followed by padding")
         if (most := float(got.max())) > 0:
-            return broken(
+            return refuted(
                 f"expected 0 for padded keys, got {most:.3g} at {_at(index)}",
                 difference=most,
                 tolerance=0.0,
             )
     detail = f"{counted(int(hidden.sum()), 'padded position')}, weight 0 in every layer and head"
-    return held(detail, difference=0.0, tolerance=0.0)
+    return proved(detail, difference=0.0, tolerance=0.0)
 
 
 def returned_by(visit: Visit, value: Any) -> torch.Tensor | None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roberta_inspect.errors import is_out_of_memory
-from roberta_inspect.records import Proof, Status, finite
+from roberta_inspect.live.observe import failure
+from roberta_inspect.records import Failure, Proof, Status, finite
 from roberta_inspect.text import safe
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Outcome:
     detail: str
     difference: float | None = None
     tolerance: float | None = None
+    error: Failure | None = None
     sentence: str | None = None
     """The claim in this model's words, where the general sentence says less."""
 
@@ -52,9 +54,8 @@ class Claim:
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            evidence.raised.append(self.id)
             detail = f"testing it raised {type(error).__name__}: {safe(error)}"
-            outcome = Outcome(status="not-tested", detail=detail)
+            outcome = Outcome(status="not-tested", detail=detail, error=failure(error))
         if outcome is None:
             return None
         return Proof(
@@ -65,6 +66,7 @@ class Claim:
             detail=outcome.detail,
             difference=finite(outcome.difference),
             tolerance=finite(outcome.tolerance),
+            error=outcome.error,
         )
 
 
@@ -81,21 +83,21 @@ class Claims(list[Claim]):
         return added
 
 
-def held(
+def proved(
     detail: str, *, difference: float | None = None, tolerance: float | None = None
 ) -> Outcome:
     """Proved."""
     return Outcome(status="proved", detail=detail, difference=difference, tolerance=tolerance)
 
 
-def broken(
+def refuted(
     detail: str, *, difference: float | None = None, tolerance: float | None = None
 ) -> Outcome:
     """Refuted; `detail` says what was expected, what was got, and where."""
     return Outcome(status="refuted", detail=detail, difference=difference, tolerance=tolerance)
 
 
-def untested(reason: str) -> Outcome:
+def not_tested(reason: str) -> Outcome:
     """Not tested, as one outcome among several; alone, raise `NotTestedError`."""
     return Outcome(status="not-tested", detail=reason)
 

@@ -17,8 +17,9 @@ from typing import Any
 
 import torch
 
-from roberta_inspect.claims.claim import NotTestedError, Outcome, broken, held, untested
-from roberta_inspect.containers import is_fake
+from roberta_inspect.claims.claim import NotTestedError, Outcome, not_tested, proved, refuted
+from roberta_inspect.live import values
+from roberta_inspect.live.containers import is_fake
 from roberta_inspect.text import dtype_word
 
 SIGMAS = 8
@@ -91,15 +92,15 @@ def identity(pairs: Iterable[tuple[Any, Any]]) -> str:
 
 
 def furthest(left: torch.Tensor, right: torch.Tensor) -> float:
-    """The largest absolute difference; infinite where shapes or places of NaN differ."""
-    if left is right:
-        return 0.0
-    if left.shape != right.shape:
-        return math.inf
-    left, right = exact(left), exact(right)
-    apart = torch.where(left == right, 0.0, (left - right).abs())
-    apart = apart[~(left.isnan() & right.isnan())].nan_to_num(nan=math.inf)
-    return float(apart.max()) if apart.numel() else 0.0
+    """The largest absolute difference; infinite where shapes or places of NaN differ.
+
+    Raises:
+        NotTestedError: they are two objects, and fake.
+    """
+    apart = values.furthest(left, right)
+    if apart is None:
+        raise NotTestedError("the tensors have shapes, no values")
+    return apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,21 +139,21 @@ def judged(
     is what was rounded to, where it is not that of `got`."""
     if got.shape != expected.value.shape:
         wanted = tuple(expected.value.shape)
-        return broken(f"expected shape {wanted}, got {tuple(got.shape)} at {place}")
-    values, wanted = exact(got), expected.value
+        return refuted(f"expected shape {wanted}, got {tuple(got.shape)} at {place}")
+    given, wanted = exact(got), expected.value
     allowed = expected.error + smallest(got.dtype)
-    if not all(each.isfinite().all() for each in (values, wanted, allowed)):
-        return untested(f"{place} holds NaN or infinity, so there is nothing to compare")
-    if not values.numel():
-        return untested(f"{place} is empty")
-    difference = (values - wanted).abs()
+    if not all(each.isfinite().all() for each in (given, wanted, allowed)):
+        return not_tested(f"{place} holds NaN or infinity, so there is nothing to compare")
+    if not given.numel():
+        return not_tested(f"{place} is empty")
+    difference = (given - wanted).abs()
     worst = torch.unravel_index((difference / allowed).argmax(), difference.shape)
     here, limit = float(difference[worst]), float(allowed[worst])
     explained = f"rounding in {dtype_word(dtype or got.dtype)} explains"
     if here > limit:
         index = [int(each) for each in worst] or ""
-        return broken(
-            f"expected {float(wanted[worst]):.6g}, got {float(values[worst]):.6g} at "
+        return refuted(
+            f"expected {float(wanted[worst]):.6g}, got {float(given[worst]):.6g} at "
             f"{place}{index}: {here:.1e} apart, and {explained} {limit:.1e}",
             difference=here,
             tolerance=limit,
@@ -172,8 +173,8 @@ def decided(
 ) -> Outcome:
     """Proved, unless the widest tolerance is so wide that it could not show anything else."""
     if widest > largest / 2 and largest > 0:
-        return untested(
+        return not_tested(
             f"rounding explains a difference of {widest:.1e}, and the values of {place} are no "
             f"larger than {largest:.1e}: they could not show anything else"
         )
-    return held(detail, difference=difference, tolerance=tolerance)
+    return proved(detail, difference=difference, tolerance=tolerance)

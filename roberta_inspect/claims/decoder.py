@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from roberta_inspect.claims.attentions import heads, returned_by
-from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
+from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, proved, refuted
 from roberta_inspect.claims.comparison import furthest, same
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.releases import cache_layers
@@ -29,7 +29,7 @@ def projections(evidence: Evidence) -> Outcome | None:
     value = evidence.fields.get("past_key_values") or evidence.handed_on("past_key_values")
     layers = cache_layers(value) or value
     if len(layers) != len(evidence.layers):
-        return broken(
+        return refuted(
             f"expected {counted(len(evidence.layers), 'item')}, got {len(layers)} at "
             "past_key_values"
         )
@@ -42,11 +42,11 @@ def projections(evidence: Evidence) -> Outcome | None:
                 raise NotTestedError(f"past_key_values[{index}][{place}] is no tensor")
             if not same(layer[place], heads(given, size)):
                 apart = furthest(layer[place], heads(given, size))
-                return broken(
+                return refuted(
                     f"expected what {path}.{part} gave, got values up to {apart:.1e} away at "
                     f"past_key_values[{index}][{place}]"
                 )
-    return held(f"{counted(len(layers), 'layer')}, keys and values")
+    return proved(f"{counted(len(layers), 'layer')}, keys and values")
 
 
 @CLAIMS.register(
@@ -61,8 +61,8 @@ def cross(evidence: Evidence) -> Outcome | None:
         raise NotTestedError(f"no cross-attention ran: {CROSS_IDLE}")
     for index, each in enumerate(value):
         if returned_by(evidence.visit(ran[index], "cross-attention"), each) is None:
-            return broken(f"expected what {ran[index]} returned, got something else at [{index}]")
-    return held(f"{counted(len(value), 'item')}, each returned by its layer")
+            return refuted(f"expected what {ran[index]} returned, got something else at [{index}]")
+    return proved(f"{counted(len(value), 'item')}, each returned by its layer")
 
 
 def cross_meaning(evidence: Evidence) -> str:

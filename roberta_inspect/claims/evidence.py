@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
-from roberta_inspect.anatomy import Anatomy, pad_token_id
 from roberta_inspect.claims.claim import NotTestedError
-from roberta_inspect.claims.labelled import Labelled
 from roberta_inspect.claims.magnification import magnified
-from roberta_inspect.claims.second import Second
-from roberta_inspect.containers import is_fake, keyed, places_in, tensors_in
-from roberta_inspect.observe import Observed, Trace, Visit, observe
-from roberta_inspect.probe import Probe
-
-if TYPE_CHECKING:
-    from roberta_inspect.claims.container import Comparison
+from roberta_inspect.claims.relabelled import RelabelledCall
+from roberta_inspect.claims.resized import ResizedCall
+from roberta_inspect.inputs.probe import Probe
+from roberta_inspect.live.anatomy import Anatomy, pad_token_id
+from roberta_inspect.live.calls import Comparison
+from roberta_inspect.live.containers import is_fake, keyed, tensors_in
+from roberta_inspect.live.observe import Observed, Trace, Visit, observe
 
 
 class Evidence:
@@ -30,6 +28,7 @@ class Evidence:
         probe: the input of the reference call.
         observed: the reference call, a dict with labels if it can.
         fields: name → value of each position.
+        comparisons: the other calls beside it.
     """
 
     def __init__(
@@ -38,13 +37,13 @@ class Evidence:
         probe: Probe,
         observed: Observed,
         fields: Mapping[str, Any],
+        comparisons: Sequence[Comparison] = (),
     ) -> None:
         self.model: Any = model
         self.probe = probe
         self.observed = observed
         self.fields = fields
-        self.comparisons: list[Comparison] = []
-        self.raised: list[str] = []
+        self.comparisons = comparisons
 
     @property
     def config(self) -> Any:
@@ -113,18 +112,6 @@ class Evidence:
             raise NotTestedError(f"forward calls {path} {len(visits)} times")
         return visits[0]
 
-    @property
-    def not_finite(self) -> tuple[str, ...]:
-        """The places that hold NaN or infinity."""
-        if self.fake:
-            return ()
-        return tuple(
-            place
-            for name, value in self.fields.items()
-            for place, tensor in places_in(name, value)
-            if tensor.is_floating_point() and not bool(tensor.isfinite().all())
-        )
-
     def reaches_the_caller(self, name: str) -> bool:
         """Whether some call returned a slot of that name."""
         others = (each.names for each in self.comparisons)
@@ -161,14 +148,14 @@ class Evidence:
         return logits
 
     @cached_property
-    def second(self) -> Second:
+    def resized(self) -> ResizedCall:
         """What is kept of one call with another batch size and another sequence length."""
-        return Second.of(self)
+        return ResizedCall.of(self)
 
     @cached_property
-    def labelled(self) -> Labelled:
+    def relabelled(self) -> RelabelledCall:
         """What is kept of one call with labels that cover the classes."""
-        return Labelled.of(self)
+        return RelabelledCall.of(self)
 
     def rounding_of(self, name: str) -> float:
         """The standard deviation that rounding in every layer brings to the values of a slot; that

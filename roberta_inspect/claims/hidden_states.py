@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
+from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, proved, refuted
 from roberta_inspect.claims.comparison import (
     Estimate,
     exact,
@@ -45,15 +45,15 @@ def count(evidence: Evidence) -> Outcome | None:
     wanted = len(evidence.layers) + 1
     holes = [index for index, each in enumerate(states) if each is None]
     if len(states) != wanted:
-        return broken(
+        return refuted(
             f"expected {counted(wanted, 'item')} for {counted(wanted - 1, 'layer')}, got "
             f"{len(states)} at hidden_states"
         )
     if holes:
-        return broken(f"expected tensors, got None at {_at(holes[0])}")
+        return refuted(f"expected tensors, got None at {_at(holes[0])}")
     configured = evidence.config.num_hidden_layers
     other = f"; config.num_hidden_layers is {configured}" if configured != wanted - 1 else ""
-    return held(f"{counted(wanted - 1, 'layer')}, {counted(wanted, 'item')}{other}")
+    return proved(f"{counted(wanted - 1, 'layer')}, {counted(wanted, 'item')}{other}")
 
 
 @CLAIMS.register(
@@ -83,24 +83,24 @@ def positions(evidence: Evidence) -> Outcome | None:
     padding = evidence.pad_token_id
     made = made.expand_as(wanted) if made.shape[-1:] == wanted.shape[-1:] else made
     if made.shape != wanted.shape:
-        return broken(f"expected ids of shape {tuple(wanted.shape)}, got {tuple(made.shape)}")
+        return refuted(f"expected ids of shape {tuple(wanted.shape)}, got {tuple(made.shape)}")
     wrong = (made != wanted).nonzero()
     if len(wrong):
         row, column = (int(each) for each in wrong[0])
-        return broken(
+        return refuted(
             f"expected position id {int(wanted[row, column])}, got {int(made[row, column])} at "
             f"row {row}, position {column}"
         )
     other = _other_row(evidence, "position_embeddings", _position_ids(evidence))
     if other is not None:
-        return broken(other)
+        return refuted(other)
     tokens = wanted[wanted != padding]
     told = [f"tokens have {int(tokens.min())} to {int(tokens.max())}"] if len(tokens) else []
     told += [f"padding has {padding}"] if len(tokens) < wanted.numel() else []
     if getattr(evidence.config, "pad_token_id", None) is None:
         built = f"config.pad_token_id is None, and the embeddings were built with {padding}"
         told.append(built)
-    return held(", ".join(told))
+    return proved(", ".join(told))
 
 
 @CLAIMS.register("hidden-states-not-bare", "hidden_states", "[0] is not the bare word embedding")
@@ -113,8 +113,8 @@ def not_bare(evidence: Evidence) -> Outcome | None:
     if same(got, words.output):
         if judged(got, _embedded(evidence, got), place=_at(0)).status != "refuted":
             raise NotTestedError("the sum after LayerNorm is the word embedding itself")
-        return broken(f"expected the sum after LayerNorm, got the word embedding at {_at(0)}")
-    return held(f"up to {furthest(got, words.output):.1e} away from the word embedding")
+        return refuted(f"expected the sum after LayerNorm, got the word embedding at {_at(0)}")
+    return proved(f"up to {furthest(got, words.output):.1e} away from the word embedding")
 
 
 @CLAIMS.register(
@@ -133,13 +133,13 @@ def chain(evidence: Evidence) -> Outcome | None:
     makers = ["the embeddings", *(f"layer {index}" for index in range(len(visits)))]
     for index, state in enumerate(states[: len(returned)]):
         if state is not None and evidence.trace.changed(returned[index]):
-            return broken(f"expected what {makers[index]} returned, which was changed in place")
+            return refuted(f"expected what {makers[index]} returned, which was changed in place")
         if state is None or not same(state, returned[index]):
             return _off(state, returned[index], index, f"what {makers[index]} returned")
         if index < len(read) and not same(state, read[index]):
             return _off(state, read[index], index, f"what layer {index} read")
     pairs = zip(states, returned, strict=False)
-    return held(f"{counted(len(states), 'item')}, {identity(pairs)}")
+    return proved(f"{counted(len(states), 'item')}, {identity(pairs)}")
 
 
 @CLAIMS.register("hidden-states-last", "hidden_states", "[-1] is what classifier read")
@@ -150,7 +150,7 @@ def last(evidence: Evidence) -> Outcome | None:
     read = evidence.visit(evidence.anatomy.classifier, "classifier").hidden_states
     if len(states) and isinstance(states[-1], torch.Tensor):
         if same(states[-1], read):
-            return held(identity([(states[-1], read)]))
+            return proved(identity([(states[-1], read)]))
         if read.shape != states[-1].shape:
             raise NotTestedError(
                 f"the classifier of this model reads a tensor of shape {tuple(read.shape)}"
@@ -158,20 +158,20 @@ def last(evidence: Evidence) -> Outcome | None:
         return _off(states[-1], read, len(states) - 1, "what classifier read")
     if not evidence.anatomy.layers:
         raise NotTestedError("this model has no layers")
-    return broken("expected what classifier read, got nothing at hidden_states[-1]")
+    return refuted("expected what classifier read, got nothing at hidden_states[-1]")
 
 
 def _missing(evidence: Evidence) -> Outcome | None:
     if not evidence.observed.call.output_hidden_states or not evidence.anatomy.layers:
         return None
-    return broken("output_hidden_states was passed, and no hidden_states came back")
+    return refuted("output_hidden_states was passed, and no hidden_states came back")
 
 
 def _off(state: torch.Tensor | None, wanted: torch.Tensor, index: int, what: str) -> Outcome:
     if state is None:
-        return broken(f"expected {what}, got None at {_at(index)}")
+        return refuted(f"expected {what}, got None at {_at(index)}")
     apart = furthest(state, wanted)
-    return broken(f"expected {what}, got values up to {apart:.1e} away at {_at(index)}")
+    return refuted(f"expected {what}, got values up to {apart:.1e} away at {_at(index)}")
 
 
 def _at(index: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken, held
+from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, proved, refuted
 from roberta_inspect.claims.comparison import (
     Estimate,
     exact,
@@ -17,7 +17,7 @@ from roberta_inspect.claims.comparison import (
     rounding,
 )
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.labels import problem_type_for
+from roberta_inspect.inputs.labels import problem_type_for
 
 CLAIMS = Claims()
 
@@ -38,16 +38,16 @@ def origin(evidence: Evidence) -> Outcome | None:
     logits = evidence.tensor("logits")
     returned = evidence.visit(evidence.anatomy.classifier, "classifier").output
     if returned is logits and evidence.trace.changed(logits):
-        return broken("expected what classifier returned, got it changed in place, at logits")
+        return refuted("expected what classifier returned, got it changed in place, at logits")
     if returned is logits:
-        return held("the same object")
+        return proved("the same object")
     if not isinstance(returned, torch.Tensor):
         raise NotTestedError(f"the classifier returns a {type(returned).__name__}")
     if returned.shape == logits.shape and not evidence.fake:
         apart = f"another tensor, up to {furthest(returned, logits):.1e} away"
     else:
         apart = f"another tensor of shape {tuple(logits.shape)}"
-    return broken(f"expected what classifier returned, got {apart}, at logits")
+    return refuted(f"expected what classifier returned, got {apart}, at logits")
 
 
 @CLAIMS.register("logits-classifier", "logits", "equals classifier(hidden_states[-1])")
@@ -97,7 +97,7 @@ def position(evidence: Evidence) -> Outcome | None:
     moved, kept = furthest(at_first, logits), furthest(elsewhere, logits)
     allowed = float(_again(evidence, logits).error.max())
     if kept > allowed:
-        return broken(
+        return refuted(
             "expected the same logits after replacing every other position of "
             f"hidden_states[-1], got logits that differ by {kept:.1e}",
             difference=kept,
@@ -105,7 +105,7 @@ def position(evidence: Evidence) -> Outcome | None:
         )
     if moved <= allowed:
         raise NotTestedError("replacing position 0 changes the logits no more than rounding does")
-    return held(
+    return proved(
         f"replacing every other position moves the logits by {kept:.1e}, replacing position 0 "
         f"by {moved:.1e}",
         difference=kept,

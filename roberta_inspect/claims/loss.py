@@ -12,9 +12,9 @@ from roberta_inspect.claims.claim import (
     Claims,
     NotTestedError,
     Outcome,
-    broken,
-    held,
-    untested,
+    not_tested,
+    proved,
+    refuted,
     weakest,
 )
 from roberta_inspect.claims.comparison import (
@@ -25,9 +25,9 @@ from roberta_inspect.claims.comparison import (
     same,
 )
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.claims.labelled import Labelled
 from roberta_inspect.claims.losses import KINDS, as_given, terms_of
-from roberta_inspect.labels import IGNORED, problem_type_for
+from roberta_inspect.claims.relabelled import RelabelledCall
+from roberta_inspect.inputs.labels import IGNORED, problem_type_for
 from roberta_inspect.text import counted, dtype_word, listed
 
 CLAIMS = Claims()
@@ -47,7 +47,7 @@ class Expected(NamedTuple):
     """The coarsest dtype of `estimate`."""
 
 
-class Given(NamedTuple):
+class ObservedLoss(NamedTuple):
     """A loss that came back, and what each kind would make of the logits and labels."""
 
     loss: torch.Tensor
@@ -57,7 +57,7 @@ class Given(NamedTuple):
     """Kind and reduction → the loss in float64, of each kind that takes these tensors."""
 
     @classmethod
-    def of(cls, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> Given:
+    def of(cls, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> ObservedLoss:
         known: dict[tuple[str, str], Expected] = {}
         values = exact(logits)
         taken = logits.ndim == 2 and {loss.dtype, logits.dtype} <= FLOATS
@@ -112,7 +112,7 @@ class Given(NamedTuple):
         if same(self.loss, by_torch):
             detail = f"{found.detail}, and {function} rounds to the same number"
             return replace(found, detail=detail)
-        return untested(
+        return not_tested(
             f"the loss is {float(self.loss):.6g}, {found.difference:.1e} from the exact one: "
             f"rounding in {dtype_word(self.known[own, 'mean'].rounded)} may explain that, but "
             f"{function} itself rounds to {float(by_torch):.6g}"
@@ -134,7 +134,7 @@ def value(evidence: Evidence) -> Outcome | None:
     columns = _columns(evidence.tensor("logits"))
     sentence = f"equals {kind.function}(logits, labels), mean over {kind.over(columns)}"
     if evidence.fields.get("loss") is None:
-        return replace(broken("labels were passed, and no loss came back"), sentence=sentence)
+        return replace(refuted("labels were passed, and no loss came back"), sentence=sentence)
     first = _first(evidence)
     if (own, "mean") not in first.known:
         raise NotTestedError(f"{kind.function} does not take these logits and labels")
@@ -153,16 +153,16 @@ def value(evidence: Evidence) -> Outcome | None:
 def _with_other_labels(evidence: Evidence, own: str, found: Outcome) -> tuple[Outcome, str]:
     """What the call with labels of its own makes of an outcome, and words for it."""
     try:
-        more = evidence.labelled
+        more = evidence.relabelled
     except NotTestedError as missing:
         if _counted_rows(evidence) < 2:
-            return untested(f"one row cannot tell a mean from a sum, and {missing}"), ""
+            return not_tested(f"one row cannot tell a mean from a sum, and {missing}"), ""
         return found, f"; {missing}"
     if not isinstance(more.loss, torch.Tensor):
-        return broken(f"expected a loss with {more.input}, and none came back"), ""
+        return refuted(f"expected a loss with {more.input}, and none came back"), ""
     other = _of(more)
     if (own, "mean") not in other.known:
-        return untested(f"{KINDS[own].function} does not take the logits of {more.input}"), ""
+        return not_tested(f"{KINDS[own].function} does not take the logits of {more.input}"), ""
     again = other.judged(own)
     if again.status != "proved":
         return replace(again, detail=f"over {more.input}: {again.detail}"), ""
@@ -191,7 +191,7 @@ def kind_alone(evidence: Evidence) -> Outcome | None:
             if (key, "mean") in first.known
         ]
         detail = "; ".join([f"the loss is {float(loss):.6g}", *values])
-        return replace(held(detail), sentence=sentence)
+        return replace(proved(detail), sentence=sentence)
     if own in everywhere:
         raise NotTestedError(
             f"{_functions([own, *fitting])} fit the loss of {float(loss):.6g} on this input: "
@@ -201,7 +201,7 @@ def kind_alone(evidence: Evidence) -> Outcome | None:
         f"expected {KINDS[own].function}, got {float(loss):.6g} at loss, which is "
         f"{_functions(fitting)}"
     )
-    return replace(broken(detail), sentence=sentence)
+    return replace(refuted(detail), sentence=sentence)
 
 
 def meaning(evidence: Evidence) -> str:
@@ -227,21 +227,23 @@ def _columns(logits: torch.Tensor) -> int:
     return int(logits.shape[-1]) if logits.ndim else 1
 
 
-def _first(evidence: Evidence) -> Given:
+def _first(evidence: Evidence) -> ObservedLoss:
     """Of the reference call."""
-    return Given.of(evidence.tensor("loss"), evidence.tensor("logits"), evidence.probe.labels)
+    return ObservedLoss.of(
+        evidence.tensor("loss"), evidence.tensor("logits"), evidence.probe.labels
+    )
 
 
-def _of(more: Labelled) -> Given:
+def _of(more: RelabelledCall) -> ObservedLoss:
     """Of the call with labels of its own."""
-    return Given.of(more.loss, more.logits, more.labels)
+    return ObservedLoss.of(more.loss, more.logits, more.labels)
 
 
 def _fitting(evidence: Evidence) -> list[str]:
     """The kinds whose mean is the loss, with whatever labels it was called."""
     fitting = _first(evidence).fitting
     try:
-        more = evidence.labelled if fitting else None
+        more = evidence.relabelled if fitting else None
     except NotTestedError:
         more = None
     if more is None or not isinstance(more.loss, torch.Tensor):

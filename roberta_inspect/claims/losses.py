@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from roberta_inspect.claims.comparison import Estimate, accumulator, epsilon, rounding
-from roberta_inspect.labels import IGNORED
+from roberta_inspect.inputs.labels import IGNORED
 
 
 class Precision(NamedTuple):

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from roberta_inspect.claims.comparison import SIGMAS, accumulator, exact, factor_epsilon, rounding
-from roberta_inspect.containers import tensors_in
+from roberta_inspect.live.containers import tensors_in
 
 if TYPE_CHECKING:
     from roberta_inspect.claims.evidence import Evidence
@@ -39,7 +39,7 @@ def magnified(evidence: Evidence) -> dict[str, torch.Tensor]:
     asked = {"labels": False, "output_attentions": "attentions" in evidence.fields}
     copies = max(COPIES, math.ceil(DRAWS / evidence.config.num_labels))
     with _noise(evidence):
-        rows = evidence.call(evidence.second.probe.row(0).repeated(1 + copies), **asked)
+        rows = evidence.call(evidence.resized.probe.row(0).repeated(1 + copies), **asked)
     return {
         name: _by_label(value) if name == "logits" else _largest(value)
         for name, value in rows.items()

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import torch
 
-from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, broken
+from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, refuted
 from roberta_inspect.claims.comparison import (
     SIGMAS,
     decided,
@@ -28,7 +28,7 @@ CLAIMS = Claims()
     "padding", "logits", "the logits of a row are the same alone and padded with its mask"
 )
 def padding(evidence: Evidence) -> Outcome | None:
-    second = evidence.second
+    second = evidence.resized
     logits = evidence.tensor("logits")[second.row]
     exact(logits)
     row = evidence.probe.row(second.row)
@@ -74,7 +74,7 @@ def _within_rounding(
         raise NotTestedError("the logits hold NaN or infinity, so there is nothing to compare")
     if got.shape[1:] != logits.shape[1:]:
         shapes = f"of shape {tuple(logits.shape)}, got {tuple(got.shape)}"
-        return broken(f"expected the same, but {what}: expected rows {shapes}")
+        return refuted(f"expected the same, but {what}: expected rows {shapes}")
     apart = (exact(got) - exact(wanted)).abs().nan_to_num(nan=math.inf)
     own = rounding(wanted.dtype, operations=2) * logits.abs().amax(dim=0)
     allowed = torch.hypot(SIGMAS * evidence.rounding_by_label(), own) + smallest(wanted.dtype)
@@ -83,7 +83,7 @@ def _within_rounding(
     most, limit = float(apart[worst]), float(allowed[worst])
     if not most <= limit:
         detail = f"expected the same, but {what} by {most:.1e}; rounding explains {limit:.1e}"
-        return broken(detail, difference=most, tolerance=limit)
+        return refuted(detail, difference=most, tolerance=limit)
     return decided(
         f"largest difference {most:.1e}; rounding explains {limit:.1e}",
         difference=most,

@@ -7,9 +7,6 @@ held and findings that came. Versions, sources and the input's sizes are no diff
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, TypeAlias
-
 from roberta_inspect.differences.change import Change, merged
 from roberta_inspect.differences.checkpoint import checkpoint_changes
 from roberta_inspect.differences.containers import (
@@ -23,62 +20,8 @@ from roberta_inspect.differences.report import Difference, Report, Side
 from roberta_inspect.differences.slots import pairs, slot_changes, value_changes
 from roberta_inspect.errors import UsageError
 from roberta_inspect.records import OutputMap
-from roberta_inspect.saved import is_saved_map, read_map
 
-if TYPE_CHECKING:
-    from torch import nn
-
-Given: TypeAlias = "OutputMap | str | os.PathLike[str] | nn.Module | None"
-"""One side as the caller has it: a map, its file, a checkpoint, or a live model."""
-
-__all__ = ["Difference", "Report", "Side", "compared", "diff", "report"]
-
-
-def diff(left: Given, right: Given, *, values: bool = False) -> list[Difference]:
-    """What differs between two sides, one `Difference` per cause; an empty list if nothing does.
-
-    Each side is an `OutputMap`, the path of a saved one, or a checkpoint or model, which is
-    inspected: in the setup of the other side where that is a map. `values` also compares the
-    fingerprint of each tensor.
-
-    Raises:
-        UsageError: `values` of maps whose inputs differ or that hold no values.
-        CannotInspectError: a side cannot be read or inspected.
-    """
-    return list(report(left, right, values=values).differences)
-
-
-def report(left: Given, right: Given, *, values: bool = False) -> Report:
-    """As `diff`, with the headings of both sides."""
-    before, after = _saved(left), _saved(right)
-    if before is None or after is None:
-        before, after = _inspected(left, right, before, after)
-    return compared(before, after, values=values, files=(_file(left), _file(right)))
-
-
-def _inspected(
-    left: Given, right: Given, before: OutputMap | None, after: OutputMap | None
-) -> tuple[OutputMap, OutputMap]:
-    """Both maps, made in the setup of the one that there is; each in its own if there is none."""
-    from roberta_inspect.inspection import inspect, inspect_like
-
-    if before is not None:
-        return before, inspect_like(before, right)
-    if after is not None:
-        return inspect_like(after, left), after
-    return inspect(left), inspect(right)
-
-
-def _saved(side: Given) -> OutputMap | None:
-    if isinstance(side, OutputMap):
-        return side
-    path = _file(side)
-    return None if path is None else read_map(path)
-
-
-def _file(side: Given) -> str | None:
-    path = os.fspath(side) if isinstance(side, str | os.PathLike) else None
-    return path if path is not None and is_saved_map(path) else None
+__all__ = ["Difference", "Report", "Side", "compared"]
 
 
 def compared(
@@ -141,13 +84,13 @@ def _check_values(left: OutputMap, right: OutputMap) -> None:
         raise UsageError(
             f"the values of two maps compare only on one input: left has {_size(left)}, right has "
             f"{_size(right)}" + (", other tokens" if rows[0][:2] == rows[1][:2] else ""),
-            hint="Make both maps with the same --text, --batch-size and --sequence-length.",
+            hint="Make both maps with the same texts=, batch_size= and sequence_length=.",
         )
     for side, made in (("left", left), ("right", right)):
         if made.setup.no_weights:
             raise UsageError(
                 f"the {side} map holds no values: it was made without weights",
-                hint="Leave --values out, or make the map anew without --no-weights.",
+                hint="Leave values= out, or make the map anew without no_weights=.",
             )
 
 

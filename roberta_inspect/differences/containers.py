@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from roberta_inspect.differences.change import Change, words
-from roberta_inspect.records import Call, CallSpec, OutputMap, Slot
+from roberta_inspect.records import Call, OutputMap, Slot
 from roberta_inspect.text import counted, listed, safe
 
 Positions: TypeAlias = tuple[Slot, ...]
@@ -26,16 +26,20 @@ def paired_calls(left: OutputMap, right: OutputMap) -> list[tuple[Call, Call]]:
     return sorted(pairs, key=lambda pair: (pair[0].return_dict, not pair[0].labels))
 
 
-def _asked(call: Call, made: OutputMap) -> tuple[bool, ...]:
+def _asked(call: Call, made: OutputMap) -> tuple[bool | None, ...]:
     """What tells a call from the others: two flags, and whether it asks for what run asks for."""
-    main = made.calls[0].spec
-    return (*call.spec[:2], *(call.spec[flag] == main[flag] for flag in (2, 3)))
+    main = made.main_calls[0]
+    return (
+        call.return_dict,
+        call.labels,
+        call.output_hidden_states == main.output_hidden_states,
+        call.output_attentions == main.output_attentions,
+    )
 
 
 def call_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
     """Calls that only one side made, and main calls that ask for other outputs."""
-    if left.calls and right.calls:
-        yield from _flag_changes(left.calls[0], right.calls[0])
+    yield from _flag_changes(left.main_calls[0], right.main_calls[0])
     for sides, was, now in (
         ((left, right), "called", "not called"),
         ((right, left), "not called", "called"),
@@ -56,15 +60,16 @@ def call_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
 
 
 def _flag_changes(left: Call, right: Call) -> Iterator[Change]:
-    for flag in (2, 3):
-        if left.spec[flag] != right.spec[flag]:
+    for flag in ("output_hidden_states", "output_attentions"):
+        was, now = getattr(left, flag), getattr(right, flag)
+        if was != now:
             yield Change(
                 "calls",
-                CallSpec._fields[flag],
+                flag,
                 "calls",
-                CallSpec._fields[flag],
-                str(left.spec[flag]),
-                str(right.spec[flag]),
+                flag,
+                str(was),
+                str(now),
                 "the two maps do not ask for the same outputs",
             )
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
-from roberta_inspect.records import SCHEMA, OutputMap, Versions
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from roberta_inspect.records import SCHEMA, OutputMap, Product, Versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +61,10 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Product):
     """Two maps and what differs between them."""
+
+    command: ClassVar[str] = "diff"
 
     left: Side
     right: Side
@@ -76,8 +75,3 @@ class Report:
     def ok(self) -> bool:
         """Whether nothing differs."""
         return not self.differences
-
-    def __rich__(self) -> RenderableType:
-        from roberta_inspect.render.differences import differences_table
-
-        return differences_table(self)

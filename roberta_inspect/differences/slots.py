@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-from roberta_inspect.axes import PER_ROW, PER_TOKEN
 from roberta_inspect.differences.change import Change
 from roberta_inspect.records import Call, CallSpec, Fingerprint, Item, Origin, Slot
+from roberta_inspect.records.axes import PER_ROW, PER_TOKEN
 from roberta_inspect.text import counted, listed, safe
 
 INPUT_AXES = PER_ROW | PER_TOKEN

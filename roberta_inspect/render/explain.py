@@ -28,7 +28,7 @@ def _told(of: OutputMap, call: Call, slot: Slot) -> Iterator[Row]:
     name = Text(phrases.name(slot.name), "bold")
     yield Text("  is", "bold"), Text.assemble(name, f": {phrases.what(slot)}")
     yield from about(of, slot)
-    keyed = of.made(call.spec._replace(return_dict=True))
+    keyed = of.find_call(call.spec._replace(return_dict=True))
     if keyed is not None:
         yield Text("  by name", "bold"), Text(_by_name(keyed, slot))
     moves = list(_moves(of, call, slot))
@@ -57,4 +57,4 @@ def _moves(of: OutputMap, call: Call, slot: Slot) -> Iterator[str]:
             flag = "neither of the two"
         if flag is not None:
             stays = [each.index for each in other.slots if each.name == slot.name] == [slot.index]
-            yield f"{flag}: {'stays ' if stays else ''}{phrases.place(other, slot.name)}"
+            yield f"{flag}: {'stays ' if stays else ''}{phrases.where_it_is(other, slot.name)}"

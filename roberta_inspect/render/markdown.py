@@ -64,7 +64,7 @@ def _places(of: OutputMap) -> Iterator[str]:
         moves = [
             [
                 *("yes" if flag else "no" for flag in call.spec),
-                *(escaped(phrases.place(call, name)) for name in of.names),
+                *(escaped(phrases.where_it_is(call, name)) for name in of.names),
             ]
             for call in of.calls
         ]
@@ -80,13 +80,13 @@ def _place(of: OutputMap, call: Call, name: str) -> str:
         (slot.access, phrases.where(slot) if slot.key else phrases.missing(slot)) for slot in found
     ]
     reached = [f"{code(safe(access))} {escaped(rest)}".strip() for access, rest in told]
-    places = ", ".join(reached) or escaped(phrases.place(call, name))
+    places = ", ".join(reached) or escaped(phrases.where_it_is(call, name))
     return places + escaped(phrases.moved(of, call, name))
 
 
 def _slots(of: OutputMap) -> Iterator[str]:
     yield "### What each output is"
-    rows = [_slot(of, name, slot) for name in of.names for slot in of.shown(name)]
+    rows = [_slot(of, name, slot) for name in of.names for slot in of.fullest_slots(name)]
     yield from table(["output", "holds", "meaning", "origin"], rows)
 
 
@@ -97,7 +97,7 @@ def _slot(of: OutputMap, name: str, slot: Slot) -> list[str]:
     if slot.kind == "tensor":
         origins.append(phrases.made_by(slot, of.checkpoint.architecture))
     if slot.same_as:
-        origins.append(f"the same tensor as {phrases.name(slot.same_as)}")
+        origins.append(f"the same tensor as {phrases.place(slot.same_as)}")
     return [
         code(phrases.name(name)),
         escaped(phrases.what(slot)),
@@ -151,7 +151,7 @@ def _predictions(of: OutputMap) -> Iterator[str]:
             f"{code(phrases.name(score.label))} {escaped(', '.join(phrases.score(each, score)))}"
             for score in ranked
         ]
-        rows.append([escaped(safe(each.text)), "<br>".join([*told, *others])])
+        rows.append([escaped(phrases.text(each.text)), "<br>".join([*told, *others])])
     rows += [[words, ""] for words in rest]
     yield from table(["text", phrases.function(of.predictions[0])], rows)
 

@@ -13,14 +13,17 @@ from roberta_inspect.records import (
     Input,
     Item,
     OutputMap,
+    Place,
     Prediction,
     Score,
     Setup,
     Slot,
     StageSlot,
+    Text,
     Weights,
 )
-from roberta_inspect.render.runs import Run, folded
+from roberta_inspect.records.place import spans
+from roberta_inspect.render.runs import Line, Run, folded, numbered
 from roberta_inspect.text import counted, listed, safe
 
 LONGEST_NAME = 40
@@ -217,22 +220,24 @@ def runs(items: Sequence[Item], *, alike: bool) -> Iterator[Run]:
     return folded([_item(item, shape_too=not alike) for item in items])
 
 
-def _item(item: Item, *, shape_too: bool) -> str:
+def _item(item: Item, *, shape_too: bool) -> Line:
     if item.kind == "none":
-        return "None"
-    told = [what(item)] if shape_too else []
+        return ("None",)
+    told: list[Line] = [(what(item),)] if shape_too else []
     if item.same_as is not None:
-        told.append(f"the same tensor as {name(item.same_as)}")
+        told.append(("the same tensor as ", *_indexed(item.same_as)))
     elif item.origin is not None:
-        told.append(origin(item) or "")
+        told.append(numbered(origin(item) or ""))
     if item.kind == "tensor" and not told:
-        return "no module returned this very tensor"
-    nested = [
-        f"{run.indices}: {run.line}"
-        for run in runs(item.items, alike=True)
-        if item.kind != "tensor"
-    ]
-    return "; ".join([*told, *nested]) or what(item)
+        return ("no module returned this very tensor",)
+    told += [(f"{run.indices}: {run.line}",) for run in runs(item.items, alike=True)]
+    joined = [part for line in told or [(what(item),)] for part in ("; ", *line)]
+    return tuple(joined[1:])
+
+
+def _indexed(of: Place) -> Line:
+    parts = [part for index in of.item for part in ("[", index, "]")]
+    return (name(of.slot), *parts)
 
 
 def alike(of: Slot) -> bool:
@@ -240,7 +245,7 @@ def alike(of: Slot) -> bool:
     return len({what(item) for item in of.items if item.kind != "none"}) == 1
 
 
-def place(call: Call, slot_name: str, *, absent: str = "absent") -> str:
+def where_it_is(call: Call, slot_name: str, *, absent: str = "absent") -> str:
     """Where a name is in one call: `[1]`, `[2] ()`, `None`, `absent`, or `raised`."""
     if call.error is not None:
         return "raised"
@@ -329,9 +334,43 @@ def stage_index(of: StageSlot) -> str:
     return "" if of.index is None else f"[{of.index}]"
 
 
+def place(of: Place) -> str:
+    """`hidden_states[2]`, `outputs.logits`, `outputs[1]`, `classifier reads it`."""
+    if of.read:
+        return f"{safe(of.module)} reads it"
+    if of.module is None:
+        return name(of.slot) + "".join(f"[{index}]" for index in of.item)
+    container = safe(of.module or "outputs")
+    return f"{container}[{of.index}]" if of.key is None else f"{container}.{safe(of.key)}"
+
+
+def fed(places: Sequence[Place], number: int | None = None) -> list[str]:
+    """Places of slots, those of one slot together: `hidden_states[1 … 12]`; counted from `number`,
+    that of a folded module: `hidden_states[i+1]`."""
+    items: dict[str, list[int]] = {}
+    for each in places:
+        items.setdefault(each.slot, []).extend(each.item[-1:])
+    told = []
+    for slot, indices in items.items():
+        shown = [name(slot)] if not indices else []
+        for first_index, last_index in spans(indices):
+            start, end = _counted_from(first_index, number), _counted_from(last_index, number)
+            shown.append(
+                f"{name(slot)}[{start}]" if start == end else f"{name(slot)}[{start} … {end}]"
+            )
+        told += shown
+    return told
+
+
+def _counted_from(index: int, number: int | None) -> str:
+    if number is None:
+        return str(index)
+    return f"i{index - number:+}" if index != number else "i"
+
+
 def goes(of: StageSlot) -> str:
     """Where it is found again, and what else is known of it."""
-    reaches = f"→ {', '.join(sentence(each) for each in of.reaches)}" if of.reaches else ""
+    reaches = f"→ {', '.join(map(place, of.reaches))}" if of.reaches else ""
     return " · ".join(each for each in (reaches, sentence(of.note or "")) if each)
 
 
@@ -342,6 +381,11 @@ def score(of: Prediction, each: Score) -> tuple[str, ...]:
         return (f"value {logit}",)
     chance = "not finite" if each.probability is None else f"{each.probability:.3f}"
     return (chance, f"logit {logit}")
+
+
+def text(of: Text) -> str:
+    """A text as it is, or both of a pair."""
+    return safe(of.first) if of.second is None else f"{safe(of.first)} ‖ {safe(of.second)}"
 
 
 def function(of: Prediction) -> str:

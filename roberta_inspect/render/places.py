@@ -34,17 +34,25 @@ def places(of: OutputMap) -> Group:
 
 def combinations(of: OutputMap) -> Group:
     """Every combination of the flags, one column per call: how each index moves."""
-    ordered = sorted(of.calls, key=lambda call: (not call.return_dict, *call.spec[2:], call.labels))
+
+    def order(call: Call) -> tuple[bool, ...]:
+        return (
+            not call.return_dict,
+            bool(call.output_hidden_states),
+            bool(call.output_attentions),
+            call.labels,
+        )
+
     parts: list[RenderableType] = []
-    for return_dict, calls in groupby(ordered, lambda call: call.return_dict):
+    for return_dict, calls in groupby(sorted(of.calls, key=order), lambda call: call.return_dict):
         parts += [Text(f"  return_dict={return_dict}", "bold"), _combinations(of, list(calls))]
     parts += [Text(), Text(f"  {ABSENT} absent: the container has no place for it", "dim")]
     return block("How each index moves with the flags", *parts)
 
 
 def _combinations(of: OutputMap, calls: Sequence[Call]) -> Table:
-    flags = {
-        "with labels": [call.labels for call in calls],
+    flags: dict[str, list[bool | None]] = {
+        "with labels": [*(call.labels for call in calls)],
         "with hidden_states": [call.output_hidden_states for call in calls],
         "with attentions": [call.output_attentions for call in calls],
     }
@@ -119,7 +127,7 @@ def _key(calls: Sequence[Call], name: str) -> str:
 
 def _place(call: Call, name: str, *, absent: str = "absent") -> Text:
     style = next((STYLES[sign] for sign in phrases.signs(call, name) if sign in STYLES), "")
-    return Text.assemble((phrases.place(call, name, absent=absent), style))
+    return Text.assemble((phrases.where_it_is(call, name, absent=absent), style))
 
 
 def _legend(of: OutputMap) -> Iterator[RenderableType]:

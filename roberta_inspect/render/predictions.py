@@ -11,7 +11,6 @@ from rich.text import Text
 from roberta_inspect.records import OutputMap, Prediction, Score
 from roberta_inspect.render import phrases
 from roberta_inspect.render.page import GAP, block
-from roberta_inspect.text import safe
 
 BAR = 20
 """Columns of the bar of probability 1."""
@@ -28,7 +27,7 @@ def predictions(of: OutputMap) -> Group:
 
 def _one(prediction: Prediction) -> Iterator[RenderableType]:
     ranked, rest = phrases.first(prediction.ranked, phrases.MOST_LABELS, "label")
-    yield Text(f"  {safe(prediction.text)}", "bold")
+    yield Text(f"  {phrases.text(prediction.text)}", "bold")
     grid = Table.grid(padding=GAP)
     for score in ranked:
         label = Text(f"    {phrases.name(score.label)}")

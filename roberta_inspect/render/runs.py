@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from itertools import zip_longest
+from typing import NamedTuple, TypeAlias
 
-_NUMBERS = re.compile(r"(\d+)")
+from roberta_inspect.records.place import runs
+
+Line: TypeAlias = tuple[str | int, ...]
+"""The words of a line, and between them the numbers that may go up."""
 
 
 class Run(NamedTuple):
@@ -22,37 +25,48 @@ class Run(NamedTuple):
         return f"[{self.first}]" if self.first == self.last else f"[{self.first}] … [{self.last}]"
 
 
-def folded(lines: Sequence[str]) -> Iterator[Run]:
-    """`lines` with the runs folded: `layer.0`, `layer.1`, `layer.2` become `layer.0 … 2`.
+def numbered(path: str) -> Line:
+    """The path of a module, `encoder.layer.3.output`, the numbers in it apart."""
+    parts: list[str | int] = []
+    for part in path.split("."):
+        dot = "." if parts else ""
+        parts += [dot, int(part)] if part.isascii() and part.isdecimal() else [dot + part]
+    return tuple(parts)
+
+
+def folded(lines: Sequence[Line]) -> Iterator[Run]:
+    """`lines` with the runs folded: `layer.0`, `layer.1`, `layer.2` become `layer.{0 … 2}`.
 
     In a run every number either stays the same or goes up by one from line to line.
     """
-    parts = [_NUMBERS.split(line) for line in lines]
     first = 0
-    while first < len(parts):
-        last = first
-        steps = _steps(parts[first], parts[first + 1]) if first + 1 < len(parts) else None
-        while steps and last + 1 < len(parts) and _steps(parts[last], parts[last + 1]) == steps:
-            last += 1
-        yield Run(first, last, _between(parts[first], parts[last]))
-        first = last + 1
+    for run in runs(lines, _joins):
+        yield Run(first, first + len(run) - 1, _between(run[0], run[-1]))
+        first += len(run)
 
 
-def _steps(left: list[str], right: list[str]) -> tuple[int, ...] | None:
+def _joins(run: Sequence[Line], line: Line) -> bool:
+    steps = _steps(run[-1], line)
+    return steps is not None and (len(run) == 1 or steps == _steps(run[-2], run[-1]))
+
+
+def _steps(left: Line, right: Line) -> tuple[int, ...] | None:
     """By how much each number goes up, 0 or 1; `None` where the lines are not alike."""
-    if left[::2] != right[::2]:
+    pairs = list(zip_longest(left, right))
+    numbers = [(a, b) for a, b in pairs if isinstance(a, int) and isinstance(b, int)]
+    if any(a != b for a, b in pairs if (a, b) not in numbers):
         return None
-    steps = tuple(int(b) - int(a) for a, b in zip(left[1::2], right[1::2], strict=True))
-    return steps or (0,) if set(steps) <= {0, 1} else None
+    steps = tuple(b - a for a, b in numbers)
+    return steps if set(steps) <= {0, 1} else None
 
 
-def _between(first: list[str], last: list[str]) -> str:
-    told = []
+def _between(first: Line, last: Line) -> str:
+    words = []
     for place, (start, end) in enumerate(zip(first, last, strict=True)):
         if start == end:
-            told.append(start)
-        elif first[place + 1].startswith("."):
-            told.append(f"{{{start} … {end}}}")
+            words.append(str(start))
+        elif str((*first, "")[place + 1]).startswith("."):
+            words.append(f"{{{start} … {end}}}")
         else:
-            told.append(f"{start} … {end}")
-    return "".join(told)
+            words.append(f"{start} … {end}")
+    return "".join(words)

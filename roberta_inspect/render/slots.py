@@ -31,10 +31,10 @@ def _of_no_slot(name: str) -> Text:
 
 
 def _named(of: OutputMap, name: str) -> Iterator[Row]:
-    for slot in of.shown(name):
+    for slot in of.fullest_slots(name):
         yield _label(name), Text(phrases.what(slot), "bold")
         yield from about(of, slot)
-    if not of.shown(name):
+    if not of.fullest_slots(name):
         yield _label(name), Text("no call returned it", "dim")
     yield from proofs(of.proofs_of(name))
 
@@ -48,7 +48,7 @@ def about(of: OutputMap, slot: Slot) -> Iterator[Row]:
     if slot.meaning:
         yield Text("    meaning", "dim"), Text(phrases.sentence(slot.meaning))
     if slot.same_as:
-        yield Text("    same as", "dim"), Text(f"the same tensor as {phrases.name(slot.same_as)}")
+        yield Text("    same as", "dim"), Text(f"the same tensor as {phrases.place(slot.same_as)}")
     if slot.kind == "tensor":
         yield Text("    origin", "dim"), Text(phrases.made_by(slot, of.checkpoint.architecture))
     lines = list(phrases.runs(slot.items, alike=phrases.alike(slot)))

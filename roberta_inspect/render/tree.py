@@ -9,8 +9,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from roberta_inspect.folding import cut, folded
-from roberta_inspect.records import ModuleTree, Node
+from roberta_inspect.records import ModuleTree, Node, Returned
+from roberta_inspect.records.tree import cut, folded
 from roberta_inspect.render import markdown, phrases
 from roberta_inspect.render.findings import findings
 from roberta_inspect.render.header import facts
@@ -51,11 +51,11 @@ def tree_markdown(tree: ModuleTree, *, expand: bool = False, depth: int | None =
             markdown.code(safe(node.repr)),
             _parameters(node),
             _size(node),
-            "<br>".join(markdown.code(entry) for entry in node.output),
-            ", ".join(markdown.code(phrases.name(each)) for each in node.feeds),
+            "<br>".join(markdown.code(_many(entry)) for entry in node.output),
+            ", ".join(markdown.code(each) for each in phrases.fed(node.feeds, number)),
             markdown.escaped(safe(node.note or "")),
         ]
-        for path, node in _paths(_shown(tree.root, expand, depth))
+        for path, node, number in _paths(_shown(tree.root, expand, depth))
     ]
     heads = ["module", "class", "parameters", "size", "returns", "feeds", ""]
     told = [
@@ -76,11 +76,15 @@ def tree_markdown(tree: ModuleTree, *, expand: bool = False, depth: int | None =
     )
 
 
-def _paths(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
-    yield path, node
+def _paths(
+    node: Node, path: str = "", number: int | None = None
+) -> Iterator[tuple[str, Node, int | None]]:
+    """Each module with its path, and the number from which indices count below a folded run."""
+    yield path, node, number
     for child in node.children:
         name = f"{{{child.name} … {child.last}}}" if child.last else child.name
-        yield from _paths(child, f"{path}.{name}" if path else name)
+        counted_from = child.number if child.last else number
+        yield from _paths(child, f"{path}.{name}" if path else name, counted_from)
 
 
 def _shown(root: Node, expand: bool, depth: int | None) -> Node:
@@ -101,27 +105,31 @@ def _head(tree: ModuleTree) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Line:
-    """One module: the guides before its name, those below it, what it is called there, and its
-    dtype where modules beside it have another."""
+    """One module: the guides before its name, those below it, what it is called there, its dtype
+    where modules beside it have another, and the number from which indices count below a run."""
 
     guide: str
     below: str
     name: str
     node: Node
     dtype: str | None
+    number: int | None
 
 
 def _lines(root: Node, expand: bool) -> Iterator[_Line]:
-    def walk(node: Node, name: str, guide: str, below: str, around: Node) -> Iterator[_Line]:
+    def walk(
+        node: Node, name: str, guide: str, below: str, around: Node, number: int | None
+    ) -> Iterator[_Line]:
+        number = node.number if node.last else number
         children = [(name, child) for name, child in _children(node, expand)]
         mixed = len(around.dtypes) > 1 and len(node.dtypes) == 1
         under = f"{below}│ " if children else f"{below}  "
-        yield _Line(guide, under, name, node, node.dtypes[0] if mixed else None)
-        for number, (name, child) in enumerate(children, start=1):
-            branch, on = ("└ ", "  ") if number == len(children) else ("├ ", "│ ")
-            yield from walk(child, name, below + branch, below + on, node)
+        yield _Line(guide, under, name, node, node.dtypes[0] if mixed else None, number)
+        for place, (name, child) in enumerate(children, start=1):
+            branch, on = ("└ ", "  ") if place == len(children) else ("├ ", "│ ")
+            yield from walk(child, name, below + branch, below + on, node, number)
 
-    yield from walk(root, "", "", "", root)
+    yield from walk(root, "", "", "", root, None)
 
 
 def _children(node: Node, expand: bool) -> Iterator[tuple[str, Node]]:
@@ -143,11 +151,23 @@ def _letter(number: int) -> str:
 
 def _returned(node: Node, wide: bool) -> list[tuple[str, str]]:
     """What a node returns, as `13×` and the shape; where there is no room, tuples are `…`."""
-    parts = [entry.rpartition(" × ") for entry in node.output]
-    told = [(f"{count}{'×' if count else ''}", shape) for count, _, shape in parts]
-    told = [(shape, "") if shape == "()" else (count, shape) for count, shape in told]
-    short = [each for each in told if wide or not each[0].endswith("×")]
-    return short + [("…", "")] * (len(short) < len(told))
+    shown = [entry for entry in node.output if wide or entry.count is None]
+    words = [
+        (_shape(entry), "") if not entry.axes else (_count(entry), _shape(entry)) for entry in shown
+    ]
+    return words + [("…", "")] * (len(shown) < len(node.output))
+
+
+def _shape(of: Returned) -> str:
+    return f"({', '.join(of.axes)})"
+
+
+def _many(of: Returned) -> str:
+    return _shape(of) if of.count is None else f"{of.count} × {_shape(of)}"
+
+
+def _count(of: Returned) -> str:
+    return "" if of.count is None else f"{of.count}×"
 
 
 @dataclass(frozen=True)
@@ -200,7 +220,8 @@ class _Modules:
                 Text(safe(node.note), "yellow" if node.in_checkpoint is False else "italic")
             )
         if node.feeds:
-            pieces.append(Text(f"→ {_fed(node.feeds)}", "cyan"))
+            feeds = phrases.fed(node.feeds, line.number)
+            pieces.append(Text(f"→ {', '.join(feeds[:MOST_FEEDS])}{_more(feeds)}", "cyan"))
         told = _flowed(pieces, console, max(width - len(line.guide), NARROWEST))
         if len(told) > 1:
             told = _flowed(pieces, console, max(width - len(line.below), NARROWEST))
@@ -228,9 +249,9 @@ def _what(node: Node, arguments: bool) -> str:
     return safe(node.repr if not node.children else node.repr.removesuffix("()"))
 
 
-def _fed(feeds: Sequence[str]) -> str:
-    rest = [f"{len(feeds) - MOST_FEEDS:,} more"] if len(feeds) > MOST_FEEDS else []
-    return ", ".join([*map(phrases.name, feeds[:MOST_FEEDS]), *rest])
+def _more(feeds: Sequence[str]) -> str:
+    rest = len(feeds) - MOST_FEEDS
+    return f", {rest:,} more" if rest > 0 else ""
 
 
 def _flowed(pieces: Iterable[Text], console: Console, width: int) -> list[Text]:

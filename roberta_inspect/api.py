@@ -1,0 +1,300 @@
+"""The verbs of the library, each readable from top to bottom.
+
+Nothing heavy is imported before a verb is called: comparing two saved maps needs no torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from roberta_inspect.errors import UsageError
+from roberta_inspect.records import Input, ModuleTree, OutputMap
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from roberta_inspect.checkpoint.load import Loaded
+    from roberta_inspect.differences import Difference, Report
+    from roberta_inspect.inputs.probe import Probe
+    from roberta_inspect.records import CallSpec, Proof
+
+Inspected: TypeAlias = "str | os.PathLike[str] | nn.Module | None"
+"""What is inspected: a directory, a Hub model id, a live model, or `None` for the bundled demo."""
+
+Side: TypeAlias = "OutputMap | Inspected"
+"""One side of a comparison: a map, the path of a saved one, or what is inspected for it."""
+
+
+def inspect(
+    checkpoint_or_model: Inspected = None,
+    *,
+    texts: Sequence[str] | None = None,
+    labels: Any = None,
+    batch_size: int = 2,
+    sequence_length: int = 16,
+    output_hidden_states: bool = True,
+    output_attentions: bool = True,
+    matrix: bool = False,
+    tokenizer: Any = None,
+    revision: str | None = None,
+    attention: str | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    allow_missing_head: bool = False,
+    no_weights: bool = False,
+) -> OutputMap:
+    """The annotated, proved map of what a `RobertaForSequenceClassification` returns.
+
+    Args:
+        checkpoint_or_model: a directory, a Hub model id, `None` for the bundled demo, or a live
+            model, which is exactly as before afterwards.
+        texts: inputs, one row each; without them synthetic token ids of shape
+            `(batch_size, sequence_length)` with the last row padded.
+        labels: one per row, as numbers, label names or a tensor; without them some that fit.
+        batch_size: rows of the synthetic input.
+        sequence_length: tokens per row of the synthetic input, padding included.
+        output_hidden_states: passed to every call.
+        output_attentions: passed to every call.
+        matrix: also make the calls with every other combination of the two flags.
+        tokenizer: for `texts` and a live model; a checkpoint brings its own.
+        revision: branch, tag or commit of a Hub model id.
+        attention: attention implementation; `None` for what `from_pretrained` picks.
+        device: where the checkpoint's model runs; `None` for the CPU.
+        dtype: dtype to load in, such as `bfloat16`; `None` for what `from_pretrained` picks.
+        allow_missing_head: a head that is not in the checkpoint is a warning, not an error.
+        no_weights: shapes and origins alone, on fake tensors.
+
+    Raises:
+        UsageError: the arguments do not fit together, or do not fit this checkpoint.
+        CannotInspectError: no such checkpoint, an unreadable file, an unsupported architecture.
+    """
+    from roberta_inspect.checkpoint.load import load_tokenizer, quiet
+    from roberta_inspect.checkpoint.open import open  # noqa: A004
+    from roberta_inspect.inputs.synthetic import synthetic
+    from roberta_inspect.inputs.texts import from_texts
+    from roberta_inspect.live.anatomy import padded_config
+    from roberta_inspect.live.calls import calls_asked
+
+    given = _texts(texts)
+    with quiet():
+        opened = open(
+            checkpoint_or_model,
+            revision=revision,
+            attention=attention,
+            dtype=dtype,
+            device=device,
+            no_weights=no_weights,
+        )
+        config = padded_config(opened.model)
+        if given is None:
+            probe = synthetic(
+                config, batch_size=batch_size, sequence_length=sequence_length, labels=labels
+            )
+        else:
+            tokenizer = tokenizer or load_tokenizer(opened.location)
+            probe = from_texts(config, tokenizer, given, labels=labels)
+        calls = calls_asked(output_hidden_states, output_attentions, matrix=matrix)
+        return map_of(opened, probe, calls, allow_missing_head=allow_missing_head)
+
+
+def map_of(
+    opened: Loaded,
+    probe: Probe,
+    specs: Sequence[CallSpec],
+    *,
+    allow_missing_head: bool = False,
+) -> OutputMap:
+    """Call, annotate and prove; the tensors of one call at a time, beside the reference call's.
+
+    Args:
+        opened: the model.
+        probe: its input, on any device.
+        specs: as `calls_asked` lists them.
+        allow_missing_head: as in `inspect`.
+    """
+    from roberta_inspect.claims import Evidence, meaning, prove
+    from roberta_inspect.findings import findings_of
+    from roberta_inspect.live.calls import Calls
+    from roberta_inspect.live.predictions import predictions_of
+    from roberta_inspect.records import Setup, Versions
+    from roberta_inspect.releases import attention_of, versions
+    from roberta_inspect.text import dtype_word
+
+    model, mode = opened.model, opened.mode
+    calls = Calls(model, probe.placed_like(model, mode), specs)
+    proofs: tuple[Proof, ...] = ()
+    meanings: dict[str, str | None] = {}
+    with mode or nullcontext():
+        calls.make()
+        records = tuple(calls.records())
+        if calls.reference is not None:
+            evidence = Evidence(
+                model, calls.probe, calls.reference, calls.fields, calls.comparisons
+            )
+            proofs = prove(evidence)
+            names = dict.fromkeys(slot.name for call in records for slot in call.slots)
+            meanings = {name: meaning(name, evidence) for name in names}
+    output_map = OutputMap(
+        versions=Versions(**versions()),
+        checkpoint=opened.record,
+        setup=Setup(
+            device=str(model.device),
+            dtype=dtype_word(model.dtype),
+            attention=attention_of(model.config),
+            mode="eval",
+            no_weights=mode is not None,
+        ),
+        input=probe.record(),
+        calls=tuple(call.with_meanings(meanings) for call in records),
+        stages=calls.stages,
+        proofs=proofs,
+        predictions=None if mode else predictions_of(model.config, probe, calls.logits),
+    )
+    return replace(
+        output_map, findings=findings_of(output_map, allow_missing_head=allow_missing_head)
+    )
+
+
+def module_tree(
+    checkpoint_or_model: Inspected = None,
+    *,
+    revision: str | None = None,
+    attention: str | None = None,
+    allow_missing_head: bool = False,
+) -> ModuleTree:
+    """The modules of a `RobertaForSequenceClassification`, each with the slots it feeds.
+
+    A checkpoint's model is laid out on fake tensors, from its configuration and the header of its
+    weight file: no weight is read, and none is needed. A live model is called on a tiny input and
+    is as before afterwards.
+
+    Args:
+        checkpoint_or_model: a directory, a Hub model id, `None` for the bundled demo, or a model.
+        revision: branch, tag or commit of a Hub model id.
+        attention: attention implementation; `None` for `eager`, which is the one that hands the
+            attention weights back. A live model keeps its own.
+        allow_missing_head: a head that is not in the checkpoint is a warning, not an error.
+
+    Raises:
+        UsageError: the arguments do not fit together, or do not fit this checkpoint.
+        CannotInspectError: no such checkpoint, an unreadable file, an unsupported architecture.
+    """
+    from roberta_inspect.checkpoint.load import quiet
+    from roberta_inspect.checkpoint.open import is_live, open  # noqa: A004
+    from roberta_inspect.findings import tree_findings
+    from roberta_inspect.records import Versions
+    from roberta_inspect.releases import attention_of, versions
+    from roberta_inspect.tree.nodes import Nodes
+    from roberta_inspect.tree.observation import TreeObservation
+
+    with quiet():
+        live = is_live(checkpoint_or_model)
+        opened = open(
+            checkpoint_or_model,
+            revision=revision,
+            attention=attention if live else attention or "eager",
+            no_weights=not live,
+        )
+        observation = TreeObservation.of(opened)
+        tree = ModuleTree(
+            versions=Versions(**versions()),
+            checkpoint=opened.record,
+            root=Nodes(observation).node(opened.model),
+            attention=attention_of(opened.model.config),
+        )
+        error = observation.observed.error
+        findings = tree_findings(tree, error, allow_missing_head=allow_missing_head)
+        return replace(tree, findings=findings)
+
+
+def diff(left: Side, right: Side, *, values: bool = False) -> list[Difference]:
+    """What differs between two maps, one entry per cause; `[]` where nothing does.
+
+    Each side is an `OutputMap`, the path of a saved one, or a checkpoint or model, which is
+    inspected: in the setup of the other side where that is a map. `values` also compares the
+    fingerprint of each tensor.
+
+    Raises:
+        UsageError: `values` of maps whose inputs differ or that hold no values.
+        CannotInspectError: a side cannot be read or inspected.
+    """
+    return list(report(left, right, values=values).differences)
+
+
+def report(left: Side, right: Side, *, values: bool = False) -> Report:
+    """As `diff`, with the headings of both sides."""
+    from roberta_inspect.differences import compared
+
+    before, after = _saved(left), _saved(right)
+    if before is None:
+        before = inspect(left) if after is None else inspect_like(after, left)
+        after = inspect(right) if after is None else after
+    elif after is None:
+        after = inspect_like(before, right)
+    return compared(before, after, values=values, files=(_file(left), _file(right)))
+
+
+def inspect_like(saved: OutputMap, checkpoint_or_model: Any) -> OutputMap:
+    """The map of a checkpoint or model in the setup of a saved map: calls, input, attention and
+    dtype; its labels too, where this checkpoint knows them.
+
+    The device is not taken over: a map made on a GPU is compared on a machine without one.
+
+    Raises:
+        UsageError, CannotInspectError: as `inspect`.
+    """
+    from roberta_inspect.checkpoint.open import is_live
+
+    main, live = saved.main_calls[0], is_live(checkpoint_or_model)
+    return inspect(
+        checkpoint_or_model,
+        **_same_input(saved.input),
+        output_hidden_states=bool(main.output_hidden_states),
+        output_attentions=bool(main.output_attentions),
+        matrix=saved.matrix,
+        attention=None if live else saved.setup.attention,
+        dtype=None if live else saved.setup.dtype,
+        no_weights=saved.setup.no_weights and not live,
+        allow_missing_head=not any(
+            finding.id == "head-not-in-checkpoint" and finding.level == "error"
+            for finding in saved.findings
+        ),
+    )
+
+
+def _same_input(given: Input) -> dict[str, Any]:
+    """The arguments of `inspect` that make the input of a saved map again."""
+    return {
+        "texts": None if given.texts is None else [text.first for text in given.texts],
+        "labels": given.labels,
+        "batch_size": given.batch_size,
+        "sequence_length": given.sequence_length,
+    }
+
+
+def _saved(side: Side) -> OutputMap | None:
+    from roberta_inspect.records.saved import read_map
+
+    if isinstance(side, OutputMap):
+        return side
+    path = _file(side)
+    return None if path is None else read_map(path)
+
+
+def _file(side: Side) -> str | None:
+    from roberta_inspect.records.saved import is_saved_map
+
+    path = os.fspath(side) if isinstance(side, str | os.PathLike) else None
+    return path if path is not None and is_saved_map(path) else None
+
+
+def _texts(texts: Sequence[str] | None) -> tuple[str, ...] | None:
+    if isinstance(texts, str):
+        raise UsageError("texts is one string", hint="Give a list of strings: [text].")
+    if texts is not None and not texts:
+        raise UsageError("texts is empty", hint="Give at least one text, or leave texts= out.")
+    return None if texts is None else tuple(texts)

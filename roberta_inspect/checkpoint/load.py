@@ -1,0 +1,282 @@
+"""The model and the tokenizer of a checkpoint, loaded quietly after every check has passed."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from transformers.activations import ACT2FN
+from transformers.models.roberta.configuration_roberta import RobertaConfig
+from transformers.models.roberta.modeling_roberta import RobertaForSequenceClassification
+from transformers.utils import logging as transformers_logging
+
+from roberta_inspect import releases
+from roberta_inspect.checkpoint import config as configs
+from roberta_inspect.checkpoint import files, hub, weights
+from roberta_inspect.checkpoint.dtype import DTYPES
+from roberta_inspect.checkpoint.files import reason_of, told
+from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
+from roberta_inspect.checkpoint.locate import Location
+from roberta_inspect.checkpoint.memory import check_memory
+from roberta_inspect.errors import CannotInspectError, UsageError
+from roberta_inspect.records import Checkpoint, Weights
+from roberta_inspect.text import listed, safe
+
+BASE = RobertaForSequenceClassification.base_model_prefix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A model, and what its files held of it."""
+
+    model: Any
+    weights: Weights
+    source: str
+    """The checkpoint as it is shown to the user."""
+    mode: FakeTensorMode | None = None
+    """Of a model whose tensors have shapes and dtypes, and no values: inputs must be made and
+    `forward` be called inside it."""
+    location: Location | None = None
+    """Where it was loaded from; `None` for a live model."""
+    header: Header | None = None
+    """Of such a model: name → dtype (`F32`) and shape in the files, under the class's names; `None`
+    where there is no file."""
+
+    @property
+    def record(self) -> Checkpoint:
+        """What a map or a tree says of it."""
+        config = self.model.config
+        return Checkpoint(
+            source=self.source,
+            architecture=type(self.model).__name__,
+            parameters=sum(each.numel() for each in self.model.parameters()),
+            num_labels=config.num_labels,
+            problem_type=config.problem_type,
+            id2label={str(key): str(name) for key, name in sorted(config.id2label.items())},
+            weights=self.weights,
+        )
+
+
+def load(
+    location: Location,
+    *,
+    attention: str | None = None,
+    dtype: str | None = None,
+    device: str = "cpu",
+) -> Loaded:
+    """The checkpoint's `RobertaForSequenceClassification`, as `from_pretrained` makes it, in eval
+    mode.
+
+    `attention` and `dtype` left out are what `from_pretrained` picks. A missing head is loaded
+    and told in the verdict.
+
+    Raises:
+        UsageError: no such dtype, device or attention implementation.
+        CannotInspectError: no weights, a broken or foreign checkpoint, or no memory for it.
+    """
+    check_options(attention, dtype)
+    target = _device(device)
+    directory = hub.fetched(location)
+    values = configs.read_config(directory)
+    with quiet():
+        header, names = weights.outline(directory)
+        if header is None:
+            raise CannotInspectError(
+                f"{safe(location.source)} has a config.json and no weights "
+                f"({listed(files.FORMS, last='or')})",
+                hint="Use no_weights=True: shapes and origins come from the configuration alone.",
+            )
+        config = configured(directory, values)
+        name = chosen_dtype(values, header, dtype)
+        element = getattr(torch, name).itemsize
+        check_memory(directory, config.to_dict(), config.num_labels, element_bytes=element)
+        with torch.device("meta"):
+            laid_out = built(config, attention, name)
+        seen, _ = judged(directory, laid_out, header, names, config)
+        model, missing = _from_pretrained(directory, config, attention, dtype)
+    weights.check_agreement(missing, seen, BASE)
+    return Loaded(
+        model=_moved(model.eval(), target),
+        weights=seen,
+        source=location.source,
+        location=location,
+    )
+
+
+def load_tokenizer(location: Location | None) -> Any:
+    """The checkpoint's tokenizer, or `None` where it has no tokenizer files, or is a live model.
+
+    Raises:
+        CannotInspectError: tokenizer files that transformers cannot read.
+    """
+    if location is None:
+        return None
+    from transformers import AutoTokenizer
+
+    directory = hub.fetched(location, hub.TOKENIZER_FILES)
+    configs.read_config(directory)
+    found = [name for name in hub.TOKENIZER_FILES if files.present(directory / name)]
+    if not found:
+        return None
+    for name in found:
+        if name.endswith(".json"):
+            files.json_object(directory / name)
+    failed = f"the tokenizer of {safe(location.source)} cannot be loaded"
+    hint = "Save it again with tokenizer.save_pretrained, or leave texts= out."
+    with quiet(), told(failed, hint=hint):
+        return AutoTokenizer.from_pretrained(
+            str(directory), trust_remote_code=False, local_files_only=True
+        )
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No log line, warning or progress bar of transformers; what it had set is restored."""
+    verbosity = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity(logging.CRITICAL)
+    with hub.bars_as_they_were(), warnings.catch_warnings():
+        transformers_logging.disable_progress_bar()
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            transformers_logging.set_verbosity(verbosity)
+            if bars:
+                transformers_logging.enable_progress_bar()
+
+
+def configured(directory: Path, values: Mapping[str, Any]) -> Any:
+    """The `RobertaConfig` of checked `values`.
+
+    Raises:
+        CannotInspectError: values that do not fit together, or that transformers refuses.
+    """
+    defaults = RobertaConfig().to_dict()
+    configs.check_together(directory, values, defaults)
+    activation = values.get("hidden_act", defaults["hidden_act"])
+    if activation not in ACT2FN:
+        allowed = f"one of {', '.join(sorted(ACT2FN))}"
+        raise configs.wrong(directory / "config.json", "hidden_act", activation, allowed)
+    refused = f"transformers refuses {safe(directory / 'config.json')}"
+    # Each release checks other fields, with exceptions of its own.
+    with told(refused, hint="Correct the field in config.json."):
+        return RobertaConfig.from_dict(dict(values))
+
+
+def chosen_dtype(values: Mapping[str, Any], header: Header | None, dtype: str | None) -> str:
+    """The name of the dtype that `from_pretrained` gives the model's parameters."""
+    if dtype is not None:
+        return dtype
+    if not releases.loads_in_the_files_dtype():
+        return "float32"
+    configured = values.get("dtype") or values.get("torch_dtype")
+    stored = (TORCH_NAMES.get(kind) for kind, _ in (header or {}).values())
+    floating = (name for name in stored if name in DTYPES)
+    return configured or next(floating, "float32")
+
+
+def built(config: Any, attention: str | None, dtype: str) -> Any:
+    """The model of `config`, in the tensor mode or on the device that is in force.
+
+    Raises:
+        UsageError: this release has no such attention implementation for the class.
+    """
+    options = {} if attention is None else {"attn_implementation": attention}
+    try:
+        return RobertaForSequenceClassification._from_config(
+            copy.deepcopy(config),
+            **{releases.dtype_argument(): getattr(torch, dtype)},
+            **options,
+        ).eval()
+    except (ValueError, ImportError) as error:
+        if attention is None:
+            raise CannotInspectError(
+                f"transformers cannot build the configured model: {reason_of(error)}",
+                hint="Correct config.json.",
+            ) from error
+        raise UsageError(
+            f"attention implementation {safe(attention)} cannot be used here: {reason_of(error)}",
+            hint='Use attention="eager", or leave it out.',
+        ) from error
+
+
+def judged(
+    directory: Path, model: Any, header: Header, names: Sequence[str], config: Any
+) -> tuple[Weights, Header]:
+    """The verdict on the files `names` with `header` for a laid-out `model`, from names and
+    shapes alone, and the header under the class's names.
+
+    Raises:
+        CannotInspectError: a tensor of another shape than the configuration asks for.
+    """
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict(keep_vars=True).items()}
+    named = weights.named_for_the_class(header, shapes, BASE)
+    sizes = {**config.to_dict(), "num_labels": config.num_labels}
+    weights.check_shapes(directory, named, shapes, sizes)
+    return weights.verdict_of(named, shapes, BASE, names), named
+
+
+def check_options(attention: str | None, dtype: str | None) -> None:
+    """Refuse names that no release knows, and those that would fetch code.
+
+    Raises:
+        UsageError: which one, and what is allowed.
+    """
+    if dtype is not None and dtype not in DTYPES:
+        raise UsageError(
+            f"no model is loaded in dtype {safe(dtype)}",
+            hint=f"Use one of {', '.join(DTYPES)}.",
+        )
+    if attention is not None and "/" in attention:
+        raise UsageError(
+            f"attention implementation {safe(attention)} names code on the Hub, "
+            "which is never loaded",
+            hint="Use eager, sdpa or another one that is installed.",
+        )
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UsageError(
+            f"device {safe(name)} cannot be used here: {reason_of(error)}",
+            hint="Use cpu, or a device that this machine and this build of torch have.",
+        ) from error
+    return device
+
+
+def _moved(model: Any, device: torch.device) -> Any:
+    with told(f"the model cannot be moved to {device}", hint='Use device="cpu".'):
+        return model.to(device)
+
+
+def _from_pretrained(
+    directory: Path, config: Any, attention: str | None, dtype: str | None
+) -> tuple[Any, list[str]]:
+    """The loaded model, and the tensors that the loading report calls missing."""
+    options: dict[str, Any] = {} if attention is None else {"attn_implementation": attention}
+    if dtype is not None:
+        options[releases.dtype_argument()] = getattr(torch, dtype)
+    form = files.weight_form(directory) or ""
+    # The checks before it found the usual.
+    with told(f"transformers cannot load {safe(directory / form)}", hint=files.AGAIN):
+        model, report = RobertaForSequenceClassification.from_pretrained(
+            str(directory),
+            config=copy.deepcopy(config),
+            output_loading_info=True,
+            local_files_only=True,
+            use_safetensors="safetensors" in form,
+            **options,
+        )
+    return model, [str(name) for name in report["missing_keys"]]

@@ -1,0 +1,71 @@
+"""The one door: whatever a user holds in their hands becomes a model, or is refused in words."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from torch import nn
+
+from roberta_inspect.checkpoint import family, hub
+from roberta_inspect.checkpoint.fake import skeleton
+from roberta_inspect.checkpoint.load import Loaded, load
+from roberta_inspect.checkpoint.locate import locate
+from roberta_inspect.errors import UsageError
+from roberta_inspect.records import Weights
+from roberta_inspect.text import safe
+
+
+def is_live(thing: Any) -> bool:
+    """Whether it is a model object, and not the name of a checkpoint."""
+    return isinstance(thing, nn.Module)
+
+
+def open(  # noqa: A001
+    thing: Any = None,
+    *,
+    revision: str | None = None,
+    attention: str | None = None,
+    dtype: str | None = None,
+    device: str | None = None,
+    no_weights: bool = False,
+) -> Loaded:
+    """What `thing` is: a directory, a Hub model id, `None` for the bundled demo, or a live model.
+
+    Args:
+        thing: see above.
+        revision: branch, tag or commit of a Hub model id.
+        attention: attention implementation; `None` for what `from_pretrained` picks.
+        dtype: dtype to load in; `None` for what `from_pretrained` picks.
+        device: where the checkpoint's model runs; `None` for the CPU.
+        no_weights: lay a checkpoint's model out on fake tensors; of its files the header is read.
+
+    Raises:
+        UsageError: it is none of these, or an option does not fit it.
+        CannotInspectError: no such checkpoint, an unreadable file, an unsupported architecture.
+    """
+    if is_live(thing):
+        asked = {"revision": revision, "attention": attention, "dtype": dtype, "device": device}
+        return _live(thing, **asked, no_weights=no_weights)
+    if thing is not None and not isinstance(thing, str | os.PathLike):
+        raise UsageError(
+            f"a {safe(type(thing).__name__)} is neither a checkpoint nor a model",
+            hint="Give a directory, a Hub model id, a live model, or nothing for the bundled demo.",
+        )
+    location = locate(None if thing is None else os.fspath(thing), revision=revision)
+    if no_weights or not hub.has_weights(location):
+        return skeleton(location, attention=attention, dtype=dtype)
+    return load(location, attention=attention, dtype=dtype, device=device or "cpu")
+
+
+def _live(model: nn.Module, **options: Any) -> Loaded:
+    """A model object as it stands, all of whose weights count as loaded; nothing can be asked of
+    it."""
+    for name in (name for name, value in options.items() if value not in (None, False)):
+        raise UsageError(
+            f"{name}= is for a checkpoint, and a live model is taken as it stands",
+            hint=f"Leave {name}= out, or give the checkpoint instead.",
+        )
+    family.check_class(model)
+    weights = Weights(verdict="complete", loaded=sum(1 for _ in model.parameters()))
+    return Loaded(model=model, weights=weights, source="a live model")

@@ -1,0 +1,1 @@
+"""What was typed → one call of the library → stdout or a file."""

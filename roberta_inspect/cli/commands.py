@@ -1,0 +1,289 @@
+"""The commands: options in, one call of the library, the product out.
+
+Nothing heavy is imported before an option is known to be right.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from roberta_inspect.cli.options import (
+    DEFAULT_SIZES,
+    Attention,
+    AttentionOption,
+    CheckpointArgument,
+    DtypeOption,
+    MissingHead,
+    Output,
+    Revision,
+    check_device,
+    check_rows,
+    format_name,
+    format_option,
+)
+from roberta_inspect.cli.refusals import Commands, failures_reported, status
+from roberta_inspect.cli.target import Target
+from roberta_inspect.errors import CannotInspectError, UsageError
+from roberta_inspect.text import counted, safe
+from roberta_inspect.version import __version__
+
+if TYPE_CHECKING:
+    from roberta_inspect.records import OutputMap
+
+app = typer.Typer(
+    name="roberta-inspect",
+    cls=Commands,
+    help="Shows what every index of a RobertaForSequenceClassification output is, and proves it "
+    "on your checkpoint.",
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"roberta-inspect {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def roberta_inspect(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(UsageError.exit_code)
+
+
+@app.command(short_help="What each output is, proved on the checkpoint.")
+def run(
+    checkpoint: CheckpointArgument = None,
+    revision: Revision = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="A text to run; repeat it for more rows.", show_default=False),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The label of a row, by id or name (several joined by commas); repeat it.",
+            show_default=False,
+        ),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Rows, where no text is given.")] = DEFAULT_SIZES[
+        0
+    ],
+    sequence_length: Annotated[
+        int, typer.Option(help="Tokens per row, where no text is given.")
+    ] = DEFAULT_SIZES[1],
+    hidden_states: Annotated[
+        bool, typer.Option("--hidden-states/--no-hidden-states", help="Ask for hidden states.")
+    ] = True,
+    attentions: Annotated[
+        bool, typer.Option("--attentions/--no-attentions", help="Ask for attentions.")
+    ] = True,
+    matrix: Annotated[
+        bool,
+        typer.Option(
+            "--matrix", help="Also call with every combination of --hidden-states and --attentions."
+        ),
+    ] = False,
+    attention: AttentionOption = None,
+    dtype: DtypeOption = None,
+    device: Annotated[str, typer.Option(help="Where to run: cpu, cuda, cuda:1 …")] = "cpu",
+    no_weights: Annotated[
+        bool,
+        typer.Option("--no-weights", help="Shapes and origins alone, from the configuration."),
+    ] = False,
+    allow_missing_head: MissingHead = False,
+    explain: Annotated[
+        int | None,
+        typer.Option(
+            metavar="INDEX", help="Explain outputs[INDEX] alone, such as 1.", show_default=False
+        ),
+    ] = None,
+    labels: Annotated[
+        bool, typer.Option("--labels/--no-labels", help="For --explain: called with labels or not.")
+    ] = True,
+    format: Annotated[str | None, format_option("run")] = None,
+    output: Output = None,
+) -> None:
+    """The annotated map: four calls (return_dict on/off × labels present/absent), proved.
+
+    Exit code 0: every proof holds; 1: a finding of level error; 2: wrong usage; 3: could not
+    inspect.
+    """
+    with failures_reported():
+        target = Target(output)
+        form = format_name("run", format, output)
+        check_device(device, no_weights)
+        _check_explained(explain, form, format, labels)
+        check_rows(text, (batch_size, sequence_length))
+        _check_located(checkpoint, revision)
+        with status("Importing torch and transformers"):
+            from roberta_inspect.api import inspect
+        with status("Calling and proving"):
+            found = inspect(
+                checkpoint,
+                texts=text or None,
+                labels=label or None,
+                batch_size=batch_size,
+                sequence_length=sequence_length,
+                output_hidden_states=hidden_states,
+                output_attentions=attentions,
+                # What the two flags move is seen in the calls that leave them out.
+                matrix=matrix or explain is not None,
+                revision=revision,
+                attention=attention and attention.value,
+                device=device,
+                dtype=dtype and dtype.value,
+                allow_missing_head=allow_missing_head,
+                no_weights=no_weights,
+            )
+        if explain is not None:
+            _explain(target, found, explain, labels)
+        else:
+            target.deliver(found, form)
+        raise typer.Exit(0 if found.ok else 1)
+
+
+def _check_explained(explain: int | None, form: str, asked: str | None, labels: bool) -> None:
+    if explain is None and not labels:
+        raise UsageError(
+            "--no-labels is for --explain alone: a map always holds the calls with labels",
+            hint="Give --explain INDEX, or leave --no-labels out.",
+        )
+    if explain is not None and form != "table":
+        raise UsageError(
+            f"--explain answers in words, not as {form}",
+            hint=f"{'Leave --format out' if asked else 'Name a .txt file'}, or leave --explain "
+            "out.",
+        )
+
+
+def _explain(target: Target, found: OutputMap, index: int, labels: bool) -> None:
+    from roberta_inspect.render.explain import explanation
+
+    call = found.call(return_dict=False, labels=labels)
+    if call.error is not None:
+        raise CannotInspectError(
+            f"there is nothing to explain: the call with {call.words} raised "
+            f"{safe(call.error.type)}: {safe(call.error.message)}",
+            hint="Leave --explain out to see the other calls.",
+        )
+    slots = call.positions
+    if not -len(slots) <= index < len(slots):
+        raise UsageError(
+            f"this call returns a tuple of {counted(len(slots), 'element')}: it has no "
+            f"outputs[{index}]",
+            hint=f"Give an index from 0 to {len(slots) - 1}; -1 is the last one.",
+        )
+    target.deliver_text(explanation(found, call, slots[index], asked=index))
+
+
+@app.command(short_help="Which module makes which output.")
+def tree(
+    checkpoint: CheckpointArgument = None,
+    revision: Revision = None,
+    expand: Annotated[
+        bool, typer.Option("--expand", help="Show every module, repeated layers unfolded.")
+    ] = False,
+    depth: Annotated[
+        int | None,
+        typer.Option(
+            help="Show modules down to this depth; 0 is the model alone.", show_default=False
+        ),
+    ] = None,
+    attention: Annotated[
+        Attention | None,
+        typer.Option(
+            "--attention",
+            help="Attention implementation; unless given, eager: it hands back attentions.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_missing_head: MissingHead = False,
+    format: Annotated[str | None, format_option("tree")] = None,
+    output: Output = None,
+) -> None:
+    """The module tree, repeated layers folded, each module with the slots it feeds.
+
+    Works from the configuration and the header of the weight file alone: no weight is read.
+    Exit codes as those of run.
+    """
+    with failures_reported():
+        target = Target(output)
+        form = format_name("tree", format, output)
+        _check_whole(form, expand, depth)
+        _check_located(checkpoint, revision)
+        with status("Importing torch and transformers"):
+            from roberta_inspect.api import module_tree
+        with status("Observing a forward on fake tensors"):
+            found = module_tree(
+                checkpoint,
+                revision=revision,
+                attention=attention and attention.value,
+                allow_missing_head=allow_missing_head,
+            )
+        target.deliver(found, form, expand=expand, depth=depth)
+        raise typer.Exit(0 if found.ok else 1)
+
+
+def _check_whole(form: str, expand: bool, depth: int | None) -> None:
+    """Refuse what would be left aside: JSON is always the whole tree."""
+    if depth is not None and depth < 0:
+        raise UsageError(
+            f"there is no module at depth {depth}", hint="Give a --depth of at least 0."
+        )
+    option = "--expand" if expand else "--depth"
+    if form == "json" and (expand or depth is not None):
+        raise UsageError(
+            f"{option} does not fit JSON, which is always the whole tree",
+            hint=f"Leave {option} out, or write another format.",
+        )
+
+
+@app.command(short_help="What differs between two maps or checkpoints.")
+def diff(
+    left: Annotated[
+        str, typer.Argument(metavar="LEFT", help="A saved map (JSON) or a checkpoint.")
+    ],
+    right: Annotated[
+        str, typer.Argument(metavar="RIGHT", help="A saved map (JSON) or a checkpoint.")
+    ],
+    values: Annotated[
+        bool, typer.Option("--values", help="Also compare what the tensors hold.")
+    ] = False,
+    format: Annotated[str | None, format_option("diff")] = None,
+    output: Output = None,
+) -> None:
+    """What differs between two maps; each side is a saved map (JSON) or a checkpoint.
+
+    Exit code 0: nothing differs; 1: something does; 2: wrong usage; 3: could not inspect.
+    """
+    with failures_reported():
+        target = Target(output)
+        form = format_name("diff", format, output)
+        from roberta_inspect.api import report
+
+        found = report(left, right, values=values)
+        target.deliver(found, form)
+        raise typer.Exit(0 if found.ok else 1)
+
+
+def _check_located(checkpoint: str | None, revision: str | None) -> None:
+    """Say that there is no such checkpoint before anything heavy is imported."""
+    from roberta_inspect.checkpoint.locate import locate
+
+    locate(checkpoint, revision=revision)

@@ -1,0 +1,130 @@
+"""The options that several commands share, and the checks that need nothing heavy."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from roberta_inspect.checkpoint.dtype import Dtype
+from roberta_inspect.errors import UsageError
+from roberta_inspect.render import format_for, formats_of
+from roberta_inspect.text import listed, safe
+
+
+class Attention(str, Enum):
+    """The attention implementations that RoBERTa knows."""
+
+    eager = "eager"
+    sdpa = "sdpa"
+    flash_attention_2 = "flash_attention_2"
+    flex_attention = "flex_attention"
+
+
+DEFAULT_SIZES = (2, 16)
+"""Rows and tokens per row where no text is given."""
+
+CheckpointArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[CHECKPOINT]",
+        help="A directory, a Hub model id, or nothing for the bundled demo.",
+        show_default=False,
+    ),
+]
+Revision = Annotated[
+    str | None,
+    typer.Option(help="Branch, tag or commit of a Hub model id.", show_default=False),
+]
+AttentionOption = Annotated[
+    Attention | None,
+    typer.Option(
+        "--attention",
+        help="Attention implementation; unless given, what from_pretrained picks.",
+        show_default=False,
+    ),
+]
+MissingHead = Annotated[
+    bool,
+    typer.Option("--allow-missing-head", help="A head that is not in the checkpoint is no error."),
+]
+
+
+def format_option(command: str) -> Any:
+    """`--format` of one command: its formats, as the registry has them."""
+    names = list(formats_of(command))
+    return typer.Option(
+        "--format",
+        metavar=f"[{'|'.join(names)}]",
+        help=f"How to write it; {names[0]} unless given.",
+        autocompletion=lambda: names,
+        show_default=False,
+    )
+
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Write to this file, whole or not at all, instead of stdout; unless --format is "
+        "given, its ending, such as .json or .md, says how.",
+        show_default=False,
+    ),
+]
+DtypeOption = Annotated[
+    Dtype | None,
+    typer.Option("--dtype", help="Load in this dtype; else the checkpoint's.", show_default=False),
+]
+
+
+def format_name(command: str, given: str | None, output: Path | None) -> str:
+    """The format that was asked for, else the one that the file's ending names, else the first.
+
+    Raises:
+        UsageError: this command does not write it.
+    """
+    names = list(formats_of(command))
+    formats = listed(names, last="or")
+    if given is not None:
+        if given not in names:
+            raise UsageError(
+                f"{command} writes no format {safe(given)}", hint=f"Give --format {formats}."
+            )
+        return given
+    row = None if output is None else format_for(command, output.suffix)
+    if row is not None and row.command != command:
+        raise UsageError(
+            f"--output {safe(output)}: this command writes no {row.name}",
+            hint=f"Give another ending, or --format {formats}.",
+        )
+    return names[0] if row is None else row.name
+
+
+def check_device(device: str, no_weights: bool) -> None:
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
+        raise UsageError(
+            f'"{safe(device)}" is no device to run on',
+            hint="Give --device cpu, cuda, cuda:1 or mps.",
+        )
+    if no_weights and device != "cpu":
+        raise UsageError(
+            f"--no-weights computes nothing that --device {device} could do",
+            hint="Leave --device out, or leave --no-weights out.",
+        )
+
+
+def check_rows(text: list[str] | None, sizes: tuple[int, int]) -> None:
+    if text and sizes != DEFAULT_SIZES:
+        raise UsageError(
+            "--text brings its own rows and tokens",
+            hint="Leave --batch-size and --sequence-length out, or leave --text out.",
+        )
+    if min(sizes) < 1:
+        raise UsageError(
+            f"a batch of {sizes[0]} × {sizes[1]} tokens holds nothing",
+            hint="Give a --batch-size and a --sequence-length of at least 1.",
+        )

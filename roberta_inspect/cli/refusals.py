@@ -1,0 +1,217 @@
+"""Every failure in words: one sentence, one hint and an exit code, on stderr.
+
+What the library says of keyword arguments is said here of options, and so is what Typer refuses.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from roberta_inspect.cli.target import abandon
+from roberta_inspect.errors import CannotInspectError, InspectError, UsageError, is_out_of_memory
+from roberta_inspect.text import listed, safe
+
+PROGRAM = "roberta-inspect"
+
+DEBUG = "ROBERTA_INSPECT_DEBUG"
+"""The environment variable that, set to 1, has tracebacks shown."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as a shell reports it."""
+
+PIPE_CLOSED = 141
+"""Exit code after a reader such as `head` went away: 128 + SIGPIPE, as a shell reports it."""
+
+LONGEST_SENTENCE = 2000
+"""Characters of an error message that are shown."""
+
+ASKED_FOR = re.compile(r"tried to allocate ([\d.,]+ ?\w+)", re.IGNORECASE)
+"""How torch says which allocation failed, on the CPU and on CUDA."""
+
+OPTIONS = {
+    "allow_missing_head": "--allow-missing-head",
+    "attention": "--attention",
+    "batch_size": "--batch-size",
+    "device": "--device",
+    "dtype": "--dtype",
+    "inputs": "--inputs",
+    "labels": "--label",
+    "no_weights": "--no-weights",
+    "output_attentions": "--attentions",
+    "output_hidden_states": "--hidden-states",
+    "revision": "--revision",
+    "sequence_length": "--sequence-length",
+    "texts": "--text",
+    "values": "--values",
+}
+"""Keyword argument of the library → the option of the command line."""
+
+KEYWORD = re.compile(
+    r"\b(" + "|".join(OPTIONS) + r")=(\"[^\"]*\"|\[[^\]]*\]|[^\s,;:)]*[^\s,;:).])?"
+)
+"""A keyword argument in a sentence, with its value where one follows."""
+
+
+class Commands(TyperGroup):
+    """The commands. What Typer raises is known by its attributes: its classes are not exported."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with failures_reported(), self._in_words(None):
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        with failures_reported(), self._in_words(ctx):
+            return super().invoke(ctx)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands and not ctx.resilient_parsing:
+            raise UsageError(f"there is no command {safe(args[0])}", hint=self._meant(args[0]))
+        return super().resolve_command(ctx, args)
+
+    @contextmanager
+    def _in_words(self, ctx: Any) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # a command's body tells its own: this was the help or the version
+            raise CannotInspectError(
+                f"stdout cannot be written: {safe(error.strerror)}", hint="Make room there."
+            ) from error
+        except Exception as error:
+            if not hasattr(error, "format_message"):
+                raise
+            name = ctx.invoked_subcommand if ctx else None
+            raise self._refused(error, name) from error
+
+    def _refused(self, error: Any, name: str | None) -> UsageError:
+        """What is wrong with the words after the command `name`, or before any command.
+
+        Of an error only what every release of Typer gives it is used: its message, and the options
+        that are spelt alike.
+        """
+        path = f"{PROGRAM} {name}" if name else PROGRAM
+        see = f"See {path} --help."
+        if hasattr(error, "possibilities"):
+            return UsageError(
+                f"{path} has no option {safe(error.option_name)}",
+                hint=self._meant_option(error.option_name, error.possibilities, name, see),
+            )
+        said = error.format_message().rstrip(".")
+        return UsageError(safe(said[:1].lower() + said[1:]), hint=see)
+
+    def _meant(self, word: str) -> str:
+        """What may have been meant by a word that is no command."""
+        for close in get_close_matches(word, self.commands, n=1):
+            return f"Did you mean {PROGRAM} {close}?"
+        for owner in self._owners(f"--{word}"):
+            return f"Did you mean {PROGRAM} {owner} --{word}?"
+        if "/" in word or Path(word).is_dir():
+            return f"Did you mean {PROGRAM} run {safe(word)}?"
+        return f"The commands are {listed(list(self.commands))}: see {PROGRAM} --help."
+
+    def _meant_option(self, option: str, possibilities: Any, name: str | None, see: str) -> str:
+        """What may have been meant by an option that the command lacks."""
+        if owners := self._owners(option):
+            where = "" if name else ": write it after the command"
+            return f"{safe(option)} is an option of {listed(owners)}{where}."
+        if possibilities:
+            return f"Did you mean {listed(sorted(possibilities), last='or')}?"
+        return see
+
+    def _owners(self, option: str) -> list[str]:
+        return [
+            name
+            for name, command in self.commands.items()
+            if any(option in _spellings(each) for each in command.params)
+        ]
+
+
+def _spellings(parameter: Any) -> list[str]:
+    return [*parameter.opts, *parameter.secondary_opts]
+
+
+@contextmanager
+def failures_reported() -> Iterator[None]:
+    """Turn every failure of a command's body into one sentence, a hint and an exit code.
+
+    Raises:
+        typer.Exit: with the exit code, once the sentence is on stderr.
+    """
+    try:
+        yield
+    except (typer.Exit, typer.Abort, typer.BadParameter):
+        raise
+    except BrokenPipeError:
+        abandon(sys.stdout)
+        raise typer.Exit(PIPE_CLOSED) from None
+    except KeyboardInterrupt:
+        _say("Interrupted.")
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        if os.environ.get(DEBUG) == "1":
+            traceback.print_exception(error)
+        failure = _as_sentence(error)
+        _say("Error: ", in_options(failure.message), style="bold red")
+        _say("Hint: ", in_options(failure.hint), style="cyan")
+        raise typer.Exit(failure.exit_code) from None
+
+
+def in_options(sentence: str) -> str:
+    """A sentence of the library with `batch_size=3` as `--batch-size 3`."""
+
+    def option(match: re.Match[str]) -> str:
+        value = (match[2] or "").strip('"')
+        return OPTIONS[match[1]] + (f" {value}" if value and value != "True" else "")
+
+    return KEYWORD.sub(option, sentence)
+
+
+def _as_sentence(error: Exception) -> InspectError:
+    if isinstance(error, InspectError):
+        return error
+    if is_out_of_memory(error):
+        asked = ASKED_FOR.search(str(error))
+        for_what = f": {asked[1]} more were asked for" if asked else ""
+        return CannotInspectError(
+            f"the memory of this machine is not enough{for_what}",
+            hint="Ask for less: a smaller batch_size= or sequence_length=, fewer texts, "
+            'dtype="bfloat16", or no_weights=True for shapes and origins alone.',
+        )
+    return CannotInspectError(
+        f"unexpected {type(error).__name__}: {safe(str(error) or 'no message')}",
+        hint=f"Run it again with {DEBUG}=1 to see where, and report it with that output.",
+    )
+
+
+def _say(word: str, rest: str = "", *, style: str = "") -> None:
+    """One line on stderr; on a terminal its first word in colour, and broken between words."""
+    from rich.console import Console
+    from rich.text import Text
+
+    line = Text.assemble((word, style), safe(rest, longest=LONGEST_SENTENCE))
+    console = Console(stderr=True)
+    console.print(line, soft_wrap=not console.is_terminal)
+
+
+@contextmanager
+def status(message: str) -> Iterator[None]:
+    """Show on stderr what is going on, on a terminal only, until it is done."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True)
+    line = console.status(Text(safe(message))) if console.is_terminal else nullcontext()
+    with line:
+        yield

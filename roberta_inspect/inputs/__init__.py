@@ -1,0 +1,1 @@
+"""What the model is given: texts, tensors or synthetic ids, and labels that fit."""

@@ -1,0 +1,187 @@
+"""Labels that fit the problem type, and which loss they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+
+from roberta_inspect.errors import UsageError
+from roberta_inspect.records import Labels, ProblemType
+from roberta_inspect.text import counted, dtype_word, listed, safe
+
+IGNORED = torch.nn.CrossEntropyLoss().ignore_index
+"""The class id that `CrossEntropyLoss` leaves out."""
+
+
+def problem_type_for(config: Any, labels: torch.Tensor) -> tuple[ProblemType, str]:
+    """Which loss `forward` will use for these labels, and what decides it.
+
+    The rule is that of `RobertaForSequenceClassification.forward`: `config.problem_type` where it
+    is set, else `num_labels`, else the dtype of the labels.
+    """
+    if config.problem_type is not None:
+        return config.problem_type, f'config.problem_type is "{config.problem_type}"'
+    if config.num_labels == 1:
+        return "regression", "config.problem_type is unset and num_labels is 1"
+    unset = f"config.problem_type is unset, num_labels is {config.num_labels:,} and the labels are"
+    if labels.dtype in (torch.int64, torch.int32):
+        return "single_label_classification", f"{unset} {dtype_word(labels.dtype)}"
+    return "multi_label_classification", f"{unset} {dtype_word(labels.dtype)}, not int64 or int32"
+
+
+def labels_for(
+    config: Any, batch_size: int, given: Any = None, *, texts: bool = False
+) -> torch.Tensor:
+    """Labels for the labelled calls: those given, or some that fit the problem type.
+
+    `given` is a tensor, which is used as it is; a list of numbers or of lists of 0 and 1; a list
+    of strings from the command line: label ids or names (several, joined by commas, for a
+    multi-label problem), or numbers for a regression; or the labels of a saved map, which another
+    checkpoint need not fit: then they are chosen anew. With `texts` each row is a text.
+
+    Raises:
+        UsageError: not one label per row, a label out of range, or a dtype that this loss rejects.
+    """
+    if given is None:
+        return _chosen(config, batch_size)
+    if isinstance(given, Labels):
+        return _as_saved(config, batch_size, given)
+    labels = given if isinstance(given, torch.Tensor) else torch.tensor(_numbers(config, given))
+    check_labels(config, batch_size, labels, texts=texts)
+    return labels
+
+
+def _as_saved(config: Any, batch_size: int, saved: Labels) -> torch.Tensor:
+    labels = torch.tensor(saved.values, dtype=getattr(torch, saved.dtype))
+    try:
+        check_labels(config, batch_size, labels)
+    except UsageError:
+        return _chosen(config, batch_size)
+    return labels
+
+
+def _chosen(config: Any, batch_size: int) -> torch.Tensor:
+    count = config.num_labels
+    kind = problem_type_for(config, torch.tensor([0]))[0]
+    if kind == "single_label_classification":
+        return torch.tensor([row * (count - 1) % count for row in range(batch_size)])
+    if kind == "multi_label_classification":
+        return torch.tensor(
+            [[float((row + label) % 2) for label in range(count)] for row in range(batch_size)]
+        )
+    if count == 1:
+        return torch.tensor([row + 0.5 for row in range(batch_size)])
+    return torch.tensor(
+        [[row + label + 0.5 for label in range(count)] for row in range(batch_size)]
+    )
+
+
+def _numbers(config: Any, given: Sequence[Any]) -> list[Any]:
+    if not all(isinstance(label, str) for label in given):
+        return list(given)
+    kind = problem_type_for(config, torch.tensor([0]))[0]
+    if kind == "regression":
+        return [_numbers_of(label, config) for label in given]
+    if kind == "multi_label_classification" or any("," in label for label in given):
+        return [_several(label, config) for label in given]
+    return [_label_id(label, config) for label in given]
+
+
+def _numbers_of(label: str, config: Any) -> Any:
+    try:
+        numbers = [float(part) for part in label.split(",")]
+    except ValueError as error:
+        raise UsageError(
+            f'label "{safe(label)}" is no number, and this checkpoint is a regression',
+            hint="Give a number such as 0.5.",
+        ) from error
+    return numbers[0] if config.num_labels == 1 and len(numbers) == 1 else numbers
+
+
+def _several(label: str, config: Any) -> list[float]:
+    chosen = [_label_id(part.strip(), config) for part in label.split(",") if part.strip()]
+    _check_range(config, chosen, hint="Give ids in that range, or label names.")
+    return [float(label in chosen) for label in range(config.num_labels)]
+
+
+def _label_id(label: str, config: Any) -> int:
+    named = {str(name): int(key) for key, name in config.id2label.items()}
+    if label in named:
+        return named[label]
+    if label.lstrip("-").isascii() and label.lstrip("-").isdigit():
+        return int(label)
+    raise UsageError(
+        f'label "{safe(label)}" is neither a label id nor a label name of this checkpoint',
+        hint=f"Its labels are {listed(tuple(named), show=partial(safe, longest=40))}.",
+    )
+
+
+def check_labels(
+    config: Any, batch_size: int, labels: torch.Tensor, *, texts: bool = False
+) -> None:
+    """What would make the loss fail, said before it is computed; `texts` as in `labels_for`.
+
+    Raises:
+        UsageError: see `labels_for`.
+    """
+    rows = labels.shape[0] if labels.ndim else 1
+    if rows != batch_size:
+        wanted = f"Give {counted(batch_size, 'label')}, one per {'text' if texts else 'row'}"
+        sized = "" if texts or not rows else f", or set the batch size to {rows:,}"
+        raise UsageError(
+            f"{counted(rows, 'label')} for {counted(batch_size, 'row')} of input",
+            hint=f"{wanted}{sized}.",
+        )
+    kind, reason = problem_type_for(config, labels)
+    if kind == "single_label_classification":
+        _check_class_ids(config, labels, reason)
+    elif kind == "multi_label_classification":
+        _check_multi_hot(config, batch_size, labels, reason)
+    elif labels.numel() != batch_size * config.num_labels:
+        raise UsageError(
+            f"labels of shape {tuple(labels.shape)} for a regression with "
+            f"{counted(config.num_labels, 'output')} per row",
+            hint=f"Give {counted(config.num_labels, 'number')} per row; labels= takes them as "
+            "lists, the command line joined by commas.",
+        )
+
+
+def _check_class_ids(config: Any, labels: torch.Tensor, reason: str) -> None:
+    if labels.dtype not in (torch.int64, torch.uint8):
+        raise UsageError(
+            f"CrossEntropyLoss rejects labels of dtype {dtype_word(labels.dtype)} ({reason})",
+            hint="Cast them: labels.long().",
+        )
+    _check_range(
+        config,
+        [each for each in labels.flatten().tolist() if each != IGNORED],
+        hint=f"Give an id in that range, or {IGNORED} to have the row ignored by the loss.",
+    )
+
+
+def _check_range(config: Any, ids: Iterable[int], *, hint: str) -> None:
+    outside = [each for each in ids if not 0 <= each < config.num_labels]
+    if outside:
+        raise UsageError(
+            f"label {outside[0]} is out of range: this checkpoint has num_labels "
+            f"{config.num_labels:,}, so ids run from 0 to {config.num_labels - 1:,}",
+            hint=hint,
+        )
+
+
+def _check_multi_hot(config: Any, batch_size: int, labels: torch.Tensor, reason: str) -> None:
+    if not labels.dtype.is_floating_point:
+        raise UsageError(
+            f"BCEWithLogitsLoss rejects labels of dtype {dtype_word(labels.dtype)} ({reason})",
+            hint="Cast them: labels.float().",
+        )
+    if tuple(labels.shape) != (batch_size, config.num_labels):
+        raise UsageError(
+            f"labels of shape {tuple(labels.shape)} for BCEWithLogitsLoss ({reason}), which needs "
+            f"(batch_size {batch_size}, num_labels {config.num_labels:,})",
+            hint="Give one 0 or 1 per label and row; for one class id per row cast them: "
+            "labels.long().",
+        )

@@ -1,0 +1,82 @@
+"""Token ids spread over the vocabulary, where nothing was given; and how long an input can be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from roberta_inspect.errors import UsageError
+from roberta_inspect.inputs.labels import labels_for
+from roberta_inspect.inputs.probe import Probe
+
+
+def usable_length(config: Any) -> int:
+    """The longest sequence that the position embeddings can hold, in tokens.
+
+    The position ids start at `pad_token_id + 1` (`RobertaEmbeddings`), so the rows of the table
+    up to that one are never used.
+    """
+    return int(config.max_position_embeddings - config.pad_token_id - 1)
+
+
+def usable_words(config: Any) -> str:
+    """The same in words, with what decides it."""
+    return (
+        f"{usable_length(config):,} tokens that this model can hold: its table has "
+        f"max_position_embeddings {config.max_position_embeddings:,} rows, and position ids start "
+        f"at pad_token_id + 1 = {config.pad_token_id + 1}"
+    )
+
+
+def synthetic(
+    config: Any, *, batch_size: int = 2, sequence_length: int = 16, labels: Any = None
+) -> Probe:
+    """Token ids spread over the vocabulary, the same every time; the last row is padded.
+
+    Raises:
+        UsageError: the sizes are not what the model can hold, or the labels do not fit.
+    """
+    _check_sizes(config, batch_size, sequence_length)
+    special = {config.pad_token_id, config.bos_token_id, config.eos_token_id}
+    ordinary = [each for each in range(min(config.vocab_size, 1 << 16)) if each not in special] or [
+        0
+    ]
+    padding = (sequence_length + 2) // 4 if sequence_length > 1 else 0
+    rows = []
+    for row in range(batch_size):
+        length = sequence_length - (padding if row == batch_size - 1 else 0)
+        start = row * sequence_length
+        ids = [ordinary[(start + step) * 7919 % len(ordinary)] for step in range(length)]
+        rows.append(_framed(ids, config) + [config.pad_token_id] * (sequence_length - length))
+    input_ids = torch.tensor(rows)
+    mask = torch.ones_like(input_ids)
+    mask[-1, sequence_length - padding :] = 0
+    return Probe(
+        inputs={"input_ids": input_ids, "attention_mask": mask},
+        labels=labels_for(config, batch_size, labels),
+    )
+
+
+def _framed(ids: list[int], config: Any) -> list[int]:
+    """`ids` with the first one `<s>` and the last one `</s>`, where the config names them."""
+    known = range(config.vocab_size)
+    if config.bos_token_id in known:
+        ids[0] = config.bos_token_id
+    if len(ids) > 1 and config.eos_token_id in known:
+        ids[-1] = config.eos_token_id
+    return ids
+
+
+def _check_sizes(config: Any, batch_size: int, sequence_length: int) -> None:
+    for name, size in (("batch_size", batch_size), ("sequence_length", sequence_length)):
+        if size < 1:
+            raise UsageError(
+                f"{name}={size} holds nothing: the model needs at least 1",
+                hint=f"Give {name}=1 or more.",
+            )
+    if sequence_length > usable_length(config):
+        raise UsageError(
+            f"a sequence length of {sequence_length:,} is more than the {usable_words(config)}",
+            hint=f"Give sequence_length={usable_length(config)} or less.",
+        )

@@ -1,0 +1,105 @@
+"""Where the parts of a model are: base model, embeddings, encoder, layers, classifier."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from roberta_inspect.errors import CannotInspectError
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Where the parts of this model are, as paths of `named_modules()`; `None` for a part that it
+    lacks."""
+
+    base: str | None
+    embeddings: str | None
+    encoder: str | None
+    layers: tuple[str, ...]
+    """In the order in which they run; one that runs several times under its first path."""
+    classifier: str | None
+
+    @classmethod
+    def of(cls, model: nn.Module) -> Anatomy:
+        """The parts of `model`, found where `RobertaForSequenceClassification` keeps them."""
+        paths = {id(module): path for path, module in model.named_modules()}
+        base = getattr(model, "base_model_prefix", "")
+        encoder = f"{base}.encoder"
+
+        def existing(path: str) -> str | None:
+            return path if path in paths.values() else None
+
+        stack = f"{encoder}.layer"
+        layers = model.get_submodule(stack)._modules.values() if existing(stack) else ()
+
+        return cls(
+            base=existing(base) or None,
+            embeddings=existing(f"{base}.embeddings"),
+            encoder=existing(encoder),
+            layers=tuple(paths[id(layer)] for layer in layers if layer is not None),
+            classifier=existing("classifier"),
+        )
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The modules that hand on what others made: the encoder, the base model, the model."""
+        return tuple(path for path in (self.encoder, self.base, "") if path is not None)
+
+    @property
+    def self_attentions(self) -> tuple[str, ...]:
+        """The self-attention of each layer."""
+        return tuple(f"{layer}.attention.self" for layer in self.layers)
+
+    @property
+    def cross_attentions(self) -> tuple[str, ...]:
+        """Where the cross-attention of each layer is, if it has one."""
+        return tuple(f"{layer}.crossattention.self" for layer in self.layers)
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """The modules of which a trace keeps what they read and returned."""
+        attention = [
+            f"{attention}{part}"
+            for attention in (*self.self_attentions, *self.cross_attentions)
+            for part in ("", ".query", ".key", ".value")
+        ]
+        words = [f"{self.embeddings}.word_embeddings", f"{self.embeddings}.position_embeddings"]
+        parts = [self.embeddings, self.classifier, *words, *self.layers, *attention, *self.stages]
+        return frozenset(path for path in parts if path is not None)
+
+
+def pad_token_id(model: Any) -> int:
+    """The id that pads the input of a model: what its configuration says now, or what its
+    embeddings were built with where it says nothing.
+
+    Raises:
+        CannotInspectError: neither names one.
+    """
+    path = Anatomy.of(model).embeddings
+    built = None if path is None else getattr(model.get_submodule(path), "padding_idx", None)
+    found = getattr(model.config, "pad_token_id", None)
+    found = built if found is None else found
+    if found is None:
+        raise CannotInspectError(
+            "config.pad_token_id is None, and no embeddings tell which id pads",
+            hint="Set model.config.pad_token_id.",
+        )
+    return int(found)
+
+
+def padded_config(model: Any) -> Any:
+    """The configuration of a model, for making its input: a copy where it names no `pad_token_id`,
+    with that of the embeddings.
+
+    Raises:
+        CannotInspectError: the embeddings name none either.
+    """
+    if getattr(model.config, "pad_token_id", None) is not None:
+        return model.config
+    config = copy.copy(model.config)
+    config.pad_token_id = pad_token_id(model)
+    return config

@@ -1,0 +1,95 @@
+"""Which name belongs to each position of a container: from evidence, never from the position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from roberta_inspect.live.containers import is_fake, keyed, tensors_in
+from roberta_inspect.live.observe import Observed, Trace
+from roberta_inspect.live.values import same_values
+from roberta_inspect.records import UNNAMED
+
+
+def names_of(seen: Observed, reference: Observed) -> tuple[str, ...]:
+    """What stands at each position of a call's container.
+
+    A key is a name. A position without one has the name under which the reference call, or a
+    stage of it, knows the same values, or at least tensors of the same origin and shape;
+    failing that the name that the modules it came from give it; failing that `unnamed`.
+    """
+    known = _known(reference)
+    names: list[str] = []
+    for key, value in seen.fields:
+        free = {name: each for name, each in known.items() if name not in names}
+        names.append(
+            key
+            or equal_name(value, free)
+            or _alike(value, seen.trace, free, reference.trace)
+            or _from_modules(value, seen, names)
+            or UNNAMED
+        )
+    return tuple(names)
+
+
+def _known(reference: Observed) -> dict[str, Any]:
+    """Named values of the reference call: its own, then those that its stages gave a key."""
+    containers = [reference.output]
+    for path in reversed(reference.trace.anatomy.stages):
+        visit = reference.trace.visit(path)
+        containers.append(None if visit is None else visit.output)
+    known: dict[str, Any] = {}
+    for container in containers:
+        for key, value in keyed(container).items():
+            known.setdefault(key, value)
+    return known
+
+
+def equal_name(value: Any, known: Mapping[str, Any]) -> str | None:
+    """The name under which `known` has the same values; `None` without one, and for fake tensors,
+    which have no values."""
+    tensors = list(tensors_in(value))
+    if any(map(is_fake, tensors)):
+        return None
+    for name, other in known.items():
+        others = list(tensors_in(other))
+        same = len(tensors) == len(others) and all(map(same_values, tensors, others))
+        if same and (tensors or type(value) is type(other)):
+            return name
+    return None
+
+
+def _alike(value: Any, trace: Trace, known: Mapping[str, Any], other: Trace) -> str | None:
+    wanted = _signature(value, trace)
+    for name, candidate in known.items():
+        if wanted and _signature(candidate, other) == wanted:
+            return name
+    return None
+
+
+def _signature(value: Any, trace: Trace) -> list[Any]:
+    return [(trace.origin(each), each.shape, each.dtype) for each in tensors_in(value)]
+
+
+def _from_modules(value: Any, seen: Observed, taken: Sequence[str]) -> str | None:
+    """The name that the makers of the tensors give: of the classifier, the layers, attention."""
+    anatomy = seen.trace.anatomy
+    makers = [seen.trace.returned_by(each) for each in tensors_in(value)]
+    if isinstance(value, torch.Tensor):
+        name = "logits" if anatomy.classifier in makers[0] else None
+        if name is None and value.ndim == 0 and seen.call.labels and not any(makers[0]):
+            name = "loss"
+    elif len(makers) == len(anatomy.layers) + 1 and _each_by(makers[1:], anatomy.layers):
+        name = "hidden_states"
+    else:
+        attention = anatomy.self_attentions
+        name = "attentions" if attention and _each_by(makers, attention) else None
+    return None if name in taken else name
+
+
+def _each_by(makers: Sequence[tuple[str, ...]], modules: Sequence[str]) -> bool:
+    return len(makers) == len(modules) and all(
+        module in chain for chain, module in zip(makers, modules, strict=True)
+    )

@@ -1,0 +1,243 @@
+"""What one call of `forward` returned: its slots, their items, and how the tuple was built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from roberta_inspect.records.place import Place
+
+UNNAMED = "unnamed"
+"""The name of a slot that nothing explains."""
+
+Kind = Literal["tensor", "tuple", "list", "cache", "none", "other"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The module whose `forward` returned this very tensor object."""
+
+    module: str
+    """The outermost such module, as in `named_modules()`."""
+    through: str | None = None
+    """The innermost one, where it is another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """Four numbers of a tensor's values, to tell "same structure, other numbers"."""
+
+    mean: float | None
+    """`None` where the number is not finite; the same for the others."""
+    std: float | None
+    min: float | None
+    max: float | None
+    finite: bool = True
+    """Whether no value is NaN or infinite."""
+
+
+def _holes(items: tuple[Item, ...]) -> tuple[int, ...]:
+    return tuple(item.index for item in items if item.kind == "none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One element of a slot that is itself a tuple or a cache: `hidden_states[3]`."""
+
+    index: int
+    kind: Kind
+    axes: tuple[str, ...] = ()
+    """One word per axis, in order; empty for a 0-d tensor and for what is no tensor."""
+    shape: tuple[int, ...] | None = None
+    dtype: str | None = None
+    origin: Origin | None = None
+    items: tuple[Item, ...] = ()
+    """Elements of an item that is a tuple again (keys and values of one layer)."""
+    same_as: Place | None = None
+    """Another place of this call that holds this very tensor: `logits`, `hidden_states[0]`."""
+    fingerprint: Fingerprint | None = None
+
+    @property
+    def holes(self) -> tuple[int, ...]:
+        """Where its items are `None`."""
+        return _holes(self.items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One position of a container: its index, and its key if it has one."""
+
+    index: int | None
+    """`None` for a field of a `ModelOutput` that is `None`: it has an attribute, but no index."""
+    name: str
+    """What stands there, from evidence; `unnamed` where nothing explains it."""
+    key: str | None
+    """The key of a `ModelOutput`; `None` in a plain tuple."""
+    access: str
+    """How to reach it: `outputs[1]`, `outputs.logits`."""
+    kind: Kind
+    axes: tuple[str, ...] = ()
+    shape: tuple[int, ...] | None = None
+    """`()` for a 0-d tensor; `None` for what is no tensor."""
+    dtype: str | None = None
+    items: tuple[Item, ...] = ()
+    meaning: str | None = None
+    origin: Origin | None = None
+    same_as: Place | None = None
+    fingerprint: Fingerprint | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Present, and a tuple of nothing: `()`."""
+        return self.kind in ("tuple", "list", "cache") and not self.items
+
+    @property
+    def holes(self) -> tuple[int, ...]:
+        """Where its items are `None`."""
+        return _holes(self.items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What a call raised."""
+
+    type: str
+    message: str
+    raised_in: str | None = None
+    """The file and function of transformers that raised it; `None` where others did."""
+
+
+class CallSpec(NamedTuple):
+    """One way of calling `forward`; a flag that is `None` is not passed."""
+
+    return_dict: bool | None
+    labels: bool
+    output_hidden_states: bool | None
+    output_attentions: bool | None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the inputs alone are passed, so that the configuration decides the rest."""
+        return self.return_dict is None
+
+    @property
+    def asked(self) -> tuple[bool | None, bool | None]:
+        """The flags for hidden states and for attentions."""
+        return self.output_hidden_states, self.output_attentions
+
+    @property
+    def with_labels(self) -> str:
+        """Labels present or absent, in words."""
+        return "labels" if self.labels else "no labels"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Each part in a user's words, in order."""
+        if self.is_plain:
+            return ("nothing else passed", self.with_labels)
+        return (
+            f"return_dict={self.return_dict}",
+            self.with_labels,
+            f"output_hidden_states={self.output_hidden_states}",
+            f"output_attentions={self.output_attentions}",
+        )
+
+    @property
+    def words(self) -> str:
+        """What tells the main calls apart: `return_dict=False, labels`; or `plain, labels`."""
+        first = "plain" if self.is_plain else f"return_dict={self.return_dict}"
+        return f"{first}, {self.with_labels}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One way of calling `forward`, and what came back."""
+
+    return_dict: bool | None
+    """`None` in a plain call, which passes no flag; the same for the others."""
+    labels: bool
+    output_hidden_states: bool | None
+    output_attentions: bool | None
+    container: str | None
+    """The class of what was returned; `None` where the call raised."""
+    error: Failure | None = None
+    slots: tuple[Slot, ...] = ()
+    absent: tuple[str, ...] = ()
+    """Names that other calls or the class know and this container lacks."""
+    wrote_problem_type: str | None = None
+    """What this call wrote into `config.problem_type`; it was put back."""
+
+    @property
+    def spec(self) -> CallSpec:
+        """What tells this call from the others of the map."""
+        return CallSpec(
+            self.return_dict, self.labels, self.output_hidden_states, self.output_attentions
+        )
+
+    @property
+    def words(self) -> str:
+        """How it was called, in a user's words: `return_dict=False, labels`."""
+        return self.spec.words
+
+    @property
+    def positions(self) -> tuple[Slot, ...]:
+        """What stands at 0, 1, 2 … of the container: the slots that have an index."""
+        return tuple(slot for slot in self.slots if slot.index is not None)
+
+    def single_flag_to(self, other: Call) -> str | None:
+        """The one part in which `other` differs from this call, as `other` has it.
+
+        `None` where they differ in none, or in more than one.
+        """
+        differing = [flag for flag in other.spec.flags if flag not in self.spec.flags]
+        return differing[0] if len(differing) == 1 else None
+
+    def with_meanings(self, meanings: Mapping[str, str | None]) -> Call:
+        """The same call, each slot with the meaning of its name."""
+        slots = tuple(
+            slot
+            if slot.kind == "none" and slot.index is None
+            else replace(slot, meaning=meanings.get(slot.name))
+            for slot in self.slots
+        )
+        return replace(self, slots=slots)
+
+    def slot(self, name: str) -> Slot | None:
+        """The slot of that name, or `None` where this container lacks it."""
+        return next((slot for slot in self.slots if slot.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSlot:
+    """One position of what a stage returned, and where this very object goes from there."""
+
+    index: int | None
+    """Its index in the stage's container; `None` where a field is not indexable (it is `None`)."""
+    name: str
+    kind: Kind
+    items: int | None
+    """How many items a tuple or cache has; `None` for what is neither."""
+    reaches: tuple[Place, ...] = ()
+    """Where it is found again: `classifier reads it`, `outputs.logits`, `outputs[1]`."""
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One module on the way to the output: the encoder, the base model, the model itself."""
+
+    module: str
+    """Its path as in `named_modules()`; `""` for the model itself."""
+    container: str
+    slots: tuple[StageSlot, ...]
+
+    @property
+    def silent(self) -> tuple[StageSlot, ...]:
+        """The fields that are `None`, take no index, and of which there is nothing to say."""
+        return tuple(each for each in self.slots if each.index is None and not each.note)
+
+    @property
+    def told(self) -> tuple[StageSlot, ...]:
+        """All the others."""
+        return tuple(each for each in self.slots if each.index is not None or each.note)

@@ -1,0 +1,106 @@
+"""What the model was given, and what its logits say of the texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Function = Literal["softmax", "sigmoid", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """The labels of the labelled calls."""
+
+    dtype: str
+    values: Any
+    """A list of one class id, one number or one list of 0/1 per row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """One text, or a pair of texts that are judged together."""
+
+    first: str
+    second: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One tensor of the input, under the keyword of `forward`."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokenizer:
+    """What made token ids of texts."""
+
+    cls: str = field(metadata={"key": "class"})
+    vocabulary: int
+    """Tokens that it knows, added ones too."""
+    pad_token_id: int | None = None
+    padding_side: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """What the model was given, and enough to make the same input again."""
+
+    source: Literal["texts", "inputs", "synthetic"]
+    batch_size: int
+    sequence_length: int
+    """Tokens per row, padding included."""
+    tokens: tuple[tuple[str, ...], ...] | None
+    """The tokens of each row, padding included; `None` where no text was given."""
+    labels: Labels
+    texts: tuple[Text, ...] | None = None
+    fields: tuple[Field, ...] = ()
+    digest: str | None = None
+    """Of the names, dtypes, shapes and bytes of all tensors; `None` for fake ones."""
+    row_lengths: tuple[int, ...] = ()
+    """Tokens of each row that are not padding."""
+    row_starts: tuple[int, ...] = ()
+    """Where the first token of each row stands: 0, unless it is padded on the left."""
+    tokenizer: Tokenizer | None = None
+    values: Mapping[str, Any] | None = None
+    """The numbers of the tensors, as nested lists, of an input that was given as tensors and is
+    small; `None` otherwise."""
+    ignored: Mapping[str, str | None] = field(default_factory=dict)
+    """Keywords that `forward` does not know → the one that was meant, where there is one."""
+    edited: tuple[str, ...] = ()
+    """Tensors of the input that `forward` wrote into; the model was given copies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One label of one prediction."""
+
+    label: str
+    logit: float | None
+    """The raw score; `None` where it is not finite."""
+    probability: float | None
+    """Softmax or sigmoid of the logits; `None` for a regression, and where it is not finite."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What the logits of one text say."""
+
+    text: Text
+    function: Function
+    """What makes probabilities of the logits, by problem type; `none` for a regression."""
+    scores: tuple[Score, ...]
+
+    @property
+    def ranked(self) -> tuple[Score, ...]:
+        """The scores, the highest logit first; equal ones in the order of their ids."""
+        return tuple(
+            sorted(
+                self.scores,
+                key=lambda score: float("inf") if score.logit is None else -score.logit,
+            )
+        )

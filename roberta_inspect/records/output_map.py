@@ -1,0 +1,184 @@
+"""The map: everything about one checkpoint under one setup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from roberta_inspect.errors import CannotInspectError
+from roberta_inspect.records.call import Call, CallSpec, Slot, Stage
+from roberta_inspect.records.codec import ForeignValueError, decoded, parsed
+from roberta_inspect.records.consumers import Consumer
+from roberta_inspect.records.given import Input, Prediction
+from roberta_inspect.records.product import SCHEMA, Product
+from roberta_inspect.records.proof import Finding, Level, Proof, Status, no_error
+from roberta_inspect.records.setting import Checkpoint, Setup, Versions
+from roberta_inspect.text import safe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputMap(Product):
+    """Everything about one checkpoint under one setup: the product."""
+
+    command: ClassVar[str] = "run"
+
+    versions: Versions
+    checkpoint: Checkpoint
+    setup: Setup
+    input: Input
+    calls: tuple[Call, ...]
+    plain: tuple[Call, ...] = ()
+    """The calls with the inputs alone, without and with labels: the configuration decides."""
+    wrappers: tuple[str, ...] = ()
+    """The classes of the objects around the classifier that were taken off, outermost first."""
+    stages: tuple[Stage, ...] = ()
+    proofs: tuple[Proof, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    predictions: tuple[Prediction, ...] | None = None
+    consumers: tuple[Consumer, ...] | None = None
+    """What pipeline, Trainer and the exports make of the outputs; `None` where nobody asked."""
+    schema: int = SCHEMA
+
+    @property
+    def ok(self) -> bool:
+        """Whether no finding is of level `error`: no proof refuted, every weight loaded."""
+        return no_error(self.findings)
+
+    @property
+    def main_calls(self) -> tuple[Call, ...]:
+        """The four calls of `run`, in its order; with `--matrix` the others come after them."""
+        return tuple(call for call in self.calls if call.spec.asked == self.calls[0].spec.asked)
+
+    @property
+    def matrix(self) -> bool:
+        """Whether there are calls beside the main ones: every combination of the flags."""
+        return len(self.calls) > len(self.main_calls)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that some main call has or lacks, in the order of the fullest container."""
+        seen: dict[str, None] = {}
+        for call in sorted(self.main_calls, key=lambda call: -len(call.slots)):
+            seen.update(dict.fromkeys(slot.name for slot in call.slots))
+        first = ["loss"] if any("loss" in call.absent for call in self.main_calls) else []
+        return tuple(dict.fromkeys([*first, *seen]))
+
+    def call(
+        self,
+        *,
+        return_dict: bool,
+        labels: bool,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+    ) -> Call:
+        """The call made this way; flags left out are those of the four main calls.
+
+        Raises:
+            KeyError: no call of this map was made this way.
+        """
+        main = self.main_calls[0]
+        wanted = CallSpec(
+            return_dict,
+            labels,
+            main.output_hidden_states if output_hidden_states is None else output_hidden_states,
+            main.output_attentions if output_attentions is None else output_attentions,
+        )
+        call = self.find_call(wanted)
+        if call is None:
+            raise KeyError(f"no call with {', '.join(wanted.flags)}")
+        return call
+
+    def find_call(self, spec: CallSpec) -> Call | None:
+        """The call made this way, a plain one too; `None` where this map has none."""
+        return next((call for call in (*self.plain, *self.calls) if call.spec == spec), None)
+
+    def fullest_slots(self, name: str) -> tuple[Slot, ...]:
+        """Every slot of that name in the one call that has the most to show of it.
+
+        A call in which it is something goes before one in which it is `None`, then a dict before
+        a tuple, then labels before none.
+        """
+        calls = sorted(self.main_calls, key=lambda call: (not call.return_dict, not call.labels))
+        found = [tuple(slot for slot in call.slots if slot.name == name) for call in calls]
+        filled = [slots for slots in found if any(slot.kind != "none" for slot in slots)]
+        return next(iter([*filled, *filter(None, found)]), ())
+
+    def proofs_of(self, name: str) -> tuple[Proof, ...]:
+        """The proofs about one slot, in the order of the claims."""
+        return tuple(proof for proof in self.proofs if proof.slot == name)
+
+    def proofs_with(self, status: Status) -> tuple[Proof, ...]:
+        """The proofs with this outcome, in the order of the claims."""
+        return tuple(proof for proof in self.proofs if proof.status == status)
+
+    def findings_of(self, level: Level) -> tuple[Finding, ...]:
+        """The findings of one level."""
+        return tuple(finding for finding in self.findings if finding.level == level)
+
+    def moved_by_labels(self, call: Call, name: str) -> int:
+        """How many places further a name stands in this call than in the same call without labels.
+
+        0 for a call without labels, and where there is nothing to compare with.
+        """
+        other = self.find_call(call.spec._replace(labels=False))
+        slot, before = call.slot(name), None if other is None else other.slot(name)
+        if slot is None or slot.index is None or before is None or before.index is None:
+            return 0
+        return slot.index - before.index
+
+    def loss_comes_first(self, call: Call) -> bool:
+        """Whether the loss is at 0 in this call, and nowhere in the same call without labels."""
+        other = self.find_call(call.spec._replace(labels=False))
+        if other is None or "loss" in [slot.name for slot in other.positions]:
+            return False
+        return [slot.name for slot in call.positions[:1]] == ["loss"]
+
+    @classmethod
+    def from_json(cls, text: str) -> OutputMap:
+        """The map that `to_json` wrote.
+
+        Raises:
+            CannotInspectError: the text is not JSON, not a map, or of another schema number.
+        """
+        return _read(text)
+
+
+HINT = "Make it anew: roberta-inspect run CHECKPOINT --format json --output FILE"
+
+FOUR = {(return_dict, labels) for return_dict in (False, True) for labels in (False, True)}
+"""What the main calls of every map are, as `(return_dict, labels)`."""
+
+RELEASES = {1: "0.1.0"}
+"""Number of an earlier layout → the release of roberta-inspect that wrote it."""
+
+
+class NoMapError(CannotInspectError):
+    """A text that is not a map of any release."""
+
+
+def _read(text: str) -> OutputMap:
+    try:
+        value = parsed(text)
+    except ValueError as error:
+        raise NoMapError(f"is not JSON: {safe(error)}", hint=HINT) from error
+    if not isinstance(value, dict) or "schema" not in value or "calls" not in value:
+        raise NoMapError("is JSON, but not a map of roberta-inspect run", hint=HINT)
+    schema = value["schema"]
+    if schema != SCHEMA or isinstance(schema, bool):
+        writer = RELEASES.get(schema) if isinstance(schema, int) else None
+        wrote = f", which roberta-inspect {writer} wrote" if writer else ""
+        raise CannotInspectError(
+            f"has schema {safe(schema)}{wrote}; this release reads schema {SCHEMA}", hint=HINT
+        )
+    try:
+        output_map = decoded(OutputMap, value)
+    except ForeignValueError as error:
+        raise CannotInspectError(f"is not a complete map: {safe(error)}", hint=HINT) from error
+    except RecursionError as error:
+        raise CannotInspectError("is not a map: it is nested too deeply", hint=HINT) from error
+    main = [(call.return_dict, call.labels) for call in output_map.main_calls]
+    if len(main) != len(FOUR) or set(main) != FOUR:
+        raise CannotInspectError(
+            "is not a complete map: its first four calls are not those of run", hint=HINT
+        )
+    return output_map

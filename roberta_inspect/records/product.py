@@ -1,0 +1,48 @@
+"""What every product of a command can do by itself: show itself, and become JSON.
+
+A record knows no renderer: the registry of formats is reached by its name, when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from roberta_inspect.records.codec import encoded, json_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+SCHEMA = 2
+"""The number of the JSON layout; a saved map of another number is refused."""
+
+
+class Product:
+    """A map, a tree, a table of consumers, or a comparison of two maps."""
+
+    __slots__ = ()
+
+    command: ClassVar[str]
+    """The command that makes it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values, in the layout of `records/schema`."""
+        return dict(encoded(self))
+
+    def to_json(self) -> str:
+        """As JSON text, ending in a newline."""
+        return json_text(self)
+
+    def __str__(self) -> str:
+        return str(_render().rendered(self, "table")).rstrip()
+
+    def __rich__(self) -> RenderableType:
+        page: RenderableType = _render().page_of(self)
+        return page
+
+    def _repr_html_(self) -> str:
+        return str(_render().fragment(self))
+
+
+def _render() -> Any:
+    return importlib.import_module("roberta_inspect.render")

@@ -1,0 +1,67 @@
+"""Claims with their outcomes, and what the user should know."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from roberta_inspect.records.call import Failure
+
+Status = Literal["proved", "refuted", "not-tested"]
+Method = Literal["exact", "rounding", "structure"]
+Level = Literal["error", "warning", "note"]
+
+LEVELS: tuple[Level, ...] = ("error", "warning", "note")
+"""What must be mended comes first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """A claim with its outcome."""
+
+    id: str
+    """Stable name of the claim: `loss-kind`, `hidden-states-chain` …"""
+    slot: str
+    """The slot it is about: `loss`, `hidden_states` …, or `outputs` for all of them."""
+    claim: str
+    """What must be true, in one sentence."""
+    status: Status
+    detail: str
+    """What was measured; for `refuted` what was expected, what was got and where; for
+    `not-tested` the reason."""
+    difference: float | None = None
+    """The largest absolute difference measured; `None` where nothing was compared or it is not
+    finite."""
+    tolerance: float | None = None
+    """The largest difference that rounding in this dtype explains; 0 where bits are compared."""
+    method: Method = "structure"
+    """`exact`: bits were compared; `rounding`: numbers, within a tolerance; `structure`: objects,
+    counts and shapes."""
+    power: float | None = None
+    """The smallest mistake that the test would have caught, relative to the largest magnitude of
+    its row; `None` where nothing was compared within a tolerance."""
+    control: str | None = None
+    """The change that must make the claim fail, and what it did here."""
+    error: Failure | None = None
+    """What testing the claim raised; it is `not-tested` then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something the user should know."""
+
+    id: str
+    level: Level
+    message: str
+    hint: str | None = None
+
+
+def finite(number: float | None) -> float | None:
+    """The number, or `None` where it is NaN or infinite: JSON has no word for those."""
+    return number if number is not None and math.isfinite(number) else None
+
+
+def no_error(findings: tuple[Finding, ...]) -> bool:
+    """Whether no finding is of level `error`."""
+    return not any(finding.level == "error" for finding in findings)
