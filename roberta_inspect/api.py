@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -116,28 +115,28 @@ def map_of(
         specs: as `calls_asked` lists them.
         allow_missing_head: as in `inspect`.
     """
-    from roberta_inspect.claims import Evidence, meaning, prove
+    from roberta_inspect.claims import Evidence, meanings_of, prove
     from roberta_inspect.findings import findings_of
-    from roberta_inspect.live.calls import Calls
+    from roberta_inspect.live.calls import PLAIN, Calls
+    from roberta_inspect.live.observe import observing
     from roberta_inspect.live.predictions import predictions_of
     from roberta_inspect.records import Setup, Versions
-    from roberta_inspect.releases import attention_of, versions
+    from roberta_inspect.releases import attention_of, configured_flags, versions
     from roberta_inspect.text import dtype_word
 
     model, mode = opened.model, opened.mode
-    calls = Calls(model, probe.placed_like(model, mode), specs)
     proofs: tuple[Proof, ...] = ()
-    meanings: dict[str, str | None] = {}
-    with mode or nullcontext():
+    meanings: dict[str, str] = {}
+    with observing(model, mode) as observer:
+        calls = Calls(observer, probe.placed_like(model, mode), specs)
         calls.make()
-        records = tuple(calls.records())
+        records = tuple(calls.records((*PLAIN, *specs)))
         if calls.reference is not None:
-            evidence = Evidence(
-                model, calls.probe, calls.reference, calls.fields, calls.comparisons
-            )
+            evidence = Evidence(calls, calls.reference)
             proofs = prove(evidence)
-            names = dict.fromkeys(slot.name for call in records for slot in call.slots)
-            meanings = {name: meaning(name, evidence) for name in names}
+            names = {slot.name for call in records for slot in call.slots}
+            meanings = meanings_of(names, evidence, proofs)
+    records = tuple(call.with_meanings(meanings) for call in records)
     output_map = OutputMap(
         versions=Versions(**versions()),
         checkpoint=opened.record,
@@ -147,11 +146,15 @@ def map_of(
             attention=attention_of(model.config),
             mode="eval",
             no_weights=mode is not None,
+            was_training=model.training,
+            configured=configured_flags(model.config),
         ),
-        input=probe.record(),
-        calls=tuple(call.with_meanings(meanings) for call in records),
+        input=replace(probe.record(), edited=tuple(calls.edited)),
+        plain=tuple(call for call in records if call.spec.is_plain),
+        calls=tuple(call for call in records if not call.spec.is_plain),
         stages=calls.stages,
         proofs=proofs,
+        not_deterministic=calls.parted,
         predictions=None if mode else predictions_of(model.config, probe, calls.logits),
     )
     return replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from roberta_inspect.version import __version__
@@ -39,6 +40,12 @@ def cache_layers(value: Any) -> tuple[tuple[Any, ...], ...] | None:
     if hasattr(value, "layers") and hasattr(value, "get_seq_length"):
         return tuple((layer.keys, layer.values) for layer in value.layers)
     return None
+
+
+def configured_flags(config: Any) -> dict[str, str]:
+    """What decides where `forward` is not told: each flag's value in the configuration, as JSON."""
+    flags = ("return_dict", "output_hidden_states", "output_attentions")
+    return {name: json.dumps(getattr(config, name, None), default=str) for name in flags}
 
 
 def attention_of(config: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 
@@ -15,12 +15,11 @@ from roberta_inspect.claims import (
     loss,
     model,
 )
-from roberta_inspect.claims.claim import Claim
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.live.observe import as_found
+from roberta_inspect.claims.outcome import Claim
 from roberta_inspect.records import Proof
 
-__all__ = ["CLAIMS", "Evidence", "meaning", "prove"]
+__all__ = ["CLAIMS", "Evidence", "meanings_of", "prove"]
 
 CLAIMS: tuple[Claim, ...] = tuple(
     each
@@ -29,24 +28,32 @@ CLAIMS: tuple[Claim, ...] = tuple(
 )
 """Every claim, in the order in which the proofs are told."""
 
-_MEANINGS: Mapping[str, Callable[[Evidence], str]] = {
-    "loss": loss.meaning,
-    "logits": logits.meaning,
-    "hidden_states": hidden_states.meaning,
-    "attentions": lambda _: attentions.MEANING,
-    "past_key_values": lambda _: decoder.MEANING,
-    "cross_attentions": decoder.cross_meaning,
+_MEANINGS: Mapping[str, tuple[str, Callable[[Evidence, str | None], str]]] = {
+    "loss": ("loss-value", loss.meaning),
+    "logits": ("logits-head", logits.meaning),
+    "hidden_states": ("hidden-states-chain", hidden_states.meaning),
+    "attentions": ("attentions-values", attentions.meaning),
+    "past_key_values": ("cache-projections", decoder.meaning),
+    "cross_attentions": ("cross-attentions", decoder.cross_meaning),
 }
+"""Name of a slot → the claim that its meaning rests on, and what says it by that claim's status."""
 
 
 def prove(evidence: Evidence) -> tuple[Proof, ...]:
-    """Every claim that speaks of this model, with its outcome; the model is left as it was."""
-    with as_found(evidence.model), torch.no_grad():
-        evidence.model.eval()
-        proofs = [each.proof(evidence) for each in CLAIMS]
+    """Every claim that speaks of this model, with its outcome."""
+    with torch.no_grad():
+        proofs = [claim.proof(evidence) for claim in CLAIMS]
     return tuple(proof for proof in proofs if proof is not None)
 
 
-def meaning(name: str, evidence: Evidence) -> str | None:
-    """What a slot of that name is; `None` for a name that nothing is known about."""
-    return _MEANINGS[name](evidence) if name in _MEANINGS else None
+def meanings_of(
+    names: Iterable[str], evidence: Evidence, proofs: Iterable[Proof]
+) -> dict[str, str]:
+    """Name of a slot → what it is, in a sentence that says no more than the proofs show."""
+    statuses = {proof.id: proof.status for proof in proofs}
+    with torch.no_grad():
+        return {
+            name: says(evidence, statuses.get(claim))
+            for name, (claim, says) in _MEANINGS.items()
+            if name in set(names)
+        }

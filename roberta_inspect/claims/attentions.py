@@ -1,24 +1,33 @@
-"""Claims about the attention weights."""
+"""Claims about the attention weights, and about what a layer does with them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 
-from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, proved, refuted, weakest
-from roberta_inspect.claims.comparison import (
-    Estimate,
-    exact,
-    identity,
-    judged,
-    product,
-    rounding,
-    same,
-)
 from roberta_inspect.claims.evidence import Evidence
+from roberta_inspect.claims.outcome import (
+    Claims,
+    NotTestedError,
+    Outcome,
+    proved,
+    refuted,
+    weakest,
+)
+from roberta_inspect.claims.rounding import (
+    Expected,
+    accumulating,
+    epsilon,
+    identity,
+    judge,
+    product_epsilon,
+    same,
+    summing,
+)
 from roberta_inspect.live.containers import tensors_in
 from roberta_inspect.live.observe import Visit
 from roberta_inspect.releases import attention_of, position_embedding_of
@@ -28,6 +37,16 @@ CLAIMS = Claims()
 
 MEANING = "attention weights of each layer: how much each position reads of every other, per head"
 
+REPORTED = "what each layer reports as its attention weights; that it uses them is not shown"
+
+
+def meaning(evidence: Evidence, status: str | None) -> str:
+    """What stands in the slot called attentions; `status` is that of the claim that they are
+    used."""
+    if evidence.fields.get("attentions") == ():
+        return "an empty tuple: no layer handed its weights back"
+    return REPORTED if status == "refuted" else MEANING
+
 
 @CLAIMS.register("attentions-count", "attentions", "one tensor per layer")
 def count(evidence: Evidence) -> Outcome | None:
@@ -36,7 +55,7 @@ def count(evidence: Evidence) -> Outcome | None:
     weights, wanted = evidence.fields["attentions"], len(evidence.layers)
     if len(weights) != wanted:
         return refuted(f"expected {counted(wanted, 'item')}, got {len(weights)} at attentions")
-    holes = [index for index, each in enumerate(weights) if each is None]
+    holes = [index for index, item in enumerate(weights) if item is None]
     if holes:
         return refuted(f"expected tensors, got None at {_at(holes[0])}")
     return proved(f"{counted(wanted, 'layer')}, {counted(wanted, 'item')}")
@@ -50,13 +69,13 @@ def origin(evidence: Evidence) -> Outcome | None:
     if weights is None:
         return None
     pairs = []
-    for index, each in enumerate(weights[: len(evidence.layers)]):
+    for index, item in enumerate(weights[: len(evidence.layers)]):
         path = evidence.anatomy.self_attentions[index]
-        returned = returned_by(evidence.visit(path, "self-attention"), each)
+        returned = returned_by(evidence.visit(path, "self-attention"), item)
         if returned is None:
             return refuted(f"expected what {path} returned, got something else at {_at(index)}")
-        pairs.append((each, returned))
-        if evidence.trace.changed(each):
+        pairs.append((item, returned))
+        if evidence.trace.changed(item):
             return refuted(
                 f"expected what {path} returned, got it changed in place at {_at(index)}"
             )
@@ -68,19 +87,76 @@ def formula(evidence: Evidence) -> Outcome | None:
     weights = _weights(evidence)
     if weights is None:
         return None
-    return weakest(
-        _as_computed(evidence, index, each)
-        for index, each in enumerate(weights[: len(evidence.layers)])
+    outcome = weakest(
+        _as_computed(evidence, index, item)
+        for index, item in enumerate(weights[: len(evidence.layers)])
     )
+    return _without_mask(evidence, outcome)
 
 
 def _as_computed(evidence: Evidence, layer: int, weights: torch.Tensor) -> Outcome:
-    readable = _readable(evidence, weights)[..., None]
-    expected = _softmax(evidence, layer)
-    kept = Estimate(
-        expected.value.masked_fill(~readable, 0.0), expected.error.masked_fill(~readable, 0.0)
+    unreadable = ~_readable(evidence, weights)[..., None]
+    expected = _softmax(evidence, layer, unreadable).expected
+    got = weights.masked_fill(unreadable, 0.0)
+    dtype = min((weights.dtype, _query(evidence, layer).dtype), key=_bits)
+    return judge(got, expected, place=_at(layer), dtype=dtype)
+
+
+def _without_mask(evidence: Evidence, outcome: Outcome) -> Outcome:
+    """No word on a mask where nothing is masked."""
+    if bool(_allowed(evidence).all()):
+        sentence = "equals softmax(QKᵀ / √head_size)"
+        return replace(outcome, sentence=sentence)
+    return outcome
+
+
+@CLAIMS.register(
+    "attentions-values",
+    "attentions",
+    "what the self-attention of layer i hands on is [i] @ values, heads merged",
+)
+def used(evidence: Evidence) -> Outcome | None:
+    if not evidence.observed.call.output_attentions:
+        return None
+    weights = evidence.fields.get("attentions") or ()
+    outcome = weakest(_handed_on(evidence, index, weights) for index in range(len(evidence.layers)))
+    if weights:
+        return outcome
+    sentence = "the self-attention of layer i hands on softmax(QKᵀ / √head_size + mask) @ values"
+    return replace(outcome, sentence=sentence)
+
+
+def _handed_on(evidence: Evidence, layer: int, weights: Sequence[Any]) -> Outcome:
+    path = evidence.anatomy.self_attentions[layer]
+    module = evidence.module(path, "self-attention")
+    size = int(module.attention_head_size)
+    context = evidence.visit(path, "self-attention").first
+    evidence.check_values()
+    values = evidence.returned(f"{path}.value", "value")
+    dtype, wide = values.dtype, _arithmetic(values.dtype)
+    split = heads(values.to(wide), size)
+    readable = _allowed(evidence).any(dim=-1, keepdim=True)
+    if layer < len(weights):
+        shares, relative = weights[layer].to(wide), torch.zeros(())
+    else:
+        known = _softmax(evidence, layer, ~readable.to(values.device))
+        shares, relative = known.values, known.relative
+    if shares.shape[-1] != split.shape[-2]:
+        raise NotTestedError(f"attentions of shape {tuple(shares.shape)} do not fit the values")
+    made = shares @ split
+    spread = ((shares * shares) @ (split * split)).sqrt()
+    length = shares.shape[-1]
+    moved = summing(dtype, length) * (made.abs() + spread) + product_epsilon(dtype) * spread
+    # What moves all weights of a row alike moves their sum; what moves each by itself averages out.
+    moved = moved + relative.to(moved) * (made.abs() + 4 * spread)
+    even = (torch.ones_like(shares[:1]) / length) @ split[:1]
+    keep = readable[:, 0].to(values.device)
+    expected = Expected(
+        merged(made) * keep,
+        merged(moved) * keep,
+        {"the weights": merged(even) * keep[:1]} if length > 1 else {},
     )
-    return judged(weights.masked_fill(~readable.to(weights.device), 0.0), kept, place=_at(layer))
+    return judge(context * keep, expected, place=f"{path}", dtype=dtype)
 
 
 @CLAIMS.register("attentions-rows", "attentions", "every row sums to 1")
@@ -88,14 +164,19 @@ def rows(evidence: Evidence) -> Outcome | None:
     weights = _weights(evidence)
     if weights is None:
         return None
-    return weakest(_summed(evidence, index, each) for index, each in enumerate(weights))
+    return weakest(_summed(evidence, index, item) for index, item in enumerate(weights))
 
 
 def _summed(evidence: Evidence, layer: int, weights: torch.Tensor) -> Outcome:
-    sums = exact(weights).sum(dim=-1).masked_fill(~_readable(evidence, weights), 1.0)
-    relative = rounding(weights.dtype, operations=4 + weights.shape[-1])
-    expected = Estimate(torch.ones_like(sums), torch.full_like(sums, relative))
-    return judged(sums.to(weights.dtype), expected, place=f"{_at(layer)}.sum(-1)")
+    readable = _readable(evidence, weights)
+    evidence.check_values()
+    sums = weights.to(_arithmetic(weights.dtype)).sum(dim=-1).masked_fill(~readable, 1.0)
+    # Each weight is rounded to its own dtype, by half a unit in the last place at most.
+    allowed = torch.full_like(sums, summing(weights.dtype, weights.shape[-1]))
+    ones = torch.ones_like(sums)
+    without = {"a position": sums[:1] - weights[:1].amax(dim=-1)}
+    place = f"{_at(layer)}.sum(-1)"
+    return judge(sums, Expected(ones, allowed, without), place=place, dtype=weights.dtype)
 
 
 @CLAIMS.register("attentions-padding", "attentions", "padded keys get exactly 0")
@@ -103,12 +184,13 @@ def padding(evidence: Evidence) -> Outcome | None:
     weights = _weights(evidence)
     if weights is None:
         return None
-    hidden = evidence.probe.attention_mask.cpu() == 0
+    hidden = evidence.probe.attention_mask == 0
+    evidence.check_values()
     if not hidden.any():
         raise NotTestedError("no row of this input is padded")
-    for index, each in enumerate(weights):
-        masked = hidden[:, None, None, :] & _readable(evidence, each)[..., None]
-        got = exact(each)[masked.expand_as(each)].abs()
+    for index, item in enumerate(weights):
+        masked = hidden[:, None, None, :] & _readable(evidence, item)[..., None]
+        got = item[masked.expand_as(item)].abs()
         if not got.numel():
             raise NotTestedError("no position that can read anything is followed by padding")
         if (most := float(got.max())) > 0:
@@ -117,8 +199,9 @@ def padding(evidence: Evidence) -> Outcome | None:
                 difference=most,
                 tolerance=0.0,
             )
+    least = min(float(item.amax()) for item in weights)
     detail = f"{counted(int(hidden.sum()), 'padded position')}, weight 0 in every layer and head"
-    return proved(detail, difference=0.0, tolerance=0.0)
+    return proved(detail, exact=True, control=f"other keys get up to {least:.2g}")
 
 
 def returned_by(visit: Visit, value: Any) -> torch.Tensor | None:
@@ -126,15 +209,21 @@ def returned_by(visit: Visit, value: Any) -> torch.Tensor | None:
     if not isinstance(value, torch.Tensor):
         return None
     tensors = list(tensors_in(visit.output))
-    itself = (each for each in tensors if each is value)
-    found = next(itself, None)
-    return next((each for each in tensors if same(value, each)), None) if found is None else found
+    itself = next((tensor for tensor in tensors if tensor is value), None)
+    if itself is not None:
+        return itself
+    return next((tensor for tensor in tensors if same(value, tensor)), None)
 
 
 def heads(projected: torch.Tensor, head_size: int) -> torch.Tensor:
     """`(batch_size, sequence_length, hidden_size)` as `(batch_size, num_heads, sequence_length,
     head_size)`."""
     return projected.unflatten(-1, (-1, head_size)).transpose(1, 2)
+
+
+def merged(context: torch.Tensor) -> torch.Tensor:
+    """The reverse of `heads`."""
+    return context.transpose(1, 2).flatten(-2)
 
 
 def _weights(evidence: Evidence) -> Sequence[Any] | None:
@@ -148,45 +237,73 @@ def _weights(evidence: Evidence) -> Sequence[Any] | None:
     return tuple(weights)
 
 
-def _softmax(evidence: Evidence, layer: int) -> Estimate:
-    """The weights of one layer in float64."""
+def _query(evidence: Evidence, layer: int) -> torch.Tensor:
+    return evidence.returned(f"{evidence.anatomy.self_attentions[layer]}.query", "query")
+
+
+class Weights(NamedTuple):
+    """The weights of one layer, recomputed."""
+
+    values: torch.Tensor
+    relative: torch.Tensor
+    """By which share rounding may have moved the weights of each row."""
+    without: dict[str, torch.Tensor]
+
+    @property
+    def expected(self) -> Expected:
+        """With a tolerance per row."""
+        allowed = self.relative * self.values.amax(dim=-1, keepdim=True)
+        return Expected(self.values, allowed, self.without)
+
+
+def _softmax(evidence: Evidence, layer: int, unreadable: torch.Tensor) -> Weights:
+    """The weights of one layer by the formula."""
+    evidence.check_values()
     path = evidence.anatomy.self_attentions[layer]
     module = evidence.module(path, "self-attention")
     kind = position_embedding_of(module)
     if kind != "absolute":
         raise NotTestedError(f"position_embedding_type {kind} adds terms to QKᵀ")
     size = int(module.attention_head_size)
-    query, key = (evidence.visit(f"{path}.{part}", part).output for part in ("query", "key"))
-    dtype = query.dtype
-    query, key = heads(exact(query), size), heads(exact(key), size)
-    products = product(query, key.transpose(-1, -2), dtype)
-    scores = products.value / math.sqrt(size)
-    allowed = _allowed(evidence)
-    moved = rounding(dtype, operations=3) * scores.abs() + products.error / math.sqrt(size)
-    moved = moved.masked_fill(~allowed, 0.0).amax(dim=-1, keepdim=True)
-    logs = scores.masked_fill(~allowed, -math.inf).log_softmax(dim=-1)
-    values = logs.exp()
-    own = rounding(dtype, operations=3, summed=scores.shape[-1])
-    return Estimate(values, _reach(values, logs, moved) + values * own)
+    query, key = (evidence.returned(f"{path}.{part}", part) for part in ("query", "key"))
+    dtype, wide = query.dtype, _arithmetic(query.dtype)
+    query, key = heads(query.to(wide), size), heads(key.to(wide), size)
+    allowed = _allowed(evidence).to(query.device)
+    products = query @ key.transpose(-1, -2)
+    unscaled = products[:1, :1].masked_fill(~allowed[:1], -math.inf).softmax(dim=-1)
+    scores = products.div_(math.sqrt(size)).masked_fill_(~allowed, -math.inf)
+    moved = _rounding_of_scores(scores, query, key, dtype)
+    values = scores.softmax(dim=-1).masked_fill_(unreadable, 0.0)
+    relative = 4 * moved + 2 * summing(dtype, scores.shape[-1])
+    without = {"the scale": unscaled.masked_fill(unreadable[:1], 0.0)}
+    return Weights(values, relative, without)
 
 
-def _reach(values: torch.Tensor, logs: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
-    """How far a softmax value can go where each score moves by no more than `moved`.
+def _rounding_of_scores(
+    scores: torch.Tensor, query: torch.Tensor, key: torch.Tensor, dtype: torch.dtype
+) -> torch.Tensor:
+    """How far rounding may have moved the scores of each row: their own, and on the way that of the
+    sums of products, as a random walk. What is masked does not count."""
+    size = query.shape[-1]
+    largest = scores.masked_fill(scores == -math.inf, 0.0).abs().amax(dim=-1, keepdim=True)
+    norms = query.norm(dim=-1, keepdim=True) * key.norm(dim=-1).amax(dim=-1)[..., None, None]
+    walk = norms / size
+    return epsilon(dtype) * largest + (accumulating(dtype, size) + product_epsilon(dtype)) * walk
 
-    `logs` are the logarithms of the values. A value above 1/2 goes as far down as the others go up
-    together; their sum is told by logarithms too, because 1 minus the value may be 0 in float64.
-    """
-    place = logs.argmax(dim=-1, keepdim=True)
-    others = logs.scatter(-1, place, -math.inf).logsumexp(dim=-1, keepdim=True)
-    least = torch.minimum(logs.gather(-1, place), others)
-    small = values.scatter(-1, place, least.exp())
-    grown = (logs.scatter(-1, place, least) + 2 * moved).clamp(max=700).exp()
-    return grown / (1 - small + grown) - small
+
+def _arithmetic(dtype: torch.dtype) -> torch.dtype:
+    """The dtype of a recomputation: at least float32, in which a formula of float32 is as good as
+    the model's own, at a fraction of the cost of float64."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def _bits(dtype: torch.dtype) -> int:
+    return int(torch.finfo(dtype).bits)
 
 
 def _allowed(evidence: Evidence) -> torch.Tensor:
     """Which keys each query may read, of shape `(batch_size, 1, query_length, key_length)`."""
-    mask = evidence.probe.attention_mask.cpu().bool()[:, None, None, :]
+    mask = evidence.probe.attention_mask.bool()[:, None, None, :]
     length = mask.shape[-1]
     allowed = mask.expand(-1, 1, length, length)
     return allowed.tril() if evidence.config.is_decoder else allowed

@@ -1,12 +1,13 @@
-"""Claims about the container, and how another call's container compares with the reference."""
+"""Claims about the container, and about the calls side by side."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from roberta_inspect.claims.claim import (
+from roberta_inspect.claims.evidence import Evidence
+from roberta_inspect.claims.model import rounding_of_model
+from roberta_inspect.claims.outcome import (
     Claims,
     NotTestedError,
     Outcome,
@@ -15,13 +16,13 @@ from roberta_inspect.claims.claim import (
     refuted,
     weakest,
 )
-from roberta_inspect.claims.comparison import SIGMAS, epsilon, exact
-from roberta_inspect.claims.evidence import Evidence
+from roberta_inspect.claims.rounding import furthest, within
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.live.calls import Comparison
 from roberta_inspect.live.containers import tensors_in
 from roberta_inspect.records import UNNAMED
 from roberta_inspect.records.axes import AXES, PER_ROW, PER_TOKEN
+from roberta_inspect.releases import attention_of
 from roberta_inspect.text import counted, listed
 
 CLAIMS = Claims()
@@ -31,117 +32,148 @@ CLAIMS = Claims()
     "tuple-and-dict",
     "outputs",
     "all calls return the same values in the same order",
+    compares_calls=True,
 )
 def agreement(evidence: Evidence) -> Outcome | None:
     if not evidence.comparisons:
         raise NotTestedError("no other call returned anything")
-    for each in evidence.comparisons:
-        wrong = next(_misplaced(each), None)
+    for comparison in evidence.comparisons:
+        wrong = next(_misplaced(comparison), None)
         if wrong is not None:
-            return refuted(f"{wrong} ({_which(each, evidence)})")
+            return refuted(f"{wrong} ({_which(comparison, evidence)})")
     if evidence.fake:
         raise NotTestedError("names and order agree, and the tensors have shapes, no values")
-    found = weakest(_compared(each, evidence) for each in evidence.comparisons)
-    names = dict.fromkeys(name for each in evidence.comparisons for name in each.names)
+    outcome = weakest(_compared(comparison, evidence) for comparison in evidence.comparisons)
+    if outcome.status == "proved":
+        outcome = replace(outcome, control=_another_input(evidence))
+    names = dict.fromkeys(name for other in evidence.comparisons for name in other.names)
     extra = [name for name in names if name not in evidence.fields]
     if not extra:
-        return found
+        return outcome
     return replace(
-        found,
+        outcome,
         sentence="all calls return what the dict holds, with the same values in the same order",
-        detail=f"{found.detail}; the dict lacks {listed(extra)}",
+        detail=f"{outcome.detail}; the dict lacks {listed(extra)}",
     )
 
 
-def _misplaced(seen: Comparison) -> Iterator[str]:
-    if UNNAMED in seen.names:
-        index = seen.names.index(UNNAMED)
+def _another_input(evidence: Evidence) -> str:
+    """Raises:
+    NotTestedError: the model returns the same whatever it is given.
+    """
+    small = evidence.small
+    moved = furthest(small.other_row.logits[:1], small.plain.logits[:1])
+    if not moved:
+        raise NotTestedError("other ids change no bit of the logits: any two calls would agree")
+    return f"other ids move the logits by {moved:.1e}"
+
+
+def _misplaced(comparison: Comparison) -> Iterator[str]:
+    if UNNAMED in comparison.names:
+        index = comparison.names.index(UNNAMED)
         yield f"expected a known value, got an unexplained one at outputs[{index}]"
-    if seen.missing:
-        yield f"expected {listed(seen.missing)}, got a container without"
-    if seen.moved:
-        yield f"expected the order of the dict, got {listed(seen.moved)} elsewhere"
+    if comparison.missing:
+        yield f"expected {listed(comparison.missing)}, got a container without"
+    if comparison.moved:
+        yield f"expected the order of the dict, got {listed(comparison.moved)} elsewhere"
 
 
-def _compared(seen: Comparison, evidence: Evidence) -> Outcome:
+def _compared(comparison: Comparison, evidence: Evidence) -> Outcome:
     """The values of one call beside those of the reference call."""
-    call = _which(seen, evidence)
-    outcomes = [proved("the same values in every call", difference=0.0, tolerance=0.0)]
-    for index, (name, apart) in enumerate(zip(seen.names, seen.differences, strict=True)):
+    call = _which(comparison, evidence)
+    outcomes = [proved("the same bits in every call", exact=True)]
+    pairs = zip(comparison.names, comparison.differences, strict=True)
+    for index, (name, apart) in enumerate(pairs):
         if apart is None and name in evidence.fields:
             outcomes.append(not_tested(f"{name} could not be compared ({call})"))
+        elif apart and _fell_back(comparison, evidence):
+            outcomes.append(_within_fallback(evidence, name, apart))
         elif apart:
-            explained = SIGMAS * _rounding(evidence, name)
-            detail = f"{name} up to {apart:.1e} apart, of which rounding explains {explained:.1e}"
-            place = f"outputs[{index}] ({call})"
             outcomes.append(
-                proved(detail, difference=apart, tolerance=explained)
-                if apart <= explained
-                else refuted(
-                    f"expected the same values, got {detail}, at {place}",
+                refuted(
+                    f"expected the same bits, got {name} up to {apart:.1e} apart, at "
+                    f"outputs[{index}] ({call})",
                     difference=apart,
-                    tolerance=explained,
+                    tolerance=0.0,
                 )
             )
     return weakest(outcomes)
 
 
-def _which(seen: Comparison, evidence: Evidence) -> str:
+def _fell_back(comparison: Comparison, evidence: Evidence) -> bool:
+    """Whether the two calls ran under two attention implementations: in some releases asking for
+    attentions makes sdpa fall back to eager."""
+    asked = comparison.call.output_attentions != evidence.observed.call.output_attentions
+    returned = bool(evidence.fields.get("attentions")) or "attentions" in comparison.names
+    return asked and returned and attention_of(evidence.config) != "eager"
+
+
+def _within_fallback(evidence: Evidence, name: str, apart: float) -> Outcome:
+    tensors = list(tensors_in(evidence.fields[name]))
+    largest = max(float(tensor.abs().max()) for tensor in tensors)
+    unit = rounding_of_model(evidence, tensors[0].dtype)
+    if apart > unit * largest:
+        detail = f"{name} is {apart:.1e} apart under another attention, tolerance "
+        return refuted(f"{detail}{unit * largest:.1e}", difference=apart, tolerance=unit * largest)
+    return within(apart, unit * largest, power=unit, dtype=tensors[0].dtype)
+
+
+def _which(comparison: Comparison, evidence: Evidence) -> str:
     """The call, by as many of its flags as tell it from the others."""
-    main = seen.call.asked == evidence.observed.call.asked
-    return seen.call.words if main else ", ".join(seen.call.flags)
-
-
-def _rounding(evidence: Evidence, name: str) -> float:
-    if name != "loss":
-        return evidence.rounding_of(name)
-    # No loss here is steeper in a logit than 2 · max(1, √loss): cross-entropy 2, BCE 1, and the
-    # squared error by the inequality of Jensen.
-    loss = float(exact(evidence.tensor("loss")))
-    steepness = 2 * max(1.0, math.sqrt(abs(loss)))
-    return steepness * evidence.rounding_of("logits") + abs(loss) * epsilon(
-        evidence.tensor("loss").dtype
-    )
+    main = comparison.call.asked == evidence.observed.call.asked
+    return comparison.call.words if main else ", ".join(comparison.call.flags)
 
 
 @CLAIMS.register(
     "axes",
     "outputs",
     "another input changes exactly the axes called batch_size, sequence_length, query_length "
-    "and key_length",
+    "and key_length; the others have the model's own sizes",
 )
 def axes(evidence: Evidence) -> Outcome | None:
-    first, second = evidence.probe, evidence.resized.probe
+    small, first = evidence.small, evidence.probe
+    probes = (small.probe, small.alone_probe)
     checked = 0
-    for name, shapes in evidence.resized.shapes.items():
-        before = [tuple(each.shape) for each in tensors_in(evidence.fields.get(name))]
-        if name not in AXES or not before:
-            continue
-        if len(before) != len(shapes):
-            return refuted(f"expected {len(before)} tensors, got {len(shapes)} at {name}")
-        for index, sizes in enumerate(zip(before, shapes, strict=True)):
-            for probe, shape in zip((first, second), sizes, strict=True):
-                wanted = _sized(AXES[name], before[index], probe)
-                if shape != wanted:
-                    place = name if len(before) == 1 else f"{name}[{index}]"
-                    return refuted(
-                        f"expected ({', '.join(AXES[name])}) to be {wanted}, got {shape} at {place}"
-                    )
-            checked += 1
+    for probe, shapes in zip(probes, (small.plain.shapes, small.alone.shapes), strict=True):
+        for name in AXES.keys() & shapes.keys() & evidence.fields.keys():
+            before = [tuple(tensor.shape) for tensor in tensors_in(evidence.fields[name])]
+            if len(before) != len(shapes[name]):
+                return refuted(f"expected {len(before)} tensors, got {len(shapes[name])} at {name}")
+            for index, sizes in enumerate(zip(before, shapes[name], strict=True)):
+                for given, shape in zip((first, probe), sizes, strict=True):
+                    wanted = _sized(evidence, name, index, before[index], given)
+                    if shape != wanted:
+                        place = name if len(before) == 1 else f"{name}[{index}]"
+                        words = ", ".join(AXES[name])
+                        return refuted(f"expected ({words}) to be {wanted}, got {shape} at {place}")
+                checked += 1
     if not checked:
         raise NotTestedError("no slot of this model has axes with names")
+    batches = [str(probe.batch_size) for probe in (first, *probes)]
+    lengths = [str(probe.sequence_length) for probe in (first, *probes)]
     return proved(
-        f"{counted(checked, 'tensor')}; batch_size {first.batch_size} → {second.batch_size}, "
-        f"sequence_length {first.sequence_length} → {second.sequence_length}"
+        f"{counted(checked, 'tensor')}; batch_size {', '.join(batches)}, sequence_length "
+        f"{', '.join(lengths)}"
     )
 
 
-def _sized(words: Sequence[str], shape: Sequence[int], probe: Probe) -> tuple[int, ...]:
-    """The shape that axes of these words have for an input; the others stay as they are."""
-    changing = dict.fromkeys(PER_ROW, probe.batch_size)
-    changing |= dict.fromkeys(PER_TOKEN, probe.sequence_length)
-    kept = [*shape, *[0] * len(words)]
-    return tuple(changing.get(word, size) for word, size in zip(words, kept, strict=False))
+def _sized(
+    evidence: Evidence, name: str, index: int, shape: Sequence[int], probe: Probe
+) -> tuple[int, ...]:
+    """The shape that a tensor of this slot has for an input: axes of the input's sizes, and of the
+    model's."""
+    known = dict.fromkeys(PER_ROW, probe.batch_size)
+    known |= dict.fromkeys(PER_TOKEN, probe.sequence_length)
+    known |= {
+        "num_labels": int(evidence.config.num_labels),
+        "hidden_size": int(evidence.config.hidden_size),
+    }
+    attentions = evidence.anatomy.self_attentions
+    if name == "attentions" and index < len(attentions):
+        module = evidence.module(attentions[index], "self-attention")
+        known["num_heads"] = int(module.num_attention_heads)
+    kept = [*shape, *[0] * len(AXES[name])]
+    return tuple(known.get(word, size) for word, size in zip(AXES[name], kept, strict=False))
 
 
 @CLAIMS.register(

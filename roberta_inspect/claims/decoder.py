@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from roberta_inspect.claims.attentions import heads, returned_by
-from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, proved, refuted
-from roberta_inspect.claims.comparison import furthest, same
 from roberta_inspect.claims.evidence import Evidence
+from roberta_inspect.claims.outcome import Claims, NotTestedError, Outcome, proved, refuted
+from roberta_inspect.claims.rounding import furthest, same
 from roberta_inspect.releases import cache_layers
 from roberta_inspect.text import counted
 
@@ -16,6 +16,11 @@ CLAIMS = Claims()
 CROSS_IDLE = "forward passes no encoder_hidden_states on"
 
 MEANING = "keys and values of each layer, for decoding further tokens"
+
+
+def meaning(evidence: Evidence, status: str | None) -> str:
+    """What stands in the slot called past_key_values."""
+    return MEANING
 
 
 @CLAIMS.register(
@@ -65,7 +70,7 @@ def cross(evidence: Evidence) -> Outcome | None:
     return proved(f"{counted(len(value), 'item')}, each returned by its layer")
 
 
-def cross_meaning(evidence: Evidence) -> str:
+def cross_meaning(evidence: Evidence, status: str | None) -> str:
     """What stands in the slot called cross_attentions."""
     if _cross_ran(evidence):
         return "cross-attention weights of each layer"

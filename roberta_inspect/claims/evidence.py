@@ -2,48 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 import torch
-from torch import nn
 
-from roberta_inspect.claims.claim import NotTestedError
-from roberta_inspect.claims.magnification import magnified
-from roberta_inspect.claims.relabelled import RelabelledCall
-from roberta_inspect.claims.resized import ResizedCall
+from roberta_inspect.claims.extra import RelabelledCall, SmallCalls
+from roberta_inspect.claims.outcome import NotTestedError
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.live.anatomy import Anatomy, pad_token_id
-from roberta_inspect.live.calls import Comparison
+from roberta_inspect.live.calls import Calls, Comparison
 from roberta_inspect.live.containers import is_fake, keyed, tensors_in
-from roberta_inspect.live.observe import Observed, Trace, Visit, observe
+from roberta_inspect.live.naming import names_of
+from roberta_inspect.live.observe import Observed, Trace, Visit
+from roberta_inspect.releases import attention_of, switch_attention
 
 
 class Evidence:
-    """The reference call of a model with its named fields; the tensors of no other call are kept.
+    """The reference call of a model with its named fields, and how the other calls compare.
 
     Args:
-        model: as observed; called again in evaluation mode and left as it was found.
-        probe: the input of the reference call.
-        observed: the reference call, a dict with labels if it can.
-        fields: name → value of each position.
-        comparisons: the other calls beside it.
+        calls: as they were made; the tensors of no call but the reference are kept.
+        observed: the reference call.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        probe: Probe,
-        observed: Observed,
-        fields: Mapping[str, Any],
-        comparisons: Sequence[Comparison] = (),
-    ) -> None:
-        self.model: Any = model
-        self.probe = probe
+    def __init__(self, calls: Calls, observed: Observed) -> None:
+        self.observer = calls.observer
+        self.model: Any = calls.observer.model
+        self.probe: Probe = calls.probe
         self.observed = observed
-        self.fields = fields
-        self.comparisons = comparisons
+        self.fields = calls.fields
+        self.comparisons: Sequence[Comparison] = calls.comparisons
+        self.parted = calls.parted
 
     @property
     def config(self) -> Any:
@@ -70,12 +62,34 @@ class Evidence:
         """Whether the tensors have shapes and no values."""
         return any(map(is_fake, tensors_in(self.fields)))
 
+    def check_deterministic(self) -> None:
+        """Raises:
+        NotTestedError: the same call gives other bits each time.
+        """
+        if self.parted is not None:
+            raise NotTestedError(
+                f"two calls on the same input differ, from {self.parted or 'the model itself'} on"
+            )
+
+    def check_values(self) -> None:
+        """Raises:
+        NotTestedError: the tensors are fake.
+        """
+        if self.fake:
+            raise NotTestedError("the tensors have shapes, no values")
+
     @property
     def layers(self) -> tuple[str, ...]:
         """The paths of the layers."""
         if not self.anatomy.layers:
             raise NotTestedError("this model has no layers")
         return self.anatomy.layers
+
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the table of word embeddings."""
+        path = f"{self.anatomy.embeddings}.word_embeddings"
+        return int(self.module(path, "word_embeddings").weight.shape[0])
 
     def tensor(self, name: str) -> torch.Tensor:
         """The tensor in the slot of that name."""
@@ -84,14 +98,22 @@ class Evidence:
             raise NotTestedError(f"this model returns no tensor called {name}")
         return value
 
+    def finite(self, name: str) -> torch.Tensor:
+        """The tensor in the slot of that name, none of whose values is NaN or infinite."""
+        tensor = self.tensor(name)
+        self.check_values()
+        if not tensor.isfinite().all():
+            raise NotTestedError(f"the {name} hold NaN or infinity, so there is nothing to compare")
+        return tensor
+
     def tuple_of(self, name: str) -> tuple[torch.Tensor, ...]:
         """The tensors in the slot of that name, none of them `None`."""
         value = self.fields.get(name)
         if not isinstance(value, tuple | list) or not value:
-            raise NotTestedError(f"{name} {'is empty' if value == () else 'is no tuple here'}")
-        for index, each in enumerate(value):
-            if not isinstance(each, torch.Tensor):
-                raise NotTestedError(f"{name}[{index}] is {type(each).__name__}, no tensor")
+            raise NotTestedError(f"{name} {'is empty' if value == () else 'is not a tuple here'}")
+        for index, item in enumerate(value):
+            if not isinstance(item, torch.Tensor):
+                raise NotTestedError(f"{name}[{index}] is {type(item).__name__}, not a tensor")
         return tuple(value)
 
     def module(self, path: str | None, what: str) -> Any:
@@ -112,9 +134,29 @@ class Evidence:
             raise NotTestedError(f"forward calls {path} {len(visits)} times")
         return visits[0]
 
+    def returned(self, path: str, what: str) -> torch.Tensor:
+        """The tensor that a module returned, with the bytes that it had then: called once more
+        where it was written to afterwards."""
+        visit = self.visit(path, what)
+        if not isinstance(visit.output, torch.Tensor):
+            raise NotTestedError(f"{path} returns a {type(visit.output).__name__}")
+        if not self.trace.changed(visit.output):
+            return visit.output
+        return self.again(path, what)(*visit.args, **visit.kwargs)
+
+    def again(self, path: str | None, what: str) -> Any:
+        """A module as a function that is called in the circumstances of the reference call."""
+        module, circumstances = self.module(path, what), self.visit(path, what).circumstances
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with circumstances.again():
+                return module(*args, **kwargs)
+
+        return call
+
     def reaches_the_caller(self, name: str) -> bool:
         """Whether some call returned a slot of that name."""
-        others = (each.names for each in self.comparisons)
+        others = (comparison.names for comparison in self.comparisons)
         return name in self.fields or any(name in names for names in others)
 
     def handed_on(self, name: str) -> Any:
@@ -132,45 +174,56 @@ class Evidence:
             NotTestedError: the call raised.
         """
         spec = self.observed.call._replace(**changes)
-        seen = observe(self.model, probe, spec)
-        if seen.error is not None:
-            raise NotTestedError(f"a call for this claim raised {seen.error.type}")
-        names = [key for key, _ in seen.fields]
-        known = list(self.fields) if None in names else names
-        return dict(zip(known, (value for _, value in seen.fields), strict=False))  # type: ignore[arg-type]
+        observed = self.observer.call(probe, spec)
+        if observed.error is not None:
+            raise NotTestedError(f"a call for this claim raised {observed.error.type}")
+        keys = [key for key, _ in observed.fields]
+        names = keys if None not in keys else names_of(observed, self.observed)
+        return dict(zip(names, (value for _, value in observed.fields), strict=True))  # type: ignore[arg-type]
 
-    def logits_of(self, probe: Probe) -> torch.Tensor:
-        """The logits of another input, of shape `(batch_size, num_labels)`."""
-        asked = {"labels": False, "output_hidden_states": False, "output_attentions": False}
-        logits = self.call(probe, **asked).get("logits")
-        if not isinstance(logits, torch.Tensor):
-            raise NotTestedError("a call for this claim returned no logits")
-        return logits
+    def position_ids_of(self, probe: Probe) -> torch.Tensor:
+        """Position ids as the class makes them of token ids, or those that were given."""
+        given = probe.inputs.get("position_ids")
+        if given is not None:
+            return given
+        padding = self.pad_token_id
+        if "input_ids" not in probe.inputs:  # then they count through padding, too
+            length = probe.sequence_length
+            row = torch.arange(
+                padding + 1, padding + 1 + length, device=probe.attention_mask.device
+            )
+            return row.expand(probe.batch_size, length)
+        tokens = (probe.inputs["input_ids"] != padding).long()
+        return tokens.cumsum(dim=1) * tokens + padding
 
     @cached_property
-    def resized(self) -> ResizedCall:
-        """What is kept of one call with another batch size and another sequence length."""
-        return ResizedCall.of(self)
+    def small(self) -> SmallCalls:
+        """Calls on a few rows and tokens of the input."""
+        return SmallCalls(self)
 
     @cached_property
     def relabelled(self) -> RelabelledCall:
-        """What is kept of one call with labels that cover the classes."""
+        """What is kept of two calls with labels that cover the classes."""
         return RelabelledCall.of(self)
 
-    def rounding_of(self, name: str) -> float:
-        """The standard deviation that rounding in every layer brings to the values of a slot; that
-        of the label that it moves most for the logits."""
-        return float(self._measured(name).max())
+    @contextmanager
+    def switched(self, implementation: str) -> Iterator[None]:
+        """The model under another attention implementation, for as long as it lasts.
 
-    def rounding_by_label(self) -> torch.Tensor:
-        """The same for the logits of each label, of shape `(num_labels,)` in float64."""
-        return self._measured("logits")
-
-    def _measured(self, name: str) -> torch.Tensor:
-        if name not in self._magnified:
-            raise NotTestedError(f"what rounding does to {name} could not be measured")
-        return self._magnified[name]
-
-    @cached_property
-    def _magnified(self) -> dict[str, torch.Tensor]:
-        return magnified(self)
+        Raises:
+            NotTestedError: not all of it can be switched, or somebody else may be calling it.
+        """
+        if not self.observer.is_twin:
+            raise NotTestedError(
+                "a forward of this model was set on an object: switching its attention could "
+                "change what others who call it get"
+            )
+        used = attention_of(self.config)
+        try:
+            if not switch_attention(self.model, implementation):
+                raise NotTestedError(
+                    f"this release does not switch all of a loaded model to {implementation}"
+                )
+            yield
+        finally:
+            switch_attention(self.model, used)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, proved, refuted
-from roberta_inspect.claims.comparison import (
-    Estimate,
-    exact,
+from roberta_inspect.claims.evidence import Evidence
+from roberta_inspect.claims.outcome import Claims, NotTestedError, Outcome, proved, refuted
+from roberta_inspect.claims.rounding import (
+    Expected,
+    epsilon,
     furthest,
     identity,
-    judged,
-    rounding,
+    judge,
     same,
+    summing,
+    wide,
 )
-from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.releases import position_embedding_of
 from roberta_inspect.text import counted
 
@@ -25,12 +27,17 @@ CLAIMS = Claims()
 
 MEANING = "what the embeddings and then each layer returned: the input of layer k is [k]"
 
+COLLECTED = "what forward collected under this name; that layers returned it is not shown"
+
 NOTHING = "an empty tuple: nothing was collected"
 
 
-def meaning(evidence: Evidence) -> str:
-    """What stands in the slot called hidden_states."""
-    return NOTHING if evidence.fields.get("hidden_states") == () else MEANING
+def meaning(evidence: Evidence, status: str | None) -> str:
+    """What stands in the slot called hidden_states; `status` is that of the claim about the
+    chain."""
+    if evidence.fields.get("hidden_states") == ():
+        return NOTHING
+    return COLLECTED if status == "refuted" else MEANING
 
 
 @CLAIMS.register(
@@ -43,7 +50,7 @@ def count(evidence: Evidence) -> Outcome | None:
     if states is None:
         return _missing(evidence)
     wanted = len(evidence.layers) + 1
-    holes = [index for index, each in enumerate(states) if each is None]
+    holes = [index for index, state in enumerate(states) if state is None]
     if len(states) != wanted:
         return refuted(
             f"expected {counted(wanted, 'item')} for {counted(wanted - 1, 'layer')}, got "
@@ -60,33 +67,35 @@ def count(evidence: Evidence) -> Outcome | None:
     "hidden-states-embeddings",
     "hidden_states",
     "[0] is LayerNorm(word + position + token_type) of the embeddings",
+    asks="hidden_states",
 )
 def embeddings(evidence: Evidence) -> Outcome | None:
-    if evidence.fields.get("hidden_states") is None:
-        return None
     got = evidence.tuple_of("hidden_states")[0]
-    exact(got)
-    return judged(got, _embedded(evidence, got), place=_at(0))
+    evidence.check_values()
+    outcome = judge(got, _embedded(evidence, got), place=_at(0), dtype=got.dtype)
+    if _norm(evidence) is None:
+        sentence = "[0] is word + position + token_type of the embeddings"
+        return replace(outcome, sentence=sentence)
+    return outcome
 
 
 @CLAIMS.register(
     "hidden-states-positions",
     "hidden_states",
     "position ids count from pad_token_id + 1, and padding keeps pad_token_id",
+    asks="hidden_states",
 )
 def positions(evidence: Evidence) -> Outcome | None:
-    if evidence.fields.get("hidden_states") is None:
-        return None
     path = f"{evidence.anatomy.embeddings}.position_embeddings"
     evidence.visit(path, "position_embeddings")
-    made, wanted = exact(_position_ids(evidence)).long(), _counted_ids(evidence).cpu()
-    padding = evidence.pad_token_id
+    evidence.check_values()
+    made, wanted = _position_ids(evidence).cpu(), evidence.position_ids_of(evidence.probe).cpu()
     made = made.expand_as(wanted) if made.shape[-1:] == wanted.shape[-1:] else made
     if made.shape != wanted.shape:
         return refuted(f"expected ids of shape {tuple(wanted.shape)}, got {tuple(made.shape)}")
     wrong = (made != wanted).nonzero()
     if len(wrong):
-        row, column = (int(each) for each in wrong[0])
+        row, column = (int(axis) for axis in wrong[0])
         return refuted(
             f"expected position id {int(wanted[row, column])}, got {int(made[row, column])} at "
             f"row {row}, position {column}"
@@ -94,26 +103,51 @@ def positions(evidence: Evidence) -> Outcome | None:
     other = _other_row(evidence, "position_embeddings", _position_ids(evidence))
     if other is not None:
         return refuted(other)
-    tokens = wanted[wanted != padding]
-    told = [f"tokens have {int(tokens.min())} to {int(tokens.max())}"] if len(tokens) else []
-    told += [f"padding has {padding}"] if len(tokens) < wanted.numel() else []
+    weight = evidence.module(path, "position_embeddings").weight
+    neighbours = weight[wanted.clamp(max=len(weight) - 2) + 1]
+    if same(weight[wanted], neighbours):
+        raise NotTestedError("neighbouring rows of the table of positions hold the same values")
+    control = f"the next row of the table is {furthest(weight[wanted], neighbours):.1e} away"
+    outcome = proved(_counted(evidence, wanted), exact=True, control=control)
+    return replace(outcome, sentence=_positions_sentence(evidence))
+
+
+def _positions_sentence(evidence: Evidence) -> str:
+    """No word on padding where there is none, and none on counting where positions were given."""
+    inputs = evidence.probe.inputs
+    if "position_ids" in inputs:
+        return "the position ids that were given are those that are looked up"
+    start = "position ids count from pad_token_id + 1"
+    if "input_ids" not in inputs:
+        return f"{start}, through every position"
+    padded = bool((inputs["input_ids"] == evidence.pad_token_id).any())
+    return f"{start}, and padding keeps pad_token_id" if padded else start
+
+
+def _counted(evidence: Evidence, ids: torch.Tensor) -> str:
+    padding = evidence.pad_token_id
+    tokens = ids[ids != padding]
+    parts = [f"tokens have {int(tokens.min())} to {int(tokens.max())}"] if len(tokens) else []
+    parts += [f"padding has {padding}"] if len(tokens) < ids.numel() else []
     if getattr(evidence.config, "pad_token_id", None) is None:
-        built = f"config.pad_token_id is None, and the embeddings were built with {padding}"
-        told.append(built)
-    return proved(", ".join(told))
+        parts.append(f"config.pad_token_id is None, and the embeddings were built with {padding}")
+    return ", ".join(parts)
 
 
-@CLAIMS.register("hidden-states-not-bare", "hidden_states", "[0] is not the bare word embedding")
+@CLAIMS.register(
+    "hidden-states-not-bare",
+    "hidden_states",
+    "[0] is not the bare word embedding",
+    asks="hidden_states",
+)
 def not_bare(evidence: Evidence) -> Outcome | None:
-    if evidence.fields.get("hidden_states") is None:
-        return None
     got = evidence.tuple_of("hidden_states")[0]
     words = evidence.visit(f"{evidence.anatomy.embeddings}.word_embeddings", "word_embeddings")
-    exact(got)
+    evidence.check_values()
     if same(got, words.output):
-        if judged(got, _embedded(evidence, got), place=_at(0)).status != "refuted":
-            raise NotTestedError("the sum after LayerNorm is the word embedding itself")
-        return refuted(f"expected the sum after LayerNorm, got the word embedding at {_at(0)}")
+        if judge(got, _embedded(evidence, got), place=_at(0), dtype=got.dtype).status != "refuted":
+            raise NotTestedError("the sum is the word embedding itself")
+        return refuted(f"expected the sum of the embeddings, got the word embedding at {_at(0)}")
     return proved(f"up to {furthest(got, words.output):.1e} away from the word embedding")
 
 
@@ -121,16 +155,18 @@ def not_bare(evidence: Evidence) -> Outcome | None:
     "hidden-states-chain",
     "hidden_states",
     "[0] is what the embeddings returned, [k] what layer k-1 returned and layer k read",
+    asks="hidden_states",
 )
 def chain(evidence: Evidence) -> Outcome | None:
-    if evidence.fields.get("hidden_states") is None:
-        return None
     states = evidence.fields["hidden_states"]
     first = evidence.visit(evidence.anatomy.embeddings, "embeddings").first
     visits = [evidence.visit(path, "layer") for path in evidence.layers]
     returned = [first, *(visit.first for visit in visits)]
     read = [visit.hidden_states for visit in visits]
     makers = ["the embeddings", *(f"layer {index}" for index in range(len(visits)))]
+    normed = _normed_last(evidence, returned[-1], states)
+    if normed is not None:
+        returned[-1], makers[-1] = normed, f"{evidence.anatomy.last_norm} returned of layer"
     for index, state in enumerate(states[: len(returned)]):
         if state is not None and evidence.trace.changed(returned[index]):
             return refuted(f"expected what {makers[index]} returned, which was changed in place")
@@ -139,18 +175,39 @@ def chain(evidence: Evidence) -> Outcome | None:
         if index < len(read) and not same(state, read[index]):
             return _off(state, read[index], index, f"what layer {index} read")
     pairs = zip(states, returned, strict=False)
-    return proved(f"{counted(len(states), 'item')}, {identity(pairs)}")
+    outcome = proved(f"{counted(len(states), 'item')}, {identity(pairs)}")
+    if normed is None:
+        return outcome
+    return replace(
+        outcome,
+        sentence="[0] is what the embeddings returned, [k] what layer k-1 returned and layer k "
+        f"read, [-1] what {evidence.anatomy.last_norm} made of the last layer's",
+    )
 
 
-@CLAIMS.register("hidden-states-last", "hidden_states", "[-1] is what classifier read")
-def last(evidence: Evidence) -> Outcome | None:
-    if evidence.fields.get("hidden_states") is None:
+def _normed_last(evidence: Evidence, returned: torch.Tensor, states: Any) -> torch.Tensor | None:
+    """What the LayerNorm behind the last layer made of it, where that is the last hidden state."""
+    norm = evidence.trace.visit(evidence.anatomy.last_norm)
+    if norm is None or not len(states) or states[-1] is None:
         return None
+    made: torch.Tensor = norm.first
+    return made if same(norm.hidden_states, returned) and same(states[-1], made) else None
+
+
+@CLAIMS.register(
+    "hidden-states-last", "hidden_states", "[-1] is what classifier read", asks="hidden_states"
+)
+def last(evidence: Evidence) -> Outcome | None:
     states = evidence.fields["hidden_states"]
     read = evidence.visit(evidence.anatomy.classifier, "classifier").hidden_states
     if len(states) and isinstance(states[-1], torch.Tensor):
         if same(states[-1], read):
             return proved(identity([(states[-1], read)]))
+        norm = evidence.trace.visit(evidence.anatomy.last_norm)
+        if norm is not None and same(norm.hidden_states, states[-1]) and same(norm.first, read):
+            path = evidence.anatomy.last_norm
+            outcome = proved(f"{path} read [-1], and classifier what it returned")
+            return replace(outcome, sentence=f"classifier read what {path} made of [-1]")
         if read.shape != states[-1].shape:
             raise NotTestedError(
                 f"the classifier of this model reads a tensor of shape {tuple(read.shape)}"
@@ -179,48 +236,56 @@ def _at(index: int) -> str:
 
 
 def _position_ids(evidence: Evidence) -> torch.Tensor:
-    """The ids that the model itself made, of shape `(batch_size or 1, sequence_length)`; where it
-    made none, those of its class."""
+    """The ids that the model looked up, of shape `(batch_size or 1, sequence_length)`; where it
+    looked up none, those of its class."""
     embeddings = evidence.module(evidence.anatomy.embeddings, "embeddings")
     kind = position_embedding_of(embeddings)
     if kind != "absolute":
         raise NotTestedError(f"position_embedding_type {kind} adds no position embedding")
     visit = evidence.trace.visit(f"{evidence.anatomy.embeddings}.position_embeddings")
     if visit is None:
-        return _counted_ids(evidence)
-    return torch.as_tensor(visit.args[0] if visit.args else visit.kwargs["input"])
+        return evidence.position_ids_of(evidence.probe)
+    return torch.as_tensor(visit.hidden_states)
 
 
-def _counted_ids(evidence: Evidence) -> torch.Tensor:
-    """Position ids as `RobertaEmbeddings` makes them."""
-    padding = evidence.pad_token_id
-    tokens = (evidence.probe.inputs["input_ids"] != padding).long()
-    return tokens.cumsum(dim=1) * tokens + padding
+def _norm(evidence: Evidence) -> Any:
+    """The LayerNorm of the embeddings; `None` in a class that has none."""
+    embeddings = evidence.module(evidence.anatomy.embeddings, "embeddings")
+    return getattr(embeddings, "LayerNorm", None)
 
 
-def _embedded(evidence: Evidence, like: torch.Tensor) -> Estimate:
-    """LayerNorm of the sum of the three embeddings, of the shape of `like`."""
-    parts = torch.stack(list(_parts(evidence, like)))
-    norm = evidence.module(f"{evidence.anatomy.embeddings}.LayerNorm", "LayerNorm")
-    return _normed(norm, parts.sum(dim=0), parts.abs().sum(dim=0), like.dtype)
-
-
-def _parts(evidence: Evidence, like: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Word, position and token type embeddings in float64, each of the shape of `like`."""
-    inputs = evidence.probe.inputs
-    types = inputs.get("token_type_ids", torch.zeros_like(inputs["input_ids"]))
-    ids = {
-        "word_embeddings": inputs["input_ids"],
-        "position_embeddings": _position_ids(evidence),
-        "token_type_embeddings": types,
+def _embedded(evidence: Evidence, got: torch.Tensor) -> Expected:
+    """LayerNorm of the sum of the three embeddings, of the shape of `got`."""
+    parts = dict(_parts(evidence, got))
+    whole = _normed(evidence, parts, got.dtype)
+    without = {
+        words: _normed(evidence, {k: v for k, v in parts.items() if k != name}, got.dtype).values
+        for name, words in (("position", "the position embedding"), ("word", "the word embedding"))
+        if name in parts
     }
-    for name, each in ids.items():
-        other = _other_row(evidence, name, each)
-        if other is not None and name != "position_embeddings":
-            # Which row stands for a token is the model's own affair; which for a position is not.
-            raise NotTestedError(other)
-        weight = evidence.module(f"{evidence.anatomy.embeddings}.{name}", name).weight
-        yield exact(weight[each]).expand_as(like)
+    return Expected(whole.values, whole.allowed, without)
+
+
+def _parts(evidence: Evidence, got: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+    """Word, position and token type embeddings in float64, each of the shape of `got`."""
+    inputs = evidence.probe.inputs
+    if "inputs_embeds" in inputs:
+        yield "word", wide(inputs["inputs_embeds"])
+    else:
+        yield "word", _looked_up(evidence, "word_embeddings", inputs["input_ids"], got)
+    ids = _position_ids(evidence)
+    yield "position", _looked_up(evidence, "position_embeddings", ids, got)
+    types = inputs.get("token_type_ids", torch.zeros_like(evidence.probe.attention_mask))
+    yield "type", _looked_up(evidence, "token_type_embeddings", types.long(), got)
+
+
+def _looked_up(evidence: Evidence, name: str, ids: torch.Tensor, got: torch.Tensor) -> torch.Tensor:
+    other = _other_row(evidence, name, ids)
+    if other is not None and name != "position_embeddings":
+        # Which row stands for a token is the model's own affair; which for a position is not.
+        raise NotTestedError(other)
+    weight = evidence.module(f"{evidence.anatomy.embeddings}.{name}", name).weight
+    return wide(weight[ids]).expand_as(got)
 
 
 def _other_row(evidence: Evidence, name: str, ids: torch.Tensor) -> str | None:
@@ -242,7 +307,7 @@ def _other_row(evidence: Evidence, name: str, ids: torch.Tensor) -> str | None:
         return None
     if returned.shape != rows.shape:
         raise more
-    place = tuple(int(each) for each in (returned != rows).any(dim=-1).nonzero()[0])
+    place = tuple(int(axis) for axis in (returned != rows).any(dim=-1).nonzero()[0])
     there = (weight == returned[place]).all(dim=-1).nonzero()
     if not len(there):
         raise more
@@ -250,20 +315,21 @@ def _other_row(evidence: Evidence, name: str, ids: torch.Tensor) -> str | None:
     return f"expected row {wanted} of {path}, got row {got} at row {place[0]}, position {place[1]}"
 
 
-def _normed(
-    norm: Any, total: torch.Tensor, magnitude: torch.Tensor, dtype: torch.dtype
-) -> Estimate:
-    """LayerNorm of a sum of three; a row of little variance magnifies the rounding of the sum."""
-    found = {name: getattr(norm, name, None) for name in ("weight", "bias", "eps")}
-    variance = total.var(dim=-1, correction=0, keepdim=True)
-    scale = (variance + (found["eps"] or 0.0)).rsqrt()
+def _normed(evidence: Evidence, parts: dict[str, torch.Tensor], dtype: torch.dtype) -> Expected:
+    """LayerNorm of a sum; a row of little variance magnifies the rounding of the sum."""
+    values = torch.stack(list(parts.values()))
+    total, magnitude = values.sum(dim=0), values.abs().sum(dim=0)
+    unit, norm = epsilon(dtype), _norm(evidence)
+    if norm is None:
+        return Expected(total, unit * magnitude, {})
+    own = {name: getattr(norm, name, None) for name in ("weight", "bias", "eps")}
+    weight = 1.0 if own["weight"] is None else wide(own["weight"])
+    bias = 0.0 if own["bias"] is None else wide(own["bias"])
+    scale = (total.var(dim=-1, correction=0, keepdim=True) + (own["eps"] or 0.0)).rsqrt()
     centred = (total - total.mean(dim=-1, keepdim=True)) * scale
-    weight = 1.0 if found["weight"] is None else exact(found["weight"])
-    bias = 0.0 if found["bias"] is None else exact(found["bias"])
-    value = centred * weight + bias
+    made = centred * weight + bias
     size = total.shape[-1]
-    largest = magnitude.amax(dim=-1, keepdim=True) * scale
-    summing = rounding(dtype, operations=3, summed=size) * (magnitude * scale + largest / size)
-    shifting = rounding(dtype, operations=0, summed=size) * (largest + centred.abs() * largest)
-    rounded = rounding(dtype, operations=4) * (value.abs() + abs(bias) + (centred * weight).abs())
-    return Estimate(value, (summing + shifting) * abs(weight) + rounded)
+    reduced = summing(dtype, size) * magnitude.mean(dim=-1, keepdim=True) * scale
+    moved = (unit * magnitude * scale + reduced * (1 + centred.abs())) * abs(weight)
+    rounded = summing(dtype, size) * (made.abs() + abs(bias) + (centred * weight).abs())
+    return Expected(made, moved + rounded, {})

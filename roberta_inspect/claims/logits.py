@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, proved, refuted
-from roberta_inspect.claims.comparison import (
-    Estimate,
-    exact,
-    furthest,
-    judged,
-    linear,
-    rounding,
-)
 from roberta_inspect.claims.evidence import Evidence
+from roberta_inspect.claims.outcome import Claims, NotTestedError, Outcome, proved, refuted
+from roberta_inspect.claims.rounding import furthest, same
 from roberta_inspect.inputs.labels import problem_type_for
+from roberta_inspect.text import dtype_word
 
 CLAIMS = Claims()
 
@@ -32,6 +27,12 @@ NORMALISED = (
     "one number per label; each row is ≥ 0 and sums to 1: these look like probabilities already"
 )
 
+LOGARITHMS = (
+    "one number per label, none above 0: these may be logarithms of probabilities, not scores"
+)
+
+UNKNOWN = "one number per label; what scale it is on is not known"
+
 
 @CLAIMS.register("logits-origin", "logits", "is the very tensor that classifier returned")
 def origin(evidence: Evidence) -> Outcome | None:
@@ -44,77 +45,132 @@ def origin(evidence: Evidence) -> Outcome | None:
     if not isinstance(returned, torch.Tensor):
         raise NotTestedError(f"the classifier returns a {type(returned).__name__}")
     if returned.shape == logits.shape and not evidence.fake:
+        if returned.dtype != logits.dtype and same(returned.to(logits.dtype), logits):
+            words = f"a {dtype_word(logits.dtype)} copy of what classifier returned"
+            outcome = proved(f"classifier returned {dtype_word(returned.dtype)}", exact=True)
+            return replace(outcome, sentence=f"is {words}")
         apart = f"another tensor, up to {furthest(returned, logits):.1e} away"
     else:
         apart = f"another tensor of shape {tuple(logits.shape)}"
     return refuted(f"expected what classifier returned, got {apart}, at logits")
 
 
-@CLAIMS.register("logits-classifier", "logits", "equals classifier(hidden_states[-1])")
+@CLAIMS.register(
+    "logits-classifier",
+    "logits",
+    "equals classifier(hidden_states[-1])",
+    asks="hidden_states",
+    compares_calls=True,
+)
 def from_last(evidence: Evidence) -> Outcome | None:
-    last, logits = _last(evidence), evidence.tensor("logits")
-    classifier = evidence.module(evidence.anatomy.classifier, "classifier")
-    found = judged(logits, _again(evidence, classifier(last)), place="logits")
-    excused = not has_class_form(evidence, classifier) and not evidence.trace.changed(logits)
-    if found.status == "refuted" and excused:
-        raise NotTestedError(
-            f"this {type(classifier).__name__} reads more than hidden_states[-1], or something else"
-        )
-    return found
-
-
-@CLAIMS.register("logits-head", "logits", "equals out_proj(tanh(dense(hidden_states[-1][:, 0])))")
-def head(evidence: Evidence) -> Outcome | None:
-    classifier = evidence.module(evidence.anatomy.classifier, "classifier")
-    _needs_class_form(evidence, classifier)
-    logits, first = evidence.tensor("logits"), _last(evidence)[:, 0]
-    if not (is_plain(classifier.dense) and is_plain(classifier.out_proj)):
-        again = classifier.out_proj(torch.tanh(classifier.dense(first)))
-        return judged(logits, _again(evidence, again), place="logits")
-    first = exact(first)
-    before = linear(Estimate(first, torch.zeros_like(first)), classifier.dense)
-    bent = before.value.tanh()
-    slope = 1 - bent.square()
-    rounded = rounding(classifier.dense.weight.dtype, operations=2) * bent.abs()
-    # The tangent alone says too little where the error is large; 1 bounds every slope of tanh.
-    curved = before.error * (slope + before.error).clamp(max=1)
-    expected = linear(Estimate(bent, curved + rounded), classifier.out_proj)
-    return judged(logits, expected, place="logits")
-
-
-@CLAIMS.register("logits-position", "logits", "only position 0 of the last hidden state matters")
-def position(evidence: Evidence) -> Outcome | None:
-    last, logits = _last(evidence), evidence.tensor("logits")
-    if not exact(logits).isfinite().all():
-        raise NotTestedError("the logits hold NaN or infinity, so there is nothing to compare")
-    classifier = evidence.module(evidence.anatomy.classifier, "classifier")
-    _needs_class_form(evidence, classifier)
-    if not exact(last).isfinite().all():
-        raise NotTestedError("hidden_states[-1] holds NaN or infinity, so there is nothing to move")
-    others = torch.cat([-last[:, 1:], last.flip(-1)], dim=1)
-    elsewhere = classifier(torch.cat([last[:, :1], others], dim=1))
-    at_first = classifier(torch.cat([-last[:, :1], last[:, 1:]], dim=1))
-    moved, kept = furthest(at_first, logits), furthest(elsewhere, logits)
-    allowed = float(_again(evidence, logits).error.max())
-    if kept > allowed:
+    logits, last = evidence.finite("logits"), _last(evidence)
+    classifier = evidence.again(evidence.anatomy.classifier, "classifier")
+    got = _called(classifier, last, logits)
+    if not same(got, logits):
+        if not has_class_form(evidence) and not evidence.trace.changed(logits):
+            raise NotTestedError(
+                f"this {_head_name(evidence)} reads more than hidden_states[-1], or something else"
+            )
         return refuted(
-            "expected the same logits after replacing every other position of "
-            f"hidden_states[-1], got logits that differ by {kept:.1e}",
-            difference=kept,
-            tolerance=allowed,
+            f"expected classifier(hidden_states[-1]), got values up to {furthest(got, logits):.1e} "
+            "away at logits"
         )
-    if moved <= allowed:
-        raise NotTestedError("replacing position 0 changes the logits no more than rounding does")
-    return proved(
-        f"replacing every other position moves the logits by {kept:.1e}, replacing position 0 "
-        f"by {moved:.1e}",
-        difference=kept,
-        tolerance=allowed,
+    return _controlled(
+        evidence, classifier, -last, "the head called on other vectors", "the same bits", "moves"
     )
 
 
-def has_class_form(evidence: Evidence, classifier: Any) -> bool:
+@CLAIMS.register(
+    "logits-head",
+    "logits",
+    "equals out_proj(tanh(dense(hidden_states[-1][:, 0])))",
+    asks="hidden_states",
+    compares_calls=True,
+)
+def head(evidence: Evidence) -> Outcome | None:
+    logits, first = evidence.finite("logits"), _last(evidence)[:, 0]
+    _needs_class_form(evidence)
+    path = evidence.anatomy.classifier
+    classifier = evidence.module(path, "classifier")
+    circumstances = evidence.visit(path, "classifier").circumstances
+    with circumstances.again():
+        dense = classifier.dense(first)
+        got = classifier.out_proj(torch.tanh(dense)).to(logits.dtype)
+        bare = classifier.out_proj(dense).to(logits.dtype)
+    if got.shape != logits.shape:
+        return refuted(f"expected shape {tuple(got.shape)}, got {tuple(logits.shape)} at logits")
+    if not same(got, logits):
+        return refuted(
+            f"expected out_proj(tanh(dense(…))), got values up to {furthest(got, logits):.1e} away "
+            "at logits",
+            difference=furthest(got, logits),
+            tolerance=0.0,
+        )
+    if same(bare, logits):
+        raise NotTestedError("leaving out tanh changes no bit of these logits")
+    moved = furthest(bare, logits)
+    return proved("the same bits", exact=True, control=f"without tanh {moved:.1e} away")
+
+
+@CLAIMS.register(
+    "logits-position",
+    "logits",
+    "only position 0 of the last hidden state matters",
+    asks="hidden_states",
+    compares_calls=True,
+)
+def position(evidence: Evidence) -> Outcome | None:
+    last, logits = _last(evidence), evidence.finite("logits")
+    if not last.isfinite().all():
+        raise NotTestedError("hidden_states[-1] holds NaN or infinity, so there is nothing to move")
+    classifier = evidence.again(evidence.anatomy.classifier, "classifier")
+    if not same(_called(classifier, last, logits), logits):
+        raise NotTestedError(f"this {_head_name(evidence)} reads more than hidden_states[-1]")
+    for others in (-last, last.flip(-1), 1e3 * last.abs().max() * torch.ones_like(last)):
+        elsewhere = torch.cat([last[:, :1], others[:, 1:]], dim=1)
+        kept = furthest(_called(classifier, elsewhere, logits), logits)
+        if kept:
+            if not has_class_form(evidence):
+                raise NotTestedError(f"this {_head_name(evidence)} reads other positions, too")
+            return refuted(
+                "expected the same logits after replacing every other position of "
+                f"hidden_states[-1], got logits that differ by {kept:.1e}",
+                difference=kept,
+                tolerance=0.0,
+            )
+    at_first = torch.cat([-last[:, :1], last[:, 1:]], dim=1)
+    return _controlled(
+        evidence,
+        classifier,
+        at_first,
+        "replacing position 0",
+        "replacing every other position changes no bit of the logits",
+        "moves them",
+    )
+
+
+def _controlled(
+    evidence: Evidence, classifier: Any, changed: torch.Tensor, change: str, detail: str, verb: str
+) -> Outcome:
+    """Proved where the head answers to a change of what it must answer to."""
+    logits = evidence.tensor("logits")
+    moved = furthest(_called(classifier, changed, logits), logits)
+    if not moved:
+        raise NotTestedError(f"{change} changes no bit of the logits either")
+    return proved(detail, exact=True, control=f"{change} {verb} by {moved:.1e}")
+
+
+def _called(classifier: Any, features: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """What the head returns, in the dtype in which the caller gets it."""
+    got = classifier(features)
+    if not isinstance(got, torch.Tensor):
+        raise NotTestedError(f"the classifier returns a {type(got).__name__}")
+    return got.to(logits.dtype)
+
+
+def has_class_form(evidence: Evidence) -> bool:
     """Whether the head has the parts of `RobertaClassificationHead`, whatever it does with them."""
+    classifier = evidence.module(evidence.anatomy.classifier, "classifier")
     dense, out = (getattr(classifier, name, None) for name in ("dense", "out_proj"))
     size = evidence.config.hidden_size
     return (
@@ -124,48 +180,45 @@ def has_class_form(evidence: Evidence, classifier: Any) -> bool:
     )
 
 
-def is_plain(module: nn.Module) -> bool:
-    """Whether it multiplies by its weight and adds its bias, and nobody changes what it returns."""
-    own = type(module).forward is nn.Linear.forward and "forward" not in vars(module)
-    return own and not module._forward_hooks and not module._forward_pre_hooks
-
-
-def _needs_class_form(evidence: Evidence, classifier: Any) -> None:
-    if not has_class_form(evidence, classifier):
+def _needs_class_form(evidence: Evidence) -> None:
+    if not has_class_form(evidence):
         raise NotTestedError(
-            f"this {type(classifier).__name__} lacks the dense and out_proj of "
+            f"this {_head_name(evidence)} lacks the dense and out_proj of "
             "RobertaClassificationHead: it may read what it likes"
         )
 
 
-def meaning(evidence: Evidence) -> str:
-    """What the logits are, by problem type, unless their values say otherwise."""
+def _head_name(evidence: Evidence) -> str:
+    return type(evidence.module(evidence.anatomy.classifier, "classifier")).__name__
+
+
+def meaning(evidence: Evidence, status: str | None) -> str:
+    """What the logits are, by problem type, as far as the head's form or their values show it.
+
+    `status` is that of the claim about the form of the head.
+    """
     kind = problem_type_for(evidence.config, evidence.probe.labels)[0]
     logits = evidence.fields.get("logits")
-    if not evidence.fake and isinstance(logits, torch.Tensor) and _look_normalised(logits):
-        return NORMALISED
-    return SCORES.get(kind, "one number per label")
-
-
-def _look_normalised(logits: torch.Tensor) -> bool:
-    """Whether each row is at least 0 and sums to 1."""
-    if not logits.is_floating_point() or logits.ndim != 2 or logits.shape[-1] < 2:
-        return False
-    values = exact(logits)
-    allowed = rounding(logits.dtype, operations=2, summed=values.shape[-1])
-    return bool((values >= 0).all() and ((values.sum(dim=-1) - 1).abs() <= allowed).all())
+    sentence = SCORES.get(kind, UNKNOWN)
+    if evidence.fake or not isinstance(logits, torch.Tensor) or status == "proved":
+        return sentence
+    values = logits.detach().double()
+    if values.ndim == 2 and values.shape[-1] > 1 and bool((values >= 0).all()):
+        sums = values.sum(dim=-1)
+        if bool(((sums - 1).abs() <= 0.01).all()):
+            return NORMALISED
+    if bool((values <= 0).all()):
+        return LOGARITHMS
+    scores = bool((values > 1).any() or (values < 0).any())
+    return sentence if scores or kind == "regression" else UNKNOWN
 
 
 def _last(evidence: Evidence) -> torch.Tensor:
-    """The last hidden state, as the caller gets it."""
-    if evidence.fields.get("hidden_states") is None:
-        raise NotTestedError("the call was made without output_hidden_states")
-    return evidence.tuple_of("hidden_states")[-1]
-
-
-def _again(evidence: Evidence, logits: torch.Tensor) -> Estimate:
-    """The same module on the same values: nothing but the order of summing may differ."""
-    summed = 2 * evidence.config.hidden_size
-    relative = rounding(logits.dtype, operations=4, summed=summed)
-    values = exact(logits)
-    return Estimate(values, relative * values.abs().max().expand_as(values))
+    """What the head reads of the last hidden state: as the caller gets it, or after the LayerNorm
+    that some classes put behind it."""
+    last = evidence.tuple_of("hidden_states")[-1]
+    evidence.check_values()
+    norm = evidence.trace.visit(evidence.anatomy.last_norm)
+    if norm is not None and norm.hidden_states is last:
+        return evidence.returned(str(evidence.anatomy.last_norm), "LayerNorm")
+    return last

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
-from roberta_inspect.claims.claim import (
+from roberta_inspect.claims.evidence import Evidence
+from roberta_inspect.claims.outcome import (
     Claims,
     NotTestedError,
     Outcome,
@@ -17,112 +18,105 @@ from roberta_inspect.claims.claim import (
     refuted,
     weakest,
 )
-from roberta_inspect.claims.comparison import (
-    Estimate,
-    epsilon,
-    exact,
-    judged,
-    same,
-)
-from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.claims.losses import KINDS, as_given, terms_of
-from roberta_inspect.claims.relabelled import RelabelledCall
+from roberta_inspect.claims.rounding import epsilon, furthest, same, summing, within
 from roberta_inspect.inputs.labels import IGNORED, problem_type_for
-from roberta_inspect.text import counted, dtype_word, listed
+from roberta_inspect.text import counted, listed
 
 CLAIMS = Claims()
 
-FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
-"""The dtypes in which torch computes a loss."""
+
+class Kind(NamedTuple):
+    """One of the losses that `forward` knows."""
+
+    words: str
+    function: str
+    """The class of `torch.nn` that computes it."""
+    per_label: bool
+    """Whether each label of a row has a term of its own."""
+
+    def over(self, labels: int) -> str:
+        """What it is reduced over, with logits of so many labels."""
+        return "the batch and the labels" if self.per_label and labels > 1 else "the batch"
 
 
-class Expected(NamedTuple):
-    """What a loss would be by one of the kinds."""
-
-    estimate: Estimate
-    """With the rounding of the dtypes in which torch computes it."""
-    narrow: Estimate
-    """With no more rounding than float32 brings, and that of the loss to its own dtype."""
-    rounded: torch.dtype
-    """The coarsest dtype of `estimate`."""
+KINDS = {
+    "single_label_classification": Kind("cross-entropy", "CrossEntropyLoss", per_label=False),
+    "regression": Kind("mean squared error", "MSELoss", per_label=True),
+    "multi_label_classification": Kind("binary cross-entropy", "BCEWithLogitsLoss", per_label=True),
+}
 
 
 class ObservedLoss(NamedTuple):
-    """A loss that came back, and what each kind would make of the logits and labels."""
+    """A loss that came back, with the logits and labels that it should be of."""
 
     loss: torch.Tensor
     logits: torch.Tensor
     labels: torch.Tensor
-    known: Mapping[tuple[str, str], Expected]
-    """Kind and reduction → the loss in float64, of each kind that takes these tensors."""
 
-    @classmethod
-    def of(cls, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> ObservedLoss:
-        known: dict[tuple[str, str], Expected] = {}
-        values = exact(logits)
-        taken = logits.ndim == 2 and {loss.dtype, logits.dtype} <= FLOATS
-        taken &= labels.dtype in FLOATS or not labels.is_floating_point()
-        for key, kind in KINDS.items() if taken else ():
-            ours = kind.precision(logits.dtype, labels.dtype)
-            finer = ours.at_least(torch.float32)
-            terms, fine = (
-                terms_of(values, labels.detach().cpu(), key, each) for each in (ours, finer)
+    def by(self, kind: str, reduction: str, *, wide: bool = False) -> torch.Tensor | None:
+        """What torch makes of the same tensors, in float64 where it is to be `wide`; `None` where
+        this loss does not take them."""
+        logits, labels = _as_taken(self.logits, self.labels, kind)
+        if wide:
+            logits = logits.double()
+            labels = labels.double() if labels.is_floating_point() else labels
+        function = getattr(torch.nn, KINDS[kind].function)(reduction=reduction)
+        try:
+            value: torch.Tensor = function(logits, labels)
+        except (RuntimeError, ValueError, IndexError):  # what does not fit is no such loss
+            return None
+        return value if value.ndim == 0 and value.is_floating_point() else None
+
+    def judge(self, kind: str, reduction: str = "mean") -> Outcome:
+        """Whether the loss is what this kind gives: bit for bit, or within its rounding."""
+        exact = self.by(kind, reduction)
+        if exact is None or self.loss.ndim:
+            return not_tested(f"{KINDS[kind].function} does not take these logits and labels")
+        if same(self.loss, exact.to(self.loss.dtype)):
+            return proved(f"{KINDS[kind].function} itself gives the same bits", exact=True)
+        wanted = self.by(kind, reduction, wide=True)
+        assert wanted is not None, "what is taken narrow is taken wide"
+        dtype = min(self.loss.dtype, self.logits.dtype, key=lambda each: -epsilon(each))
+        tolerance = self._tolerance(wanted, dtype)
+        apart = furthest(self.loss, wanted)
+        if not apart <= tolerance:
+            return refuted(
+                f"expected {float(wanted):.6g}, got {float(self.loss):.6g} at loss: "
+                f"{apart:.1e} apart, tolerance {tolerance:.1e}",
+                difference=apart,
+                tolerance=tolerance,
             )
-            if terms is None or fine is None:
-                continue
-            for reduction in ("mean", "sum"):
-                known[key, reduction] = Expected(
-                    terms.reduced(ours, reduction, loss.dtype),
-                    fine.reduced(finer, reduction, loss.dtype),
-                    max(ours.coarsest, loss.dtype, key=epsilon),
-                )
-        return cls(loss, logits, labels, known)
+        power = tolerance / abs(float(wanted)) if float(wanted) else float("inf")
+        return within(apart, tolerance, power=power, dtype=dtype)
 
-    @property
-    def fitting(self) -> list[str]:
-        """The kinds whose mean is the loss."""
-        return [
-            key
-            for (key, reduction), each in self.known.items()
-            if reduction == "mean" and self._fits(each)
-        ]
+    def _tolerance(self, wanted: torch.Tensor, dtype: torch.dtype) -> float:
+        """Logarithms of sums of exponentials are as exact as the largest logit."""
+        largest = float(self.logits.abs().max()) + abs(float(wanted))
+        return 4 * summing(dtype, self.logits.numel()) * largest
 
-    def judged(self, own: str) -> Outcome:
-        """Whether the loss is the mean that this kind gives."""
-        expected = self.known[own, "mean"]
-        found = judged(self.loss, expected.estimate, place="loss", dtype=expected.rounded)
-        if found.status == "proved":
-            narrow = judged(self.loss, expected.narrow, place="loss")
-            return self._by_torch(own, found) if narrow.status == "refuted" else narrow
-        labels = self.logits.shape[-1]
-        others = [
-            f"{KINDS[key].function} with the {reduction} over {KINDS[key].over(labels)}"
-            for (key, reduction), each in self.known.items()
-            if (key, reduction) != (own, "mean") and self._fits(each)
-        ]
-        if found.status != "refuted" or not others:
-            return found
-        return replace(found, detail=f"{found.detail}; it is {listed(others, last='or')}")
+    def fits(self, kind: str, reduction: str = "mean") -> bool:
+        """Whether the loss could be of this kind."""
+        outcome = self.judge(kind, reduction)
+        return outcome.status != "refuted" and outcome.tolerance is not None
 
-    def _by_torch(self, own: str, found: Outcome) -> Outcome:
-        """Only if every step was rounded to 16 bits is it this loss: then torch itself, given the
-        same tensors, rounds to the same number."""
-        function = KINDS[own].function
-        by_torch = getattr(torch.nn, function)()(*as_given(self.logits, self.labels, own))
-        if same(self.loss, by_torch):
-            detail = f"{found.detail}, and {function} rounds to the same number"
-            return replace(found, detail=detail)
-        return not_tested(
-            f"the loss is {float(self.loss):.6g}, {found.difference:.1e} from the exact one: "
-            f"rounding in {dtype_word(self.known[own, 'mean'].rounded)} may explain that, but "
-            f"{function} itself rounds to {float(by_torch):.6g}"
-        )
 
-    def _fits(self, expected: Expected) -> bool:
-        apart = (exact(self.loss) - expected.estimate.value).abs()
-        return self.loss.shape == expected.estimate.value.shape and bool(
-            apart <= expected.estimate.error
-        )
+def _as_taken(
+    logits: torch.Tensor, labels: torch.Tensor, kind: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `forward` hands them to a loss of its kind; for another kind as its labels say the same:
+    class ids as one-hot rows."""
+    labels = labels.to(logits.device)
+    if logits.ndim != 2:
+        return logits, labels
+    ids = not labels.is_floating_point() and labels.numel() == len(logits)
+    if kind == "single_label_classification":
+        return logits, labels.reshape(-1) if ids else labels
+    if kind == "regression" and logits.shape[-1] == 1:
+        return logits.squeeze(), labels.squeeze()
+    if ids and bool((labels >= 0).all()) and int(labels.max()) < logits.shape[-1]:
+        labels = torch.nn.functional.one_hot(labels.reshape(-1).long(), logits.shape[-1])
+    # A shape that differs would be broadcast, with a warning.
+    return logits, labels.reshape(logits.shape) if labels.numel() == logits.numel() else labels[:0]
 
 
 @CLAIMS.register("loss-value", "loss", "the loss is computed from the logits and the labels")
@@ -131,42 +125,68 @@ def value(evidence: Evidence) -> Outcome | None:
         raise NotTestedError("no call with labels returned anything")
     own, reason = problem_type_for(evidence.config, evidence.probe.labels)
     kind = KINDS[own]
-    columns = _columns(evidence.tensor("logits"))
-    sentence = f"equals {kind.function}(logits, labels), mean over {kind.over(columns)}"
+    logits = evidence.tensor("logits")
+    sentence = f"equals {kind.function}(logits, labels), mean over {kind.over(_columns(logits))}"
     if evidence.fields.get("loss") is None:
         return replace(refuted("labels were passed, and no loss came back"), sentence=sentence)
+    evidence.finite("logits")
     first = _first(evidence)
-    if (own, "mean") not in first.known:
-        raise NotTestedError(f"{kind.function} does not take these logits and labels")
-    if not exact(evidence.tensor("logits")).isfinite().all():
-        raise NotTestedError("the logits hold NaN or infinity, so there is nothing to compare")
-    if first.loss.isnan().all() and first.known[own, "mean"].estimate.value.isnan():
-        raise NotTestedError(f"the loss is NaN: {_rows(evidence, columns)}")
-    found = first.judged(own)
-    rows = _rows(evidence, columns)
-    if found.status == "proved":
-        found, also = _with_other_labels(evidence, own, found)
+    rows = _rows(evidence, _columns(logits))
+    by_torch = first.by(own, "mean")
+    if first.loss.isnan().all() and by_torch is not None and bool(by_torch.isnan()):
+        raise NotTestedError(f"the loss is NaN: {rows}")
+    outcome = _named_otherwise(first, own, first.judge(own))
+    if outcome.status == "proved":
+        outcome, also = _with_other_labels(evidence, own, outcome)
         rows += also
-    return replace(found, detail=f"{found.detail}; {reason}; {rows}", sentence=sentence)
+    return replace(outcome, detail=f"{outcome.detail}; {reason}; {rows}", sentence=sentence)
 
 
-def _with_other_labels(evidence: Evidence, own: str, found: Outcome) -> tuple[Outcome, str]:
-    """What the call with labels of its own makes of an outcome, and words for it."""
+def _named_otherwise(observed: ObservedLoss, own: str, outcome: Outcome) -> Outcome:
+    """A refuted outcome with the loss that it is instead, where one fits."""
+    if outcome.status != "refuted":
+        return outcome
+    labels = observed.logits.shape[-1]
+    others = [
+        f"{KINDS[kind].function} with the {reduction} over {KINDS[kind].over(labels)}"
+        for kind in KINDS
+        for reduction in ("mean", "sum")
+        if (kind, reduction) != (own, "mean") and observed.fits(kind, reduction)
+    ]
+    if not others:
+        return outcome
+    return replace(outcome, detail=f"{outcome.detail}; it is {listed(others, last='or')}")
+
+
+def _with_other_labels(evidence: Evidence, own: str, outcome: Outcome) -> tuple[Outcome, str]:
+    """What the calls with labels of their own make of an outcome, and words for it."""
     try:
+        evidence.check_deterministic()
         more = evidence.relabelled
     except NotTestedError as missing:
-        if _counted_rows(evidence) < 2:
-            return not_tested(f"one row cannot tell a mean from a sum, and {missing}"), ""
-        return found, f"; {missing}"
-    if not isinstance(more.loss, torch.Tensor):
-        return refuted(f"expected a loss with {more.input}, and none came back"), ""
-    other = _of(more)
-    if (own, "mean") not in other.known:
-        return not_tested(f"{KINDS[own].function} does not take the logits of {more.input}"), ""
-    again = other.judged(own)
-    if again.status != "proved":
-        return replace(again, detail=f"over {more.input}: {again.detail}"), ""
-    return weakest([found, again]), f", then over {more.input}"
+        return not_tested(f"one set of labels does not show the weight of a class: {missing}"), ""
+    outcomes = [outcome]
+    for container, loss in more.losses.items():
+        if not isinstance(loss, torch.Tensor):
+            return refuted(f"expected a loss in the {container} with {more.input}, got none"), ""
+        observed = ObservedLoss(loss, more.logits, more.labels)
+        again = _named_otherwise(observed, own, observed.judge(own))
+        if again.status != "proved":
+            return replace(again, detail=f"{container} with {more.input}: {again.detail}"), ""
+        outcomes.append(again)
+    control = _control(ObservedLoss(more.losses["dict"], more.logits, more.labels), own)
+    found = replace(weakest(outcomes), control=control)
+    return found, f", then over {more.input}, in the dict and in the tuple"
+
+
+def _control(observed: ObservedLoss, own: str) -> str:
+    """Raises:
+    NotTestedError: the sum of the terms would have been taken for their mean.
+    """
+    total = observed.by(own, "sum")
+    if total is None or same(total.to(observed.loss.dtype), observed.loss):
+        raise NotTestedError("the sum and the mean of these terms are the same")
+    return f"their sum is {furthest(total, observed.loss):.1e} away"
 
 
 @CLAIMS.register("loss-kind", "loss", "no other loss than the one of this problem type fits")
@@ -175,37 +195,38 @@ def kind_alone(evidence: Evidence) -> Outcome | None:
         return None
     first = _first(evidence)
     loss = first.loss
+    evidence.check_values()
     if loss.numel() != 1:
-        raise NotTestedError(f"the loss is of shape {tuple(loss.shape)}, no single number")
+        raise NotTestedError(f"the loss is of shape {tuple(loss.shape)}, not a single number")
     if not loss.isfinite().all():
         raise NotTestedError("the loss is NaN or infinite")
     own = problem_type_for(evidence.config, evidence.probe.labels)[0]
-    others = [key for key in KINDS if key != own]
-    everywhere = _fitting(evidence)
-    fitting = [key for key in everywhere if key != own]
+    others = [kind for kind in KINDS if kind != own]
+    everywhere = fitting(evidence)
+    also = [kind for kind in everywhere if kind != own]
     sentence = f"{_functions(others)} do not fit the loss"
-    if not fitting:
+    if not also:
         values = [
-            f"{KINDS[key].function} would be {float(first.known[key, 'mean'].estimate.value):.6g}"
-            for key in others
-            if (key, "mean") in first.known
+            f"{KINDS[kind].function} would be {float(other):.6g}"
+            for kind in others
+            if (other := first.by(kind, "mean")) is not None
         ]
         detail = "; ".join([f"the loss is {float(loss):.6g}", *values])
         return replace(proved(detail), sentence=sentence)
     if own in everywhere:
         raise NotTestedError(
-            f"{_functions([own, *fitting])} fit the loss of {float(loss):.6g} on this input: "
+            f"{_functions([own, *also])} fit the loss of {float(loss):.6g} on this input: "
             "other labels or inputs would tell them apart"
         )
     detail = (
         f"expected {KINDS[own].function}, got {float(loss):.6g} at loss, which is "
-        f"{_functions(fitting)}"
+        f"{_functions(also)}"
     )
     return replace(refuted(detail), sentence=sentence)
 
 
-def meaning(evidence: Evidence) -> str:
-    """What the loss is, by the kind that was found to fit."""
+def meaning(evidence: Evidence, status: str | None) -> str:
+    """What the loss is, by the kind that fits; `status` is that of the claim about its value."""
     tensors = [evidence.fields.get(name) for name in ("loss", "logits")]
     if not evidence.observed.call.labels or not all(map(torch.is_tensor, tensors)):
         return "what forward computes when labels are passed"
@@ -214,12 +235,26 @@ def meaning(evidence: Evidence) -> str:
     if not evidence.fake and not loss.isfinite().all():
         number = "NaN" if loss.isnan().any() else "infinite"
         return f"what forward computed from the labels: {number} here, so no formula can be tested"
-    fitting = [own] if evidence.fake else _fitting(evidence)
-    if not fitting:
+    kinds = [own] if evidence.fake else fitting(evidence)
+    if not kinds or status == "refuted":
         return "what forward computed from the labels: none of the losses that its class knows"
-    kind = KINDS[own if own in fitting else fitting[0]]
+    kind = KINDS[own if own in kinds else kinds[0]]
     over = kind.over(_columns(evidence.tensor("logits")))
     return f"{kind.words} of the logits against the labels, mean over {over}"
+
+
+def fitting(evidence: Evidence) -> list[str]:
+    """The kinds whose mean is the loss, with whatever labels it was called."""
+    kinds = [kind for kind in KINDS if _first(evidence).fits(kind)]
+    try:
+        more: Any = evidence.relabelled if kinds else None
+    except NotTestedError:
+        more = None
+    loss = None if more is None else more.losses["dict"]
+    if not isinstance(loss, torch.Tensor):
+        return kinds
+    again = ObservedLoss(loss, more.logits, more.labels)
+    return [kind for kind in kinds if again.fits(kind)]
 
 
 def _columns(logits: torch.Tensor) -> int:
@@ -229,46 +264,22 @@ def _columns(logits: torch.Tensor) -> int:
 
 def _first(evidence: Evidence) -> ObservedLoss:
     """Of the reference call."""
-    return ObservedLoss.of(
-        evidence.tensor("loss"), evidence.tensor("logits"), evidence.probe.labels
-    )
-
-
-def _of(more: RelabelledCall) -> ObservedLoss:
-    """Of the call with labels of its own."""
-    return ObservedLoss.of(more.loss, more.logits, more.labels)
-
-
-def _fitting(evidence: Evidence) -> list[str]:
-    """The kinds whose mean is the loss, with whatever labels it was called."""
-    fitting = _first(evidence).fitting
-    try:
-        more = evidence.relabelled if fitting else None
-    except NotTestedError:
-        more = None
-    if more is None or not isinstance(more.loss, torch.Tensor):
-        return fitting
-    again = _of(more)
-    return [key for key in fitting if key in again.fitting]
+    return ObservedLoss(evidence.tensor("loss"), evidence.tensor("logits"), evidence.probe.labels)
 
 
 def _functions(kinds: Sequence[str]) -> str:
-    return listed([KINDS[key].function for key in kinds])
+    return listed([KINDS[kind].function for kind in kinds])
 
 
 def _rows(evidence: Evidence, columns: int) -> str:
     """What the mean goes over, and how many rows the cross-entropy leaves out."""
-    own = problem_type_for(evidence.config, evidence.probe.labels)[0]
+    labels = evidence.probe.labels
+    own = problem_type_for(evidence.config, labels)[0]
     rows = counted(evidence.probe.batch_size, "row")
-    ignored = evidence.probe.batch_size - _counted_rows(evidence)
+    single = own == "single_label_classification"
+    ignored = int((labels == IGNORED).sum()) if single else 0
     if not ignored:
-        labels = f" × {counted(columns, 'label')}" if KINDS[own].per_label and columns > 1 else ""
-        return f"mean over {rows}{labels}"
+        per_label = KINDS[own].per_label and columns > 1
+        each = f" × {counted(columns, 'label')}" if per_label else ""
+        return f"mean over {rows}{each}"
     return f"{ignored} of {rows} {'is' if ignored == 1 else 'are'} ignored ({IGNORED})"
-
-
-def _counted_rows(evidence: Evidence) -> int:
-    """The rows that the loss does not leave out."""
-    labels, rows = evidence.probe.labels, evidence.probe.batch_size
-    single = problem_type_for(evidence.config, labels)[0] == "single_label_classification"
-    return rows - (int((exact(labels) == IGNORED).sum()) if single else 0)

@@ -1,108 +1,215 @@
-"""Claims about the model as a whole: padding and the attention implementation."""
+"""Claims about rows: what must not change them, and what must."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 
-from roberta_inspect.claims.claim import Claims, NotTestedError, Outcome, refuted
-from roberta_inspect.claims.comparison import (
-    SIGMAS,
-    decided,
-    exact,
-    furthest,
-    rounding,
-    smallest,
-)
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.releases import attention_of, switch_attention
+from roberta_inspect.claims.extra import Answer
+from roberta_inspect.claims.outcome import (
+    Claims,
+    NotTestedError,
+    Outcome,
+    proved,
+    refuted,
+)
+from roberta_inspect.claims.rounding import (
+    epsilon,
+    furthest,
+    limit_of,
+    power_of,
+    product_epsilon,
+    same,
+    share,
+    within,
+)
+from roberta_inspect.releases import attention_of
+from roberta_inspect.text import dtype_word
 
 CLAIMS = Claims()
 
+STEPS = 12
+"""Roundings on the way through one layer: eight products and sums, two LayerNorms, the weights
+and the activation."""
+
+SIGMAS = 8
+"""Standard deviations of rounding that a tolerance covers: beyond the worst case of 20 steps."""
+
+NUDGE = 64
+"""Units in the last place by which the embeddings are moved, to see how the model magnifies."""
+
 
 @CLAIMS.register(
-    "padding", "logits", "the logits of a row are the same alone and padded with its mask"
+    "padding",
+    "logits",
+    "other ids in the padded positions change no bit of a row's logits and hidden states",
+    compares_calls=True,
 )
 def padding(evidence: Evidence) -> Outcome | None:
-    second = evidence.resized
-    logits = evidence.tensor("logits")[second.row]
-    exact(logits)
-    row = evidence.probe.row(second.row)
-    if int(row.attention_mask[0, 0]) == 0:
-        raise NotTestedError(
-            f"row {second.row} is padded on the left, so that the head reads padding in a batch"
-        )
-    whole = row.row_lengths[0] == row.sequence_length
-    bare = evidence.logits_of((row.padded(evidence.pad_token_id) if whole else row).unmasked())
-    without = furthest(bare, logits.expand_as(bare))
-    found = _within_rounding(evidence, second.logits, logits, "the padded row's logits differ")
-    detail = f"{found.detail}; without the mask the difference is {without:.1e}"
-    return replace(found, detail=detail)
+    evidence.finite("logits")
+    small = evidence.small
+    parted = _parted(evidence, small.other_padding)
+    if parted is not None:
+        return refuted(f"expected the same bits with other ids in the padding, {parted}")
+    outcome = _moved_by(evidence, small.unmasked, slice(1, 2), "without the mask")
+    if not small.left:
+        return outcome
+    moved = furthest(small.other_padding.logits[1:], small.plain.logits[1:])
+    told = f"; the logits move by {moved:.1e}" if moved else ""
+    return replace(
+        outcome,
+        detail=outcome.detail + told,
+        sentence="other ids in the padding on the left change no bit of the hidden states of a "
+        "row's tokens, where position ids are given"
+        + ("; its logits change, because the head reads position 0" if moved else ""),
+    )
 
 
 @CLAIMS.register(
-    "attention-implementations", "logits", "another attention implementation gives the same"
+    "rows-beside",
+    "logits",
+    "another row beside a row changes no bit of its logits and hidden states",
+    compares_calls=True,
+)
+def beside(evidence: Evidence) -> Outcome | None:
+    evidence.finite("logits")
+    parted = _parted(evidence, evidence.small.other_row)
+    if parted is not None:
+        return refuted(f"expected the same bits beside another row, {parted}")
+    return _moved_by(evidence, evidence.small.other_row, slice(1), "the other row itself")
+
+
+def _parted(evidence: Evidence, other: Answer) -> str | None:
+    """Where the padded row's bits part from those of the call that changes nothing, in words."""
+    small = evidence.small
+    for place, now, before in _of_padded_row(evidence, other):
+        if not same(now, before):
+            apart = furthest(now, before)
+            return f"got values up to {apart:.1e} away at {place} of the padded row"
+    if small.left and not small.plain.hidden_states:
+        raise NotTestedError(
+            "the row is padded on the left, the head reads padding, and no hidden states were "
+            "asked for"
+        )
+    return None
+
+
+def _of_padded_row(
+    evidence: Evidence, other: Answer
+) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
+    small = evidence.small
+    pairs = zip(other.hidden_states, small.plain.hidden_states, strict=True)
+    for index, (now, before) in enumerate(pairs):
+        yield f"hidden_states[{index}]", now[1, small.tokens], before[1, small.tokens]
+    if not small.left:
+        yield "logits", other.logits[1], small.plain.logits[1]
+
+
+def _moved_by(evidence: Evidence, other: Answer, rows: slice, change: str) -> Outcome:
+    """Proved where what must move a row does move it."""
+    moved = furthest(other.logits[rows], evidence.small.plain.logits[rows])
+    if not moved:
+        raise NotTestedError(f"{change} changes no bit of the logits either")
+    return proved("the same bits", exact=True, control=f"{change} moves the logits by {moved:.1e}")
+
+
+@CLAIMS.register(
+    "alone",
+    "logits",
+    "a row in a batch of its own, without padding, has the same logits",
+    compares_calls=True,
+)
+def alone(evidence: Evidence) -> Outcome | None:
+    evidence.finite("logits")
+    small = evidence.small
+    got, padded = small.alone.logits, small.plain.logits[1:]
+    if got.shape != padded.shape:
+        return refuted(
+            f"expected logits of shape {tuple(padded.shape)} for a batch of one, got "
+            f"{tuple(got.shape)}"
+        )
+    if small.left:
+        raise NotTestedError("the row is padded on the left, so that the head reads padding")
+    outcome = _within_rounding(evidence, got, padded, "the logits of the row alone")
+    if outcome.status != "proved":
+        return outcome
+    without = furthest(small.unmasked.logits[1:], got)
+    if not without > (outcome.tolerance or 0):
+        raise NotTestedError("the same row without its mask is no further away")
+    return replace(outcome, control=f"padded without its mask {without:.1e} away")
+
+
+@CLAIMS.register(
+    "attention-implementations",
+    "logits",
+    "another attention implementation gives the same",
+    compares_calls=True,
 )
 def implementations(evidence: Evidence) -> Outcome | None:
     used = attention_of(evidence.config)
     other = "sdpa" if used == "eager" else "eager"
-    exact(evidence.tensor("logits"))
-    if used == "sdpa" and evidence.fields.get("attentions"):
-        # torch's sdpa returns no weights: where they came back, that call fell back to eager.
-        logits = evidence.logits_of(evidence.probe)
-    else:
-        with _switched(evidence, other):
-            logits = evidence.logits_of(evidence.probe)
-    wanted = evidence.tensor("logits")
-    found = _within_rounding(evidence, logits, wanted, f"the logits under {other} differ")
-    return replace(found, sentence=f"the logits under {used} and under {other} attention agree")
+    evidence.finite("logits")
+    small = evidence.small
+    with evidence.switched(other):
+        got = Answer(evidence.call(small.probe, labels=False)).logits
+    outcome = _within_rounding(evidence, got, small.plain.logits, f"the logits under {other}")
+    sentence = f"the logits under {used} and under {other} attention agree"
+    if outcome.status == "proved":
+        without = furthest(small.unmasked.logits, got)
+        if not without > (outcome.tolerance or 0):
+            raise NotTestedError("the same rows without their mask are no further away")
+        outcome = replace(outcome, control=f"without the mask {without:.1e} away")
+    return replace(outcome, sentence=sentence)
 
 
 def _within_rounding(
     evidence: Evidence, got: torch.Tensor, wanted: torch.Tensor, what: str
 ) -> Outcome:
-    """Whether logits agree with others but for what rounding does to each label.
+    """Whether logits agree with others but for the rounding of every layer.
 
-    `got` and `wanted` are of shape `(batch_size, num_labels)`, or `wanted` is one row for all.
+    `got` and `wanted` are of shape `(batch_size, num_labels)`.
     """
-    logits = exact(evidence.tensor("logits"))
-    if not logits.isfinite().all():
-        raise NotTestedError("the logits hold NaN or infinity, so there is nothing to compare")
-    if got.shape[1:] != logits.shape[1:]:
-        shapes = f"of shape {tuple(logits.shape)}, got {tuple(got.shape)}"
-        return refuted(f"expected the same, but {what}: expected rows {shapes}")
-    apart = (exact(got) - exact(wanted)).abs().nan_to_num(nan=math.inf)
-    own = rounding(wanted.dtype, operations=2) * logits.abs().amax(dim=0)
-    allowed = torch.hypot(SIGMAS * evidence.rounding_by_label(), own) + smallest(wanted.dtype)
-    allowed = allowed.expand_as(apart)
-    worst = torch.unravel_index((apart / allowed).argmax(), apart.shape)
-    most, limit = float(apart[worst]), float(allowed[worst])
-    if not most <= limit:
-        detail = f"expected the same, but {what} by {most:.1e}; rounding explains {limit:.1e}"
-        return refuted(detail, difference=most, tolerance=limit)
-    return decided(
-        f"largest difference {most:.1e}; rounding explains {limit:.1e}",
-        difference=most,
-        tolerance=limit,
-        widest=float(allowed.max()),
-        largest=float(logits.abs().max()),
-        place="logits",
-    )
+    dtype = got.dtype
+    if got.shape != wanted.shape:
+        return refuted(f"expected shape {tuple(wanted.shape)}, got {tuple(got.shape)}: {what}")
+    rows = wanted.double().abs().amax(dim=-1, keepdim=True)
+    unit = rounding_of_model(evidence, dtype)
+    apart = furthest(got, wanted)
+    if apart > unit * float(rows.max()):
+        # Rounding alone may explain it where the model magnifies what is small.
+        unit *= max(1.0, _gain(evidence))
+    tolerance = unit * float(rows.max())
+    if apart > tolerance:
+        return refuted(
+            f"expected the same, but {what} differ by {apart:.1e}, tolerance {tolerance:.1e}",
+            difference=apart,
+            tolerance=tolerance,
+        )
+    return within(apart, tolerance, power=power_of(unit * rows.max(), wanted), dtype=dtype)
 
 
-@contextmanager
-def _switched(evidence: Evidence, implementation: str) -> Iterator[None]:
-    """The model under another attention implementation, for as long as it lasts."""
-    used = attention_of(evidence.config)
-    try:
-        if not switch_attention(evidence.model, implementation):
-            raise NotTestedError(
-                f"this release does not switch all of a loaded model to {implementation}"
-            )
-        yield
-    finally:
-        switch_attention(evidence.model, used)
+def rounding_of_model(evidence: Evidence, dtype: torch.dtype) -> float:
+    """What rounding in every layer brings to the logits, relative to the largest of a row, if the
+    model magnifies nothing."""
+    steps = STEPS * (len(evidence.anatomy.layers) + 1)
+    return SIGMAS * math.sqrt(steps / 12) * (epsilon(dtype) + product_epsilon(dtype))
+
+
+def _gain(evidence: Evidence) -> float:
+    """How many times larger a small relative change of the embeddings is in the logits."""
+    small = evidence.small
+    wanted = small.plain.logits
+    dtype = wanted.dtype
+    size = NUDGE * epsilon(dtype)
+    if size * 2 > limit_of(dtype):
+        raise NotTestedError(
+            f"rounding in {dtype_word(dtype)} hides mistakes below "
+            f"{share(rounding_of_model(evidence, dtype))}"
+        )
+    still = small.disturbed(0.0).logits
+    moved = furthest(small.disturbed(size).logits, still)
+    return moved / (size * float(wanted.abs().max()) or 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -61,47 +61,48 @@ class Probe:
         inputs = {name: tensor.to(device) for name, tensor in self.inputs.items()}
         return replace(self, inputs=inputs, labels=self.labels.to(device))
 
-    def fake(self, mode: Any) -> Probe:
-        """The same input as fake tensors: shapes and dtypes without values."""
-        inputs = {name: mode.from_tensor(tensor) for name, tensor in self.inputs.items()}
-        return replace(self, inputs=inputs, labels=mode.from_tensor(self.labels))
-
     def placed_like(self, model: Any, mode: Any = None) -> Probe:
-        """The same input for `model`: on its device, or fake where it was made in a fake `mode`."""
-        return self.on(model.device) if mode is None else self.fake(mode)
+        """The same input on the device of `model`; as it is where a `mode` makes it fake."""
+        return self.on(model.device) if mode is None else self
 
-    def row(self, index: int) -> Probe:
-        """One row with its padding."""
-        rows = slice(index, index + 1)
-        inputs = {name: each[rows] for name, each in self.inputs.items()}
-        return Probe(inputs=inputs, labels=self.labels[rows])
+    def picked(self, rows: Sequence[torch.Tensor], width: int) -> Probe:
+        """Rows of `width` tokens made of tokens of this input, the rest of each masked.
 
-    def trimmed(self, index: int) -> Probe:
-        """One row without its padding."""
-        row, keep = self.row(index), self.attention_mask[index].bool()
-        inputs = {name: each[:, keep] for name, each in row.inputs.items()}
-        return Probe(inputs=inputs, labels=row.labels)
-
-    def repeated(self, copies: int) -> Probe:
-        """A single row, several times."""
-        inputs = {name: each.repeat(copies, 1) for name, each in self.inputs.items()}
-        labels = self.labels.repeat(copies, *[1] * (self.labels.ndim - 1))
-        return Probe(inputs=inputs, labels=labels)
-
-    def padded(self, pad_token_id: int) -> Probe:
-        """The same rows with one token of padding more on the right, masked."""
+        Each of `rows` holds places, counted through all rows of the batch, of shape
+        `(sequence_length,)` and at most `width` long.
+        """
+        mask = torch.zeros(len(rows), width, dtype=torch.long)
+        places = torch.zeros(len(rows), width, dtype=torch.long)
+        for number, row in enumerate(rows):
+            mask[number, : len(row)] = 1
+            places[number, : len(row)] = row
+        mask, places = (each.to(self.attention_mask.device) for each in (mask, places))
         inputs = {
-            name: torch.nn.functional.pad(
-                each, (0, 1), value=pad_token_id if name == "input_ids" else 0
-            )
-            for name, each in self.inputs.items()
+            name: tensor.flatten(0, 1)[places]
+            for name, tensor in self.inputs.items()
+            if tensor.shape[:2] == self.attention_mask.shape
         }
+        mask = mask.to(self.attention_mask.dtype)
+        return Probe(inputs={**inputs, "attention_mask": mask}, labels=self.labels)
+
+    def padded_with(self, pad_token_id: int, *, left: bool = False) -> Probe:
+        """The same rows with what pads wherever the mask is 0, all of it on one side."""
+        order = self.attention_mask.argsort(dim=1, stable=True, descending=not left)
+        inputs = {
+            name: torch.take_along_dim(
+                tensor, order.reshape(*order.shape, *[1] * (tensor.ndim - 2)), 1
+            )
+            for name, tensor in self.inputs.items()
+        }
+        padding = inputs["attention_mask"] == 0
+        for name, pad in (("input_ids", pad_token_id), ("position_ids", pad_token_id)):
+            if name in inputs:
+                inputs[name] = inputs[name].masked_fill(padding, pad)
         return Probe(inputs=inputs, labels=self.labels)
 
-    def unmasked(self) -> Probe:
-        """The same rows, padding attended like any other token."""
-        mask = torch.ones_like(self.attention_mask)
-        return Probe(inputs={**self.inputs, "attention_mask": mask}, labels=self.labels)
+    def changed(self, **inputs: torch.Tensor) -> Probe:
+        """The same input with some of its tensors replaced."""
+        return replace(self, inputs={**self.inputs, **inputs})
 
     def record(self) -> Input:
         """What the map says of this input; to be made of real tensors."""

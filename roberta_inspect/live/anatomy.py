@@ -21,6 +21,8 @@ class Anatomy:
     encoder: str | None
     layers: tuple[str, ...]
     """In the order in which they run; one that runs several times under its first path."""
+    last_norm: str | None
+    """The LayerNorm that comes after the last layer, where the class has one."""
     classifier: str | None
 
     @classmethod
@@ -41,6 +43,7 @@ class Anatomy:
             embeddings=existing(f"{base}.embeddings"),
             encoder=existing(encoder),
             layers=tuple(paths[id(layer)] for layer in layers if layer is not None),
+            last_norm=existing(f"{encoder}.LayerNorm") or existing(f"{base}.LayerNorm"),
             classifier=existing("classifier"),
         )
 
@@ -60,16 +63,23 @@ class Anatomy:
         return tuple(f"{layer}.crossattention.self" for layer in self.layers)
 
     @property
+    def projections(self) -> tuple[str, ...]:
+        """The query, key and value of each self- and cross-attention."""
+        attentions = (*self.self_attentions, *self.cross_attentions)
+        return tuple(f"{path}.{part}" for path in attentions for part in ("query", "key", "value"))
+
+    @property
+    def makers(self) -> frozenset[str]:
+        """The modules that make what reaches the caller, and what the claims compute it from."""
+        parts = [self.embeddings, self.last_norm, self.classifier]
+        made = [*parts, *self.layers, *self.self_attentions, *self.projections]
+        return frozenset(path for path in made if path is not None)
+
+    @property
     def kept(self) -> frozenset[str]:
         """The modules of which a trace keeps what they read and returned."""
-        attention = [
-            f"{attention}{part}"
-            for attention in (*self.self_attentions, *self.cross_attentions)
-            for part in ("", ".query", ".key", ".value")
-        ]
-        words = [f"{self.embeddings}.word_embeddings", f"{self.embeddings}.position_embeddings"]
-        parts = [self.embeddings, self.classifier, *words, *self.layers, *attention, *self.stages]
-        return frozenset(path for path in parts if path is not None)
+        tables = (f"{self.embeddings}.{part}_embeddings" for part in ("word", "position"))
+        return self.makers | {*tables, *self.cross_attentions, *self.stages}
 
 
 def pad_token_id(model: Any) -> int:

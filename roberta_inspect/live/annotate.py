@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
-from roberta_inspect.live.containers import declared_fields, elements, is_fake, kind_of, nesting
+from roberta_inspect.live.containers import (
+    declared_fields,
+    elements,
+    is_fake,
+    kind_of,
+    nesting,
+    places_in,
+)
 from roberta_inspect.live.observe import Observed, Trace
+from roberta_inspect.live.values import same_values
 from roberta_inspect.records import (
     UNNAMED,
     Call,
@@ -23,9 +32,28 @@ from roberta_inspect.records.axes import axes_of
 from roberta_inspect.text import dtype_word
 
 
-def annotate(observed: Observed, names: Sequence[str]) -> Call:
+class Fingerprints:
+    """The fingerprints of a call's tensors, so that those of alike ones are not made again."""
+
+    def __init__(self) -> None:
+        self._known: dict[Place, tuple[torch.Tensor, Fingerprint | None]] = {}
+
+    def remember(self, name: str, value: Any) -> None:
+        """Keep those of the tensors of one slot; the tensors are kept as well."""
+        for place, tensor in places_in(name, value):
+            self._known.setdefault(place, (tensor, fingerprint(tensor)))
+
+    def look_up(self, place: Place, tensor: torch.Tensor) -> Fingerprint | None:
+        """That of a tensor with the values that one at this place had, or one made anew."""
+        alike, known = self._known.get(place, (None, None))
+        if alike is None or is_fake(tensor) or not same_values(alike, tensor):
+            return fingerprint(tensor)
+        return known
+
+
+def annotate(observed: Observed, names: Sequence[str], fingerprints: Fingerprints) -> Call:
     """The plain record of one call; `names` as `names_of` found them."""
-    walk = _Walk(observed.trace)
+    walk = _Walk(observed.trace, fingerprints)
     slots = [
         walk.slot(index, name, key, value)
         for index, ((key, value), name) in enumerate(zip(observed.fields, names, strict=True))
@@ -63,9 +91,10 @@ def _declared_at(container: Any) -> Callable[[Slot], tuple[int, int]]:
 class _Walk:
     """One way through the positions of a container, remembering where each tensor stood first."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, fingerprints: Fingerprints) -> None:
         self.trace = trace
-        self.seen: dict[int, tuple[Place, tuple[str, ...]]] = {}
+        self.fingerprints = fingerprints
+        self.first: dict[int, tuple[Place, tuple[str, ...]]] = {}
 
     def slot(self, index: int, name: str, key: str | None, value: Any) -> Slot:
         place = Place(slot=name if name != UNNAMED else f"outputs[{index}]")
@@ -84,7 +113,7 @@ class _Walk:
 
     def _tensor(self, name: str, place: Place, tensor: torch.Tensor, deep: int) -> dict[str, Any]:
         words = axes_of(name, tensor.ndim, deep)
-        first, words = self.seen.setdefault(id(tensor), (place, words))
+        first, words = self.first.setdefault(id(tensor), (place, words))
         return {
             "kind": "tensor",
             "axes": words,
@@ -92,7 +121,7 @@ class _Walk:
             "dtype": dtype_word(tensor.dtype),
             "origin": self.trace.origin(tensor),
             "same_as": first if first != place else None,
-            "fingerprint": fingerprint(tensor),
+            "fingerprint": self.fingerprints.look_up(place, tensor),
         }
 
     def _items(self, name: str, place: Place, value: Any, deep: int) -> tuple[Item, ...]:
@@ -117,5 +146,5 @@ def fingerprint(tensor: torch.Tensor) -> Fingerprint | None:
         std=finite(float(std)),
         min=finite(float(low)),
         max=finite(float(high)),
-        finite=bool(tensor.isfinite().all()),
+        finite=math.isfinite(low) and math.isfinite(high),
     )

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from roberta_inspect.inputs.probe import Probe
-from roberta_inspect.live.annotate import annotate
-from roberta_inspect.live.containers import keyed, tensors_in
+from roberta_inspect.live.annotate import Fingerprints, annotate
+from roberta_inspect.live.containers import elements, keyed
 from roberta_inspect.live.naming import names_of
-from roberta_inspect.live.observe import Observed, observe
+from roberta_inspect.live.observe import Observed, Observer
 from roberta_inspect.live.stages import stages_of
 from roberta_inspect.live.values import furthest
 from roberta_inspect.records import UNNAMED, Call, CallSpec, Stage
@@ -33,6 +33,10 @@ def calls_asked(
         for return_dict in both
         for labels in (False, True)
     )
+
+
+PLAIN = tuple(CallSpec(None, labels, None, None) for labels in (False, True))
+"""The inputs alone, without and with labels: the configuration decides the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +59,8 @@ class Calls:
     """The calls of one map, made one after the other; those with the first one's flags are its
     main calls. Nothing but the reference call's tensors, and one call's logits, is kept."""
 
-    def __init__(self, model: Any, probe: Probe, specs: Sequence[CallSpec]) -> None:
-        self.model = model
+    def __init__(self, observer: Observer, probe: Probe, specs: Sequence[CallSpec]) -> None:
+        self.observer = observer
         self.probe = probe
         self.specs = specs
         self.reference: Observed | None = None
@@ -67,39 +71,54 @@ class Calls:
         self.stages: tuple[Stage, ...] = ()
         self.logits: torch.Tensor | None = None
         """Of the first call without labels, of shape `(batch_size, num_labels)`."""
+        self.parted: str | None = None
+        """The first module that returns other bits when a call is made again, `""` for the model
+        itself; `None` where two calls never differed."""
+        self.edited: dict[str, None] = {}
+        """The tensors of the input that some call wrote into."""
         self._records: dict[CallSpec, Call] = {}
+        self._fingerprints = Fingerprints()
 
     def make(self) -> None:
         """Make every call; by the reference call the positions of the others are named."""
         main = [spec for spec in self.specs if spec.asked == self.specs[0].asked]
         main.sort(key=lambda spec: (not spec.return_dict, not spec.labels))
-        for spec in dict.fromkeys([*main, *self.specs]):
+        for spec in dict.fromkeys([*main, *self.specs, *PLAIN]):
             # Do not bind what was observed: its tensors must be freed before the next call.
-            self._take(observe(self.model, self.probe, spec), is_main=spec in main)
+            self._take(self._observed(spec), is_main=spec in main)
+        if self.reference is not None and any(map(_differs, self.comparisons)):
+            self.parted = self.observer.parting(self.probe, self.reference.call)
+
+    def _observed(self, spec: CallSpec) -> Observed:
+        checked = self.observer.anatomy.makers if self.reference is None else frozenset()
+        return self.observer.call(self.probe, spec, checked=checked)
 
     def _take(self, observed: Observed, *, is_main: bool) -> None:
         spec = observed.call
+        self.edited.update(dict.fromkeys(observed.edited))
         if observed.error is not None:
-            self._records[spec] = annotate(observed, ())
+            self._records[spec] = annotate(observed, (), self._fingerprints)
             return
         reference = self.reference or observed
         names = names_of(observed, reference)
         if self.reference is None:
             self.reference = observed
             self.fields = dict(zip(names, (value for _, value in observed.fields), strict=True))
+            for name, value in self.fields.items():
+                self._fingerprints.remember(name, value)
         else:
             self.comparisons.append(_compared(observed, reference, names))
-        self._records[spec] = annotate(observed, names)
+        self._records[spec] = annotate(observed, names, self._fingerprints)
         if is_main and (not self.stages or (not spec.return_dict and spec.labels)):
-            self.stages = stages_of(observed, names, reference, self.model)
+            self.stages = stages_of(observed, names, reference, self.observer.model)
         if not spec.labels and self.logits is None and "logits" in names:
             self.logits = observed.fields[names.index("logits")][1]
 
-    def records(self) -> Iterator[Call]:
-        """The calls in the order of the map, each with the names that others have and it lacks."""
+    def records(self, specs: Sequence[CallSpec]) -> Iterator[Call]:
+        """Calls in this order, each with the names that others have and it lacks."""
         slots = [slot for call in self._records.values() for slot in call.slots]
         known = dict.fromkeys(slot.name for slot in slots if slot.name != UNNAMED)
-        for spec in self.specs:
+        for spec in specs:
             call = self._records[spec]
             has = {slot.name for slot in call.slots}
             lacks = () if call.error else tuple(name for name in known if name not in has)
@@ -124,15 +143,28 @@ def _compared(observed: Observed, reference: Observed, names: Sequence[str]) -> 
             _apart(value, known[name]) if name in known else None
             for name, (_, value) in zip(names, observed.fields, strict=True)
         ),
-        missing=tuple(name for name in known if asked.get(name, True) and name not in names),
+        missing=tuple(
+            name
+            for name in known
+            if name not in names and asked.get(name, True) and not observed.call.is_plain
+        ),
         moved=tuple(name for name, other in zip(here, order, strict=False) if name != other),
     )
 
 
+def _differs(comparison: Comparison) -> bool:
+    return any(comparison.differences)  # None where nothing can be said
+
+
 def _apart(value: Any, other: Any) -> float | None:
-    left, right = list(tensors_in(value)), list(tensors_in(other))
-    if len(left) != len(right):
+    """The largest difference of the tensors of two slots; items that are `None` because layers were
+    selected are left out."""
+    if isinstance(value, torch.Tensor) and isinstance(other, torch.Tensor):
+        return furthest(value, other)
+    items, others = elements(value) or (), elements(other) or ()
+    if len(items) != len(others):
         return math.inf
-    distances = [furthest(*pair) for pair in zip(left, right, strict=True)]
+    pairs = zip(items, others, strict=True)
+    distances = [_apart(*pair) for pair in pairs if pair[0] is not None and pair[1] is not None]
     known = [distance for distance in distances if distance is not None]
     return max(known, default=0.0) if len(known) == len(distances) else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from roberta_inspect.live.containers import is_fake, keyed, tensors_in
+from roberta_inspect.live.containers import elements, is_fake, keyed, tensors_in
 from roberta_inspect.live.observe import Observed, Trace
 from roberta_inspect.live.values import same_values
 from roberta_inspect.records import UNNAMED
@@ -48,17 +48,24 @@ def _known(reference: Observed) -> dict[str, Any]:
 
 
 def equal_name(value: Any, known: Mapping[str, Any]) -> str | None:
-    """The name under which `known` has the same values; `None` without one, and for fake tensors,
-    which have no values."""
-    tensors = list(tensors_in(value))
-    if any(map(is_fake, tensors)):
+    """The name under which `known` has the same values, but for items that are `None` here; `None`
+    without one, and for fake tensors, which have no values."""
+    if any(map(is_fake, tensors_in(value))):
         return None
-    for name, other in known.items():
-        others = list(tensors_in(other))
-        same = len(tensors) == len(others) and all(map(same_values, tensors, others))
-        if same and (tensors or type(value) is type(other)):
-            return name
-    return None
+    return next((name for name, other in known.items() if _agree(value, other)), None)
+
+
+def _agree(value: Any, other: Any) -> bool:
+    if isinstance(value, torch.Tensor):
+        return isinstance(other, torch.Tensor) and same_values(value, other)
+    items, others = elements(value), elements(other)
+    if items is None or others is None:
+        return value is None and other is None
+    if not items or not others or all(item is None for item in items):
+        return type(value) is type(other) and len(items) == len(others)
+    return len(items) == len(others) and all(
+        item is None or _agree(item, beside) for item, beside in zip(items, others, strict=True)
+    )
 
 
 def _alike(value: Any, trace: Trace, known: Mapping[str, Any], other: Trace) -> str | None:

@@ -1,4 +1,4 @@
-"""Calls the model with hooks on, and leaves it as it was found.
+"""Calls the model with hooks on.
 
 What is kept of a call: what it returned, what the modules that the claims ask about read and
 returned, and, for every other tensor, which modules returned this very object.
@@ -6,10 +6,12 @@ returned, and, for every other tensor, which modules returned this very object.
 
 from __future__ import annotations
 
+import threading
 import traceback
 import weakref
+import zlib
 from collections.abc import Iterator, Mapping, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +23,43 @@ from torch import nn
 from roberta_inspect.errors import is_out_of_memory
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.live.anatomy import Anatomy
-from roberta_inspect.live.containers import fields_of
+from roberta_inspect.live.containers import fields_of, is_fake
+from roberta_inspect.live.stand_in import has_twin, reseed, stand_in
+from roberta_inspect.live.values import same_values
 from roberta_inspect.records import CallSpec, Failure, Origin
+
+
+class Circumstances(NamedTuple):
+    """The state of torch in which a module was called."""
+
+    device: str
+    autocast: torch.dtype | None
+    """The dtype of automatic mixed precision; `None` where it is off."""
+    inference: bool
+
+    @classmethod
+    def now(cls, device: str) -> Circumstances:
+        """Those of this moment."""
+        enabled = _autocasts(device)
+        dtype = torch.get_autocast_dtype(device) if enabled else None
+        return cls(device, dtype, torch.is_inference_mode_enabled())
+
+    @contextmanager
+    def again(self) -> Iterator[None]:
+        """The same circumstances once more; gradients are never needed."""
+        autocast = torch.autocast(self.device, self.autocast, enabled=self.autocast is not None)
+        with torch.inference_mode(self.inference), torch.no_grad(), autocast:
+            yield
+
+
+def _autocasts(device: str) -> bool:
+    try:
+        return bool(torch.is_autocast_enabled(device))
+    except (
+        RuntimeError,
+        TypeError,
+    ):  # no switch of its own for this device
+        return device == "cuda" and bool(torch.is_autocast_enabled())
 
 
 @dataclass(frozen=True)
@@ -32,12 +69,13 @@ class Visit:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     output: Any
+    circumstances: Circumstances
 
     @property
     def hidden_states(self) -> torch.Tensor:
         """The first thing it read; of shape `(batch_size, sequence_length, hidden_size)` in a
         layer."""
-        return self.args[0] if self.args else self.kwargs["hidden_states"]
+        return self.args[0] if self.args else next(iter(self.kwargs.values()))
 
     @property
     def first(self) -> Any:
@@ -46,16 +84,12 @@ class Visit:
 
 
 class _Return(NamedTuple):
-    """A tensor that a module returned, and how often it had been written to by then."""
+    """A tensor that a module returned, and a checksum of the bytes that it had then."""
 
     path: str
     reference: weakref.ref[torch.Tensor]
-    version: int
-
-
-def _version(tensor: torch.Tensor) -> int:
-    """How often the tensor was written to in place; tensors of inference mode do not count it."""
-    return 0 if tensor.is_inference() else int(tensor._version)
+    checksum: int | None
+    """`None` where nobody asked."""
 
 
 @dataclass
@@ -64,33 +98,39 @@ class Trace:
 
     anatomy: Anatomy
     visits: dict[str, list[Visit]] = field(default_factory=dict)
-    _returned: dict[int, list[_Return]] = field(default_factory=dict)
+    returns: list[_Return] = field(default_factory=list)
+    """In the order in which the modules returned."""
+    _by_id: dict[int, list[_Return]] = field(default_factory=dict)
 
     def visit(self, path: str | None) -> Visit | None:
         """The last call of the module at `path`, where one was kept."""
         return self.visits[path][-1] if path in self.visits else None
 
-    def remember(self, path: str, output: Any) -> None:
+    def remember(self, path: str, output: Any, *, checked: bool) -> None:
         """Note that the module at `path` returned the tensors of `output`."""
         for tensor in _handed_back(output):
-            returned = _Return(path, weakref.ref(tensor), _version(tensor))
-            self._returned.setdefault(id(tensor), []).append(returned)
+            checksum = checksum_of(tensor) if checked else None
+            returned = _Return(path, weakref.ref(tensor), checksum)
+            self.returns.append(returned)
+            self._by_id.setdefault(id(tensor), []).append(returned)
 
     def returned_by(self, tensor: torch.Tensor) -> tuple[str, ...]:
-        """The modules whose `forward` returned this very object with the values that it has, the
-        innermost first."""
-        now = _version(tensor)
-        seen = [each for each in self._all_of(tensor) if each.version == now]
-        return tuple(dict.fromkeys(each.path for each in seen))
+        """The modules whose `forward` returned this very object, the innermost first."""
+        return tuple(dict.fromkeys(each.path for each in self._all_of(tensor)))
 
     def changed(self, tensor: torch.Tensor) -> bool:
-        """Whether this object was written to after some module returned it."""
-        now = _version(tensor)
-        return any(each.version != now for each in self._all_of(tensor))
+        """Whether its bytes are not those that it had when its maker returned it.
+
+        What is written before the outermost module that made it returns is that module's own
+        affair; the stages only hand on.
+        """
+        made = [each for each in self._all_of(tensor) if each.path not in self.anatomy.stages]
+        checksum = made[-1].checksum if made else None
+        return checksum is not None and checksum != checksum_of(tensor)
 
     def _all_of(self, tensor: torch.Tensor) -> list[_Return]:
-        seen = self._returned.get(id(tensor), ())
-        return [each for each in seen if each.reference() is tensor]
+        returns = self._by_id.get(id(tensor), ())
+        return [each for each in returns if each.reference() is tensor]
 
     def makers(self, tensor: torch.Tensor) -> tuple[str, ...]:
         """Those of them that may have made it: the encoder, the base model and the model hand on
@@ -106,6 +146,14 @@ class Trace:
         return Origin(module=makers[-1], through=makers[0] if makers[0] != makers[-1] else None)
 
 
+def checksum_of(tensor: torch.Tensor) -> int | None:
+    """A checksum of the bytes of `tensor` in their order; `None` of one without values."""
+    if is_fake(tensor) or tensor.device.type == "meta":
+        return None
+    whole = tensor.detach().cpu().contiguous().reshape(-1)
+    return zlib.crc32(whole.view(torch.uint8).numpy().data)
+
+
 @dataclass
 class Observed:
     """One call and what came back: live tensors, to be dropped once it is annotated."""
@@ -115,6 +163,8 @@ class Observed:
     trace: Trace
     error: Failure | None = None
     wrote_problem_type: str | None = None
+    edited: tuple[str, ...] = ()
+    """The tensors of the input that the call wrote into."""
 
     @property
     def fields(self) -> tuple[tuple[str | None, Any], ...]:
@@ -129,43 +179,108 @@ def _handed_back(output: Any) -> Iterator[torch.Tensor]:
             yield value
 
 
-def observe(
-    model: nn.Module, probe: Probe, call: CallSpec, *, every_visit: bool = False
-) -> Observed:
-    """Call `model` once in evaluation mode and watch every module.
+class Observer:
+    """Calls one model again and again, each time under another state of the random generators.
 
-    What modules read and returned is kept of those that the claims ask about, or of all with
-    `every_visit`. An exception of the call is recorded, not raised; `model` is left as it was
-    found.
+    Args:
+        model: what `stand_in` hands out.
+        is_twin: whether it is nobody else's, so that what another thread could see may change.
+        mode: of a model on fake tensors; inputs are made fake, and the model called, inside it.
     """
-    anatomy = Anatomy.of(model)
-    observed = Observed(call=call, output=None, trace=Trace(anatomy))
-    kept = {path for path, _ in model.named_modules()} if every_visit else anatomy.kept
-    with as_found(model), torch.no_grad():
-        model.eval()
-        problem_type = model.config.problem_type
-        with _hooked(model, kept, observed.trace):
+
+    def __init__(self, model: Any, *, is_twin: bool, mode: Any = None) -> None:
+        self.model = model
+        self.mode = mode
+        self.is_twin = is_twin
+        self.anatomy = Anatomy.of(model)
+        self._calls = 0
+
+    def call(
+        self,
+        probe: Probe,
+        spec: CallSpec,
+        *,
+        every_visit: bool = False,
+        checked: Set[str] = frozenset(),
+    ) -> Observed:
+        """Call the model once and watch every module.
+
+        What modules read and returned is kept of those that the claims ask about, or of all with
+        `every_visit`; the bytes of what the modules at `checked` return are remembered. An
+        exception of the call is recorded, not raised.
+        """
+        self._calls += 1
+        observed = Observed(call=spec, output=None, trace=Trace(self.anatomy))
+        kept = (
+            {path for path, _ in self.model.named_modules()} if every_visit else self.anatomy.kept
+        )
+        given = arguments(probe, spec)
+        copies = {name: self._copied(value) for name, value in given.items()}
+        config = self.model.config
+        problem_type = config.problem_type
+        reseed(self._calls)
+        with (
+            self.mode or nullcontext(),
+            torch.no_grad(),
+            _hooked(self.model, kept, checked, observed.trace),
+        ):
             try:
-                observed.output = model(**arguments(probe, call))
+                observed.output = self.model(**copies)
             except Exception as error:
                 if is_out_of_memory(error):
                     raise
                 observed.error = failure(error)
-        if model.config.problem_type != problem_type:
-            observed.wrote_problem_type = str(model.config.problem_type)
-    return observed
+        if config.problem_type != problem_type:
+            observed.wrote_problem_type = str(config.problem_type)
+            config.problem_type = problem_type
+        observed.edited = tuple(
+            name
+            for name, value in given.items()
+            if isinstance(value, torch.Tensor)
+            and not self.mode
+            and not same_values(value, copies[name])
+        )
+        return observed
+
+    def _copied(self, value: Any) -> Any:
+        if not isinstance(value, torch.Tensor):
+            return value
+        return value.clone() if self.mode is None else self.mode.from_tensor(value)
+
+    def parting(self, probe: Probe, spec: CallSpec) -> str | None:
+        """The first module that returns other bytes when the same call is made again; `None`
+        where all of them return the same."""
+        everything = {path for path, _ in self.model.named_modules()}
+        first, second = (
+            [
+                (each.path, each.checksum)
+                for each in self.call(probe, spec, checked=everything).trace.returns
+            ]
+            for _ in range(2)
+        )
+        for one, other in zip(first, second, strict=False):
+            if one != other:
+                return one[0]
+        return None if len(first) == len(second) else ""
+
+
+@contextmanager
+def observing(model: nn.Module, mode: Any = None) -> Iterator[Observer]:
+    """An observer of `model`, which is exactly as before afterwards; `mode` as in `Observer`."""
+    with stand_in(model) as called:
+        yield Observer(called, is_twin=has_twin(model), mode=mode)
 
 
 def arguments(probe: Probe, call: CallSpec) -> dict[str, Any]:
-    """The keyword arguments of `forward` for this call."""
+    """The keyword arguments of `forward` for this call; a flag that is `None` is not passed."""
     labels = {"labels": probe.labels} if call.labels else {}
-    return {
-        **probe.inputs,
-        **labels,
+    flags = {
         "return_dict": call.return_dict,
         "output_hidden_states": call.output_hidden_states,
         "output_attentions": call.output_attentions,
     }
+    passed = {name: value for name, value in flags.items() if value is not None}
+    return {**probe.inputs, **labels, **passed}
 
 
 def failure(error: Exception) -> Failure:
@@ -185,14 +300,21 @@ def failure(error: Exception) -> Failure:
 
 
 @contextmanager
-def _hooked(model: nn.Module, kept: Set[str], trace: Trace) -> Iterator[None]:
-    """Write into `trace` what the modules of `model` read and return."""
+def _hooked(model: nn.Module, kept: Set[str], checked: Set[str], trace: Trace) -> Iterator[None]:
+    """Write into `trace` what the modules of `model` read and return, in this thread."""
+    thread = threading.get_ident()
+    device = getattr(model, "device", torch.device("cpu")).type
 
     def watch(path: str, module: nn.Module) -> Any:
-        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-            trace.remember(path, output)
+        # Called without keywords by a thread that looked the hook up while it was being taken off.
+        def hook(_: nn.Module, args: tuple[Any, ...], *rest: Any) -> None:
+            if threading.get_ident() != thread or len(rest) != 2:
+                return
+            kwargs, output = rest
+            trace.remember(path, output, checked=path in checked)
             if path in kept:
-                trace.visits.setdefault(path, []).append(Visit(args, kwargs, output))
+                visit = Visit(args, kwargs, output, Circumstances.now(device))
+                trace.visits.setdefault(path, []).append(visit)
 
         return module.register_forward_hook(hook, with_kwargs=True)
 
@@ -202,41 +324,3 @@ def _hooked(model: nn.Module, kept: Set[str], trace: Trace) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-@contextmanager
-def as_found(model: nn.Module) -> Iterator[None]:
-    """Put everything back afterwards: hooks, attributes, training mode, config and RNG state.
-
-    transformers 5 installs capture hooks at the first capture and marks the model as hooked; left
-    on, a hook that the user adds later would make what they record stale. Attributes and hooks
-    are therefore restored for every module, whoever changed them.
-    """
-    found = [(each.__dict__, _contents(each.__dict__)) for each in (*model.modules(), model.config)]
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices=devices):
-        try:
-            yield
-        finally:
-            for attributes, contents in found:
-                _put_back(attributes, contents)
-
-
-def _contents(attributes: dict[str, Any]) -> dict[str, tuple[Any, dict[Any, Any] | None]]:
-    """Every attribute with a copy of what it holds, where it is a dictionary (of hooks, …)."""
-    return {
-        name: (value, dict(value) if isinstance(value, dict) else None)
-        for name, value in attributes.items()
-    }
-
-
-def _put_back(
-    attributes: dict[str, Any], contents: dict[str, tuple[Any, dict[Any, Any] | None]]
-) -> None:
-    for name in set(attributes) - set(contents):
-        del attributes[name]
-    for name, (value, inside) in contents.items():
-        attributes[name] = value
-        if inside is not None:
-            value.clear()
-            value.update(inside)

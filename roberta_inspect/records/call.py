@@ -193,7 +193,7 @@ class Call:
         differing = [flag for flag in other.spec.flags if flag not in self.spec.flags]
         return differing[0] if len(differing) == 1 else None
 
-    def with_meanings(self, meanings: Mapping[str, str | None]) -> Call:
+    def with_meanings(self, meanings: Mapping[str, str]) -> Call:
         """The same call, each slot with the meaning of its name."""
         slots = tuple(
             slot

@@ -33,6 +33,9 @@ class OutputMap(Product):
     """The classes of the objects around the classifier that were taken off, outermost first."""
     stages: tuple[Stage, ...] = ()
     proofs: tuple[Proof, ...] = ()
+    not_deterministic: str | None = None
+    """The first module that returns other bits when the same call is made again, `""` for the
+    model itself; `None` where two calls never differed."""
     findings: tuple[Finding, ...] = ()
     predictions: tuple[Prediction, ...] | None = None
     consumers: tuple[Consumer, ...] | None = None

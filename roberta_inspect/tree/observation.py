@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,7 +16,8 @@ from roberta_inspect.inputs.synthetic import synthetic, usable_length
 from roberta_inspect.live.anatomy import padded_config
 from roberta_inspect.live.containers import tensors_in
 from roberta_inspect.live.naming import names_of
-from roberta_inspect.live.observe import Observed, Trace, as_found
+from roberta_inspect.live.observe import Observed, Trace
+from roberta_inspect.live.stand_in import stand_in
 from roberta_inspect.live.values import same_values
 from roberta_inspect.records import Place
 from roberta_inspect.releases import attention_of
@@ -44,9 +44,8 @@ class TreeObservation:
     @classmethod
     def of(cls, made: Loaded) -> TreeObservation:
         """Make the call."""
-        probe = small_probe(made.model).placed_like(made.model, made.mode)
-        with made.mode or nullcontext():
-            return cls(made=made, probe=probe, observed=observe_all(made.model, probe))
+        probe = small_probe(made.model)
+        return cls(made=made, probe=probe, observed=observe_all(made.model, probe, made.mode))
 
     @property
     def model(self) -> Any:
@@ -89,8 +88,8 @@ class TreeObservation:
         [features] = visit.args
         if not isinstance(features, torch.Tensor) or features.ndim != 3 or features.shape[1] < 2:
             return None
-        with as_found(whose.model):
-            read = positions_read(whose.model.get_submodule(path).eval(), features)
+        with stand_in(whose.model) as model:
+            read = positions_read(model.get_submodule(path), features)
         if len(read) == features.shape[1]:
             return "reads every position"
         if len(read) == 1:

@@ -88,8 +88,8 @@ class ReturnedShapes:
     def _larger(self) -> tuple[Probe, Trace]:
         """A call with another number of rows and tokens."""
         model = self.observation.model
-        probe = small_probe(model, more=1).on(model.device)
-        return probe, observe_all(model, probe).trace
+        probe = small_probe(model, more=1)
+        return probe, observe_all(model, probe, self.observation.made.mode).trace
 
 
 def sizes_of(config: Any, probe: Probe) -> dict[str, int]:

@@ -18,7 +18,7 @@ from roberta_inspect.checkpoint.load import built
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.inputs.synthetic import synthetic
 from roberta_inspect.live.containers import tensors_in
-from roberta_inspect.live.observe import Observed, Trace, Visit, observe
+from roberta_inspect.live.observe import Observed, Trace, Visit, observing
 from roberta_inspect.records import CallSpec
 from roberta_inspect.records.axes import UNKNOWN
 
@@ -87,6 +87,9 @@ class Twin:
         )
 
 
-def observe_all(model: nn.Module, probe: Probe) -> Observed:
-    """One labelled dict call with all outputs asked for, and what every module did in it."""
-    return observe(model, probe, CallSpec(True, True, True, True), every_visit=True)
+def observe_all(model: nn.Module, probe: Probe, mode: Any = None) -> Observed:
+    """One labelled dict call with all outputs asked for, and what every module did in it; `mode`
+    as `observing` has it."""
+    spec = CallSpec(True, True, True, True)
+    with observing(model, mode) as observer:
+        return observer.call(probe.placed_like(model, mode), spec, every_visit=True)

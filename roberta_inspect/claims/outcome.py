@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from roberta_inspect.errors import is_out_of_memory
 from roberta_inspect.live.observe import failure
-from roberta_inspect.records import Failure, Proof, Status, finite
+from roberta_inspect.records import Failure, Method, Proof, Status, finite
 from roberta_inspect.text import safe
 
 if TYPE_CHECKING:
@@ -25,8 +25,11 @@ class Outcome:
 
     status: Status
     detail: str
+    method: Method = "structure"
     difference: float | None = None
     tolerance: float | None = None
+    power: float | None = None
+    control: str | None = None
     error: Failure | None = None
     sentence: str | None = None
     """The claim in this model's words, where the general sentence says less."""
@@ -44,18 +47,26 @@ class Claim:
     sentence: str
     test: Test
     """Returns `None` where the claim does not speak of this model."""
+    asks: str | None
+    """The slot without which the claim says nothing."""
+    compares_calls: bool
+    """Whether it compares what two calls returned: nothing can be said where they differ anyway."""
 
     def proof(self, evidence: Evidence) -> Proof | None:
         """The claim with its outcome; one that raises is not tested, and is told in a finding."""
+        if self.asks is not None and evidence.fields.get(self.asks) is None:
+            return None
         try:
+            if self.compares_calls:
+                evidence.check_deterministic()
             outcome = self.test(evidence)
         except NotTestedError as reason:
-            outcome = Outcome(status="not-tested", detail=str(reason))
+            outcome = not_tested(str(reason))
         except Exception as error:
             if is_out_of_memory(error):
                 raise
             detail = f"testing it raised {type(error).__name__}: {safe(error)}"
-            outcome = Outcome(status="not-tested", detail=detail, error=failure(error))
+            outcome = replace(not_tested(detail), error=failure(error))
         if outcome is None:
             return None
         return Proof(
@@ -64,8 +75,11 @@ class Claim:
             claim=outcome.sentence or self.sentence,
             status=outcome.status,
             detail=outcome.detail,
+            method=outcome.method,
             difference=finite(outcome.difference),
             tolerance=finite(outcome.tolerance),
+            power=finite(outcome.power),
+            control=outcome.control,
             error=outcome.error,
         )
 
@@ -73,21 +87,36 @@ class Claim:
 class Claims(list[Claim]):
     """The claims of one module, in the order of definition."""
 
-    def register(self, id: str, slot: str, sentence: str) -> Callable[[Test], Test]:  # noqa: A002
+    def register(
+        self,
+        id: str,  # noqa: A002
+        slot: str,
+        sentence: str,
+        *,
+        asks: str | None = None,
+        compares_calls: bool = False,
+    ) -> Callable[[Test], Test]:
         """Add the function below as the test of this claim."""
 
         def added(test: Test) -> Test:
-            self.append(Claim(id, slot, sentence, test))
+            self.append(Claim(id, slot, sentence, test, asks, compares_calls))
             return test
 
         return added
 
 
-def proved(
-    detail: str, *, difference: float | None = None, tolerance: float | None = None
-) -> Outcome:
-    """Proved."""
-    return Outcome(status="proved", detail=detail, difference=difference, tolerance=tolerance)
+def proved(detail: str, *, control: str | None = None, exact: bool = False) -> Outcome:
+    """Proved by structure, or bit for bit where it is `exact`."""
+    if not exact:
+        return Outcome(status="proved", detail=detail, control=control)
+    return Outcome(
+        status="proved",
+        detail=detail,
+        method="exact",
+        difference=0.0,
+        tolerance=0.0,
+        control=control,
+    )
 
 
 def refuted(
@@ -104,9 +133,11 @@ def not_tested(reason: str) -> Outcome:
 
 def weakest(outcomes: Iterable[Outcome]) -> Outcome:
     """Of the outcomes of all items the one that decides: a refuted one, else one not tested, else
-    the one closest to its tolerance."""
+    the one that would have let the largest mistake pass."""
     ranks: dict[Status, int] = {"refuted": 2, "not-tested": 1, "proved": 0}
-    return max(
-        outcomes,
-        key=lambda each: (ranks[each.status], (each.difference or 0) / (each.tolerance or 1)),
-    )
+
+    def rank(outcome: Outcome) -> tuple[int, float, float]:
+        share = (outcome.difference or 0) / (outcome.tolerance or 1)
+        return ranks[outcome.status], outcome.power or 0, share
+
+    return max(outcomes, key=rank)

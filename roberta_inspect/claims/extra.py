@@ -1,0 +1,233 @@
+"""The calls that claims make beside those of the map: on a few rows and tokens of its input.
+
+What must not matter is changed, and the same shapes must give the same bits; what must matter is
+changed, and the bits must move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from roberta_inspect.claims.outcome import NotTestedError
+from roberta_inspect.inputs.labels import problem_type_for
+from roberta_inspect.inputs.probe import Probe
+from roberta_inspect.live.containers import tensors_in
+from roberta_inspect.text import counted
+
+if TYPE_CHECKING:
+    from roberta_inspect.claims.evidence import Evidence
+
+MOST_TOKENS = 8
+"""Tokens of a row in the small calls."""
+MOST_LABELS = 512
+"""Classes that get a row of their own; a loss that treats a later one apart is not noticed."""
+MOST_LOGITS = 1 << 20
+"""Logits of all those rows together, unless two rows have more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is kept of one small call."""
+
+    fields: Mapping[str, Any]
+
+    @property
+    def logits(self) -> torch.Tensor:
+        """Of shape `(batch_size, num_labels)`."""
+        logits = self.fields.get("logits")
+        if not isinstance(logits, torch.Tensor):
+            raise NotTestedError("a call for this claim returned no logits")
+        return logits
+
+    @property
+    def hidden_states(self) -> tuple[torch.Tensor, ...]:
+        """Each of shape `(batch_size, sequence_length, hidden_size)`; `()` where none came back."""
+        return tuple(tensors_in(self.fields.get("hidden_states")))
+
+    @property
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], ...]]:
+        """Name of a slot → the shape of each tensor in it."""
+        return {
+            name: tuple(tuple(tensor.shape) for tensor in tensors_in(value))
+            for name, value in self.fields.items()
+        }
+
+
+class SmallCalls:
+    """Two rows and a few tokens of the input: a whole row, and below it a padded one.
+
+    The padding stands on the side on which the input has it; on the left with explicit position
+    ids, since those that the model makes itself count the ids before a token.
+    """
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        first, second = _longest_rows(evidence.probe)
+        length = evidence.probe.sequence_length
+        # Not the length of the input, so that these calls show which axes change with it.
+        width = min(MOST_TOKENS, max(2, length - 1)) if length > 2 else length + 1
+        tokens = max(1, min(len(second), width - max(1, width // 4)))
+        self.left = any(start for start in evidence.probe.row_starts)
+        self.tokens = slice(width - tokens, width) if self.left else slice(tokens)
+        """Where the tokens of the padded row stand."""
+        self.alone_probe = evidence.probe.picked([second[:tokens]], tokens)
+        self.probe = self._padded(evidence.probe.picked([first[:width], second[:tokens]], width))
+
+    def _padded(self, probe: Probe) -> Probe:
+        pad = self.evidence.pad_token_id
+        probe = probe.padded_with(pad, left=self.left)
+        if not self.left or "input_ids" not in probe.inputs:
+            return probe
+        positions = probe.attention_mask.cumsum(dim=1) * probe.attention_mask + pad
+        return probe.changed(position_ids=positions)
+
+    @cached_property
+    def plain(self) -> Answer:
+        """As the rows are."""
+        return self._call(self.probe)
+
+    @cached_property
+    def other_padding(self) -> Answer:
+        """Other ids where the padded row is padding, and nothing else."""
+        return self._call(self._with_other_tokens(self.probe.attention_mask == 0))
+
+    @cached_property
+    def other_row(self) -> Answer:
+        """Another row beside the padded one, and nothing else."""
+        beside = torch.zeros_like(self.probe.attention_mask, dtype=torch.bool)
+        beside[0] = True
+        return self._call(self._with_other_tokens(beside))
+
+    @cached_property
+    def unmasked(self) -> Answer:
+        """Padding attended like any other token."""
+        mask = torch.ones_like(self.probe.attention_mask)
+        return self._call(self.probe.changed(attention_mask=mask))
+
+    @cached_property
+    def alone(self) -> Answer:
+        """The padded row in a batch of its own, without its padding."""
+        return self._call(self.alone_probe)
+
+    def disturbed(self, size: float) -> Answer:
+        """As the rows are, but for a relative change of `size` of the word embeddings."""
+        evidence = self.evidence
+        inputs = dict(self.probe.inputs)
+        embedded = inputs.get("inputs_embeds")
+        if embedded is None:
+            path = f"{evidence.anatomy.embeddings}.word_embeddings"
+            embedded = evidence.module(path, "word_embeddings")(inputs.pop("input_ids"))
+            position_ids = self.evidence.position_ids_of(self.probe)
+            inputs.setdefault("position_ids", position_ids)
+        noise = torch.randn(embedded.shape, generator=torch.Generator().manual_seed(0))
+        moved = embedded * (1 + size * noise.to(embedded))
+        return self._call(replace(self.probe, inputs={**inputs, "inputs_embeds": moved}))
+
+    def _with_other_tokens(self, where: torch.Tensor) -> Probe:
+        inputs = self.probe.inputs
+        if "inputs_embeds" in inputs:
+            embedded = inputs["inputs_embeds"]
+            return self.probe.changed(
+                inputs_embeds=torch.where(where[..., None], -embedded.flip(-1), embedded)
+            )
+        ids = inputs["input_ids"]
+        return self.probe.changed(input_ids=torch.where(where, self._other_ids(ids), ids))
+
+    def _other_ids(self, ids: torch.Tensor) -> torch.Tensor:
+        """Another id for each, and never the one that pads: positions must stay as they are."""
+        rows = self.evidence.vocabulary
+        pad = self.evidence.pad_token_id
+        other = (ids + 1 + rows // 3) % rows
+        return torch.where(other == pad, (other + 1) % rows, other)
+
+    def _call(self, probe: Probe) -> Answer:
+        return Answer(self.evidence.call(probe, labels=False))
+
+
+def _longest_rows(probe: Probe) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the tokens of two rows stand: of the longest, and of the shortest other one; of the
+    same row in reverse where there is no other."""
+    places = [row.nonzero()[:, 0] for row in probe.attention_mask.cpu()]
+    rows = [(number, where) for number, where in enumerate(places) if len(where)]
+    if not rows:
+        raise NotTestedError("every row is nothing but padding")
+    first = max(rows, key=lambda row: len(row[1]))
+    others = [row for row in rows if row[0] != first[0]]
+    second = min(others, key=lambda row: len(row[1])) if others else (first[0], first[1].flip(0))
+    return _flat(probe, first), _flat(probe, second)
+
+
+def _flat(probe: Probe, row: tuple[int, torch.Tensor]) -> torch.Tensor:
+    """The places of the tokens of a row, counted through all rows of the batch."""
+    number, where = row
+    return where + number * probe.sequence_length
+
+
+@dataclass(frozen=True, slots=True)
+class RelabelledCall:
+    """What is kept of a call with several rows, and labels that cover the classes.
+
+    One row cannot tell a mean from a sum, and labels that leave a class out cannot show its weight.
+    The rows are short, of unlike length and unlike difficulty. Their number is not that of the
+    first call, so that a division by a constant shows too.
+    """
+
+    losses: Mapping[str, Any]
+    """`dict` and `tuple` → the loss that came back that way."""
+    logits: torch.Tensor
+    labels: torch.Tensor
+    input: str
+    """The rows and what their labels cover, in words."""
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> RelabelledCall:
+        """Make both calls."""
+        config, given = evidence.config, evidence.probe.labels
+        classes = int(config.num_labels)
+        kind = problem_type_for(config, given)[0]
+        single = kind == "single_label_classification"
+        covered = min(classes, MOST_LABELS, max(2, MOST_LOGITS // classes))
+        rows = max(3, covered) if single else 4
+        rows += rows == evidence.probe.batch_size
+        labels = _labels(kind, rows, classes, covered, given)
+        probe = replace(_short_rows(evidence, rows), labels=labels)
+        flags = {"output_hidden_states": False, "output_attentions": False, "labels": True}
+        keyed = evidence.call(probe, **flags, return_dict=True)
+        plain = evidence.call(probe, **flags, return_dict=False)
+        logits = keyed.get("logits")
+        if not isinstance(logits, torch.Tensor):
+            raise NotTestedError("a call with other labels returned no logits")
+        words = counted(rows, "row")
+        if single:
+            every = covered == classes
+            words += " with every label" if every else f" with {covered} of {classes:,} labels"
+        return cls({"dict": keyed.get("loss"), "tuple": plain.get("loss")}, logits, labels, words)
+
+
+def _labels(kind: str, rows: int, classes: int, covered: int, given: torch.Tensor) -> torch.Tensor:
+    """Labels of the dtype and rank of those that were given: every class, or targets of several
+    magnitudes."""
+    row = torch.arange(rows)
+    if kind == "single_label_classification":
+        labels = (row % covered).reshape(rows, *[1] * (given.ndim - 1))
+    elif kind == "regression":
+        columns = row[:, None] + torch.arange(classes)
+        labels = (10.0 ** (columns % 4 - 2) * (1 - 2 * (columns % 2))).reshape(rows, classes)
+        labels = labels if given.ndim > 1 else labels.reshape(rows * classes)
+    else:
+        labels = (row[:, None] + torch.arange(classes)) % 2
+    return labels.to(device=given.device, dtype=given.dtype)
+
+
+def _short_rows(evidence: Evidence, rows: int) -> Probe:
+    """As many rows, each two or three tokens of the input, every second one padded."""
+    first, second = _longest_rows(evidence.probe)
+    own = [first[shift:] for shift in range(len(first))] + [second]
+    width = min(3, len(first))
+    places = [own[row % len(own)][: max(1, width - row % 2)] for row in range(rows)]
+    return evidence.probe.picked(places, width).padded_with(evidence.pad_token_id)

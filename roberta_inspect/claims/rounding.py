@@ -1,0 +1,205 @@
+"""Numbers compared: bit for bit where the same computation is made again, else within what
+rounding explains.
+
+A recomputed formula may differ from the model's result by the rounding of the steps between. Each
+step moves a number by at most half a unit in the last place of its dtype; matrix products of
+16-bit tensors accumulate in float32, which is what torch documents. What a tolerance lets pass is
+told as its power: tolerance ÷ the largest magnitude in the same row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+
+from roberta_inspect.claims.outcome import NotTestedError, Outcome, not_tested, refuted
+from roberta_inspect.live import values
+from roberta_inspect.live.containers import is_fake
+from roberta_inspect.text import dtype_word
+
+LIMITS = {torch.float16: 0.05, torch.bfloat16: 0.05}
+"""Dtype → the largest power of a proof; a tolerance above it shows too little."""
+
+LIMIT = 0.001
+"""That of every other dtype."""
+
+
+def epsilon(dtype: torch.dtype) -> float:
+    """The relative distance of neighbouring numbers of this dtype."""
+    return float(torch.finfo(dtype).eps)
+
+
+def limit_of(dtype: torch.dtype) -> float:
+    """The largest power of a proof in this dtype."""
+    return LIMITS.get(dtype, LIMIT)
+
+
+def accumulating(dtype: torch.dtype, terms: int) -> float:
+    """The relative rounding of the partial sums of so many terms, in the accumulator: their errors
+    add up like a random walk."""
+    accumulator = torch.float32 if torch.finfo(dtype).bits < 32 else dtype
+    return 2 * math.sqrt(terms) * epsilon(accumulator)
+
+
+def summing(dtype: torch.dtype, terms: int) -> float:
+    """The relative rounding of a sum of so many terms, and of its result."""
+    return epsilon(dtype) + accumulating(dtype, terms)
+
+
+def product_epsilon(dtype: torch.dtype) -> float:
+    """What factors lose before they are multiplied, where the user allows torch to round those of
+    float32 to TF32 or bfloat16 (`torch.set_float32_matmul_precision`)."""
+    if dtype != torch.float32:
+        return 0.0
+    try:
+        precision = torch.get_float32_matmul_precision()
+    except RuntimeError:
+        # Set for one backend by the newer switches, so that there is no answer for all of them.
+        precision = "medium"
+    return {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-7}[precision]
+
+
+def wide(tensor: torch.Tensor) -> torch.Tensor:
+    """The values in float64 on the CPU, for a recomputation whose own rounding is nothing.
+
+    Raises:
+        NotTestedError: the tensor is fake.
+    """
+    if is_fake(tensor):
+        raise NotTestedError("the tensors have shapes, no values")
+    return tensor.detach().to(device="cpu", dtype=torch.float64)
+
+
+def same(left: torch.Tensor, right: torch.Tensor) -> bool:
+    """Whether two tensors are one object, or agree in shape and every value; NaN agrees with NaN.
+
+    Raises:
+        NotTestedError: they are two objects, and fake.
+    """
+    if left is right:
+        return True
+    if left.shape != right.shape:
+        return False
+    if is_fake(left) or is_fake(right):
+        raise NotTestedError("the tensors have shapes, no values")
+    if left.dtype == right.dtype:
+        return values.same_values(left, right)
+    return values.same_values(wide(left), wide(right))
+
+
+def identity(pairs: Iterable[tuple[Any, Any]]) -> str:
+    """Whether those that agree are one object each, or copies, in words."""
+    if all(left is right for left, right in pairs):
+        return "the same tensor"
+    return "the same values in another tensor"
+
+
+def furthest(left: torch.Tensor, right: torch.Tensor) -> float:
+    """The largest absolute difference; infinite where shapes or places of NaN differ.
+
+    Raises:
+        NotTestedError: they are two objects, and fake.
+    """
+    apart = values.furthest(left, right)
+    if apart is None:
+        raise NotTestedError("the tensors have shapes, no values")
+    return apart
+
+
+class Expected(NamedTuple):
+    """What a formula gives."""
+
+    values: torch.Tensor
+    allowed: torch.Tensor
+    """How far rounding may have moved each value, or each row, whose last axis is 1 then."""
+    without: Mapping[str, torch.Tensor]
+    """A part of the formula → what it gives without that part, at the first rows at least."""
+
+
+def judge(got: torch.Tensor, expected: Expected, *, place: str, dtype: torch.dtype) -> Outcome:
+    """Whether rounding in `dtype` alone explains the difference from the formula, and whether the
+    formula without a part of it would have been refuted.
+
+    Not tested where the values are not finite, where a mistake above the limit could pass, and
+    where leaving out a part changes nothing.
+    """
+    wanted = expected.values
+    if got.shape != wanted.shape:
+        return refuted(f"expected shape {tuple(wanted.shape)}, got {tuple(got.shape)} at {place}")
+    if not got.numel():
+        return not_tested(f"{place} is empty")
+    given = got.detach().to(wanted)
+    if not (given.isfinite().all() and wanted.isfinite().all()):
+        return not_tested(f"{place} holds NaN or infinity, so there is nothing to compare")
+    allowed = expected.allowed + float(torch.finfo(dtype).tiny)
+    difference = (given - wanted).abs()
+    excess = difference - allowed
+    worst = torch.unravel_index(excess.argmax(), excess.shape)
+    here, limit = float(difference[worst]), float(allowed.expand_as(difference)[worst])
+    if here > limit:
+        index = [int(axis) for axis in worst] or ""
+        return refuted(
+            f"expected {float(wanted[worst]):.6g}, got {float(given[worst]):.6g} at "
+            f"{place}{index}: {here:.1e} apart, tolerance {limit:.1e}",
+            difference=here,
+            tolerance=limit,
+        )
+    power = power_of(allowed, wanted)
+    outcome = within(float(difference.max()), limit, power=power, dtype=dtype)
+    if outcome.status != "proved":
+        return outcome
+    return _controlled(outcome, given, expected, allowed)
+
+
+def power_of(allowed: torch.Tensor, wanted: torch.Tensor) -> float:
+    """The largest tolerance ÷ the largest magnitude in the same row, over all rows that are not
+    zero."""
+    rows = (wanted.abs().reshape(1) if not wanted.ndim else wanted.abs()).amax(dim=-1)
+    widest = (allowed.reshape(1) if not allowed.ndim else allowed).amax(dim=-1).expand_as(rows)
+    kept = rows > 0
+    return float((widest[kept] / rows[kept]).max()) if bool(kept.any()) else math.inf
+
+
+def within(difference: float, tolerance: float, *, power: float, dtype: torch.dtype) -> Outcome:
+    """A difference that a tolerance explains: proved, unless too large a mistake could pass."""
+    if not power <= limit_of(dtype):
+        missed = share(power) if math.isfinite(power) else "any size"
+        return Outcome(
+            status="not-tested",
+            detail=f"rounding in {dtype_word(dtype)} hides mistakes below {missed}",
+            method="rounding",
+            difference=difference,
+            tolerance=tolerance,
+            power=power,
+        )
+    return Outcome(
+        status="proved",
+        detail=f"largest difference {difference:.1e}, tolerance {tolerance:.1e}; would have caught "
+        f"{share(power)}",
+        method="rounding",
+        difference=difference,
+        tolerance=tolerance,
+        power=power,
+    )
+
+
+def share(part: float) -> str:
+    """A share in per cent, with two digits: `0.002 %`."""
+    return f"{float(f'{100 * part:.2g}'):,.10g} %"
+
+
+def _controlled(
+    outcome: Outcome, given: torch.Tensor, expected: Expected, allowed: torch.Tensor
+) -> Outcome:
+    bites = []
+    for part, without in expected.without.items():
+        first = tuple(slice(size) for size in without.shape)
+        apart = (given[first] - without).abs()
+        if not bool((apart > allowed.expand_as(given)[first]).any()):
+            return not_tested(f"leaving out {part} changes nothing that could be seen here")
+        bites.append(f"without {part} {float(apart.nan_to_num(nan=math.inf).max()):.1e} away")
+    return replace(outcome, control="; ".join(bites) or None)
