@@ -226,6 +226,54 @@ def _words(error: Failure, made_with: Versions) -> str:
     return f"{safe(error.type)}: {safe(error.message)} (raised {where})"
 
 
+@MAP.register("not-deterministic", "error")
+def _not_deterministic(output_map: OutputMap) -> Iterator[Said]:
+    if output_map.not_deterministic is not None:
+        where = safe(output_map.not_deterministic or output_map.checkpoint.architecture)
+        yield Said(
+            f"the same call on the same input gives other bits each time, from {where} on; "
+            "nothing that compares calls was tested",
+            "Look there for dropout that is left on, a random generator, or a state that drifts.",
+        )
+
+
+@MAP.register("input-edited", "warning")
+def _input_edited(output_map: OutputMap) -> Iterator[Said]:
+    if edited := output_map.input.edited:
+        yield Said(
+            f"forward writes into the {listed(edited, show=safe)} that it is given: whoever calls "
+            "it has other tensors afterwards. It was given copies here",
+            "Change a copy instead: tensor = tensor.clone() before it is written to.",
+        )
+
+
+@MAP.register("config-decides-outputs", "warning")
+def _config_decides(output_map: OutputMap) -> Iterator[Said]:
+    configured = output_map.setup.configured
+    moved = {
+        name: value for name, value in configured.items() if value not in (USUAL.get(name), "null")
+    }
+    plain = next((call for call in output_map.plain if not call.labels and not call.error), None)
+    if not moved or plain is None:
+        return
+    settings = listed([f"config.{name} is {safe(value)}" for name, value in moved.items()])
+    names = listed([safe(slot.name) for slot in plain.positions])
+    follows = []
+    if "return_dict" in moved:
+        follows.append("a tuple has no .logits")
+    if len(plain.positions) > 1:
+        follows.append("Trainer.predict hands over a tuple, and argmax of it raises")
+    yield Said(
+        f"{settings}: model(**inputs) returns a {safe(plain.container)} of {names}; "
+        + "; ".join(follows),
+        "Pass the flags you mean, or take these fields out of config.json.",
+    )
+
+
+USUAL = {"return_dict": "true", "output_hidden_states": "false", "output_attentions": "false"}
+"""What a configuration says that was not asked for anything, as JSON."""
+
+
 @MAP.register("claim-refuted", "error")
 def _refuted(output_map: OutputMap) -> Iterator[Said]:
     for proof in output_map.proofs_with("refuted"):

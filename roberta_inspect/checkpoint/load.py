@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -137,13 +138,19 @@ def load_tokenizer(location: Location | None) -> Any:
         )
 
 
+_ONE_AT_A_TIME = threading.RLock()
+"""Held by the thread that inspects: the switches below and the random generators are those of the
+whole process, and a model that two threads observe would be in two states at once."""
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No log line, warning or progress bar of transformers; what it had set is restored."""
-    verbosity = transformers_logging.get_verbosity()
-    bars = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity(logging.CRITICAL)
-    with hub.bars_as_they_were(), warnings.catch_warnings():
+    """One inspection at a time, with no log line, warning or progress bar of transformers; what
+    had been set is as before afterwards."""
+    with _ONE_AT_A_TIME, hub.bars_as_they_were(), warnings.catch_warnings():
+        verbosity = transformers_logging.get_verbosity()
+        bars = transformers_logging.is_progress_bar_enabled()
+        transformers_logging.set_verbosity(logging.CRITICAL)
         transformers_logging.disable_progress_bar()
         warnings.simplefilter("ignore")
         try:

@@ -45,7 +45,7 @@ def meaning(evidence: Evidence, status: str | None) -> str:
     used."""
     if evidence.fields.get("attentions") == ():
         return "an empty tuple: no layer handed its weights back"
-    return REPORTED if status == "refuted" else MEANING
+    return MEANING if status == "proved" or evidence.fake else REPORTED
 
 
 @CLAIMS.register("attentions-count", "attentions", "one tensor per layer")
@@ -274,7 +274,9 @@ def _softmax(evidence: Evidence, layer: int, unreadable: torch.Tensor) -> Weight
     scores = products.div_(math.sqrt(size)).masked_fill_(~allowed, -math.inf)
     moved = _rounding_of_scores(scores, query, key, dtype)
     values = scores.softmax(dim=-1).masked_fill_(unreadable, 0.0)
-    relative = 4 * moved + 2 * summing(dtype, scores.shape[-1])
+    # A recomputation in the dtype of the model rounds as the model does, once more.
+    times = 2 if wide == dtype else 1
+    relative = times * (2 * moved + summing(dtype, scores.shape[-1]))
     without = {"the scale": unscaled.masked_fill(unreadable[:1], 0.0)}
     return Weights(values, relative, without)
 

@@ -11,6 +11,7 @@ import torch
 
 from roberta_inspect.claims.extra import RelabelledCall, SmallCalls
 from roberta_inspect.claims.outcome import NotTestedError
+from roberta_inspect.claims.rounding import same
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.live.anatomy import Anatomy, pad_token_id
 from roberta_inspect.live.calls import Calls, Comparison
@@ -137,16 +138,23 @@ class Evidence:
     def returned(self, path: str, what: str) -> torch.Tensor:
         """The tensor that a module returned, with the bytes that it had then: called once more
         where it was written to afterwards."""
-        visit = self.visit(path, what)
-        if not isinstance(visit.output, torch.Tensor):
-            raise NotTestedError(f"{path} returns a {type(visit.output).__name__}")
-        if not self.trace.changed(visit.output):
-            return visit.output
-        return self.again(path, what)(*visit.args, **visit.kwargs)
+        visits = self.trace.visits.get(path, [])
+        outputs = [visit.output for visit in visits]
+        if not outputs or not all(isinstance(output, torch.Tensor) for output in outputs):
+            raise NotTestedError(f"forward calls no {what} that returns a tensor")
+        if not all(same(output, outputs[0]) for output in outputs):
+            raise NotTestedError(f"forward calls {path} {len(outputs)} times, and it differs")
+        if not self.trace.changed(outputs[0]):
+            return outputs[0]
+        returned: torch.Tensor = self.again(path, what)(*visits[0].args, **visits[0].kwargs)
+        return returned
 
     def again(self, path: str | None, what: str) -> Any:
         """A module as a function that is called in the circumstances of the reference call."""
-        module, circumstances = self.module(path, what), self.visit(path, what).circumstances
+        module, visits = self.module(path, what), self.trace.visits.get(path or "", [])
+        if not visits:
+            raise NotTestedError(f"forward calls no {what} where its class has it")
+        circumstances = visits[0].circumstances
 
         def call(*args: Any, **kwargs: Any) -> Any:
             with circumstances.again():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,12 +13,12 @@ from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.claims.outcome import Claims, NotTestedError, Outcome, proved, refuted
 from roberta_inspect.claims.rounding import (
     Expected,
+    accumulating,
     epsilon,
     furthest,
     identity,
     judge,
     same,
-    summing,
     wide,
 )
 from roberta_inspect.releases import position_embedding_of
@@ -329,7 +330,10 @@ def _normed(evidence: Evidence, parts: dict[str, torch.Tensor], dtype: torch.dty
     centred = (total - total.mean(dim=-1, keepdim=True)) * scale
     made = centred * weight + bias
     size = total.shape[-1]
-    reduced = summing(dtype, size) * magnitude.mean(dim=-1, keepdim=True) * scale
-    moved = (unit * magnitude * scale + reduced * (1 + centred.abs())) * abs(weight)
-    rounded = summing(dtype, size) * (made.abs() + abs(bias) + (centred * weight).abs())
+    fine = accumulating(dtype, size)
+    # What moves every term by itself averages out in the mean and the variance.
+    reduced = (unit / math.sqrt(size) + fine) * magnitude.mean(dim=-1, keepdim=True) * scale
+    summed = unit / 2 * (total.abs() + magnitude) * scale
+    moved = (summed + reduced * (1 + centred.abs())) * abs(weight)
+    rounded = unit / 2 * made.abs() + fine * (abs(bias) + (centred * weight).abs())
     return Expected(made, moved + rounded, {})

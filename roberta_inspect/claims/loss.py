@@ -164,7 +164,7 @@ def _with_other_labels(evidence: Evidence, own: str, outcome: Outcome) -> tuple[
         evidence.check_deterministic()
         more = evidence.relabelled
     except NotTestedError as missing:
-        return not_tested(f"one set of labels does not show the weight of a class: {missing}"), ""
+        return not_tested(f"no other labels were tried: {missing}"), ""
     outcomes = [outcome]
     for container, loss in more.losses.items():
         if not isinstance(loss, torch.Tensor):

@@ -19,11 +19,13 @@ def paired_calls(left: OutputMap, right: OutputMap) -> list[tuple[Call, Call]]:
     Where all the main calls of one side ask for other outputs than those of the other side, the
     main calls are paired nevertheless.
     """
-    others = {_asked(call, right): call for call in right.calls}
+    others = {_asked(call, right): call for call in (*right.calls, *right.plain)}
     pairs = [
-        (call, others[_asked(call, left)]) for call in left.calls if _asked(call, left) in others
+        (call, others[_asked(call, left)])
+        for call in (*left.calls, *left.plain)
+        if _asked(call, left) in others
     ]
-    return sorted(pairs, key=lambda pair: (pair[0].return_dict, not pair[0].labels))
+    return sorted(pairs, key=lambda pair: (bool(pair[0].return_dict), not pair[0].labels))
 
 
 def _asked(call: Call, made: OutputMap) -> tuple[bool | None, ...]:

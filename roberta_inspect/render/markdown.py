@@ -16,8 +16,16 @@ _BACKTICKS = re.compile(r"`+")
 
 def map_markdown(of: OutputMap) -> str:
     """The whole map in tables; the proofs folded away where all of them hold."""
-    parts = [_head(of), _places(of), _slots(of), _proofs(of), _stages(of), _predictions(of)]
-    return "\n".join([line for part in [*parts, _findings(of)] for line in part])
+    parts = [
+        _head(of),
+        _plain(of),
+        _places(of),
+        _slots(of),
+        _proofs(of),
+        _stages(of),
+        _predictions(of),
+    ]
+    return "\n".join(line for block in blocks for line in block(of))
 
 
 def escaped(text: str) -> str:
@@ -46,6 +54,14 @@ def _head(of: OutputMap) -> Iterator[str]:
     yield f"## {'✓' if of.ok else '✗'} roberta-inspect run: {phrases.verdict(of)}"
     told = phrases.head(of).items()
     yield from table(["", ""], [[label, escaped(words)] for label, words in told])
+
+
+def _plain(of: OutputMap) -> Iterator[str]:
+    if not of.plain:
+        return
+    yield "### What `model(**inputs)` returns here"
+    told = [[call.spec.with_labels, escaped(phrases.returned(call))] for call in of.plain]
+    yield from table(["", ""], [*told, ["config", escaped(phrases.configured(of.setup))]])
 
 
 def _places(of: OutputMap) -> Iterator[str]:

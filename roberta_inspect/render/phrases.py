@@ -253,6 +253,19 @@ def where_it_is(call: Call, slot_name: str, *, absent: str = "absent") -> str:
     return ", ".join(found) or absent
 
 
+def returned(call: Call) -> str:
+    """What a call returned, in one line: `SequenceClassifierOutput: [0] loss, [1] logits`."""
+    if call.error is not None:
+        return f"raised {name(call.error.type)}: {sentence(call.error.message)}"
+    held = [f"[{slot.index}] {name(slot.name)} {missing(slot)}".rstrip() for slot in call.positions]
+    return f"{name(call.container)}: {', '.join(held) or 'nothing'}"
+
+
+def configured(of: Setup) -> str:
+    """What the configuration says of the flags that decide it."""
+    return " · ".join(f"{name(flag)} {safe(value)}" for flag, value in of.configured.items())
+
+
 def where(slot: Slot) -> str:
     """The index of a slot, if it has one, and what is missing in it: `[2] ()`."""
     index = "" if slot.index is None else f"[{slot.index}]"

@@ -26,6 +26,16 @@ STYLES = {"None": "dim", "absent": "dim", "raised": "bold red"}
 """Sign → how a place that shows it is styled."""
 
 
+def plain_calls(of: OutputMap) -> Group:
+    """What comes back where nothing but the inputs is passed, and what decides it."""
+    told = [
+        (Text(f"  {call.spec.with_labels}", "bold"), Text(phrases.returned(call)))
+        for call in of.plain
+    ]
+    decides = (Text("  config", "dim"), Text(phrases.configured(of.setup), "dim"))
+    return block("What model(**inputs) returns here", rows([*told, decides]))
+
+
 def places(of: OutputMap) -> Group:
     """The four calls side by side, one row per name."""
     halves = [list(calls) for _, calls in groupby(of.main_calls, lambda call: call.return_dict)]

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from roberta_inspect.records import OutputMap
 from roberta_inspect.render.findings import findings, verdict
 from roberta_inspect.render.header import header
-from roberta_inspect.render.places import combinations, places
+from roberta_inspect.render.places import combinations, places, plain_calls
 from roberta_inspect.render.predictions import predictions
 from roberta_inspect.render.slots import slots
 from roberta_inspect.render.stages import stages
@@ -22,6 +22,8 @@ def map_table(of: OutputMap) -> Group:
 
 def _blocks(of: OutputMap) -> Iterator[RenderableType]:
     yield header(of)
+    if of.plain:
+        yield plain_calls(of)
     yield places(of)
     if of.matrix:
         yield combinations(of)
