@@ -62,7 +62,7 @@ def _another_input(evidence: Evidence) -> str:
     NotTestedError: the model returns the same whatever it is given.
     """
     small = evidence.small
-    moved = furthest(small.other_row.logits[:1], small.plain.logits[:1])
+    moved = furthest(small.changed.logits[:1], small.plain.logits[:1])
     if not moved:
         raise NotTestedError("other ids change no bit of the logits: any two calls would agree")
     return f"other ids move the logits by {moved:.1e}"

@@ -182,7 +182,8 @@ class Evidence:
             NotTestedError: the call raised.
         """
         spec = self.observed.call._replace(**changes)
-        observed = self.observer.call(probe, spec)
+        # Without keys the names come from what the modules did.
+        observed = self.observer.call(probe, spec, watched=not spec.return_dict)
         if observed.error is not None:
             raise NotTestedError(f"a call for this claim raised {observed.error.type}")
         keys = [key for key, _ in observed.fields]

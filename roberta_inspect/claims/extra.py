@@ -22,7 +22,7 @@ from roberta_inspect.text import counted
 if TYPE_CHECKING:
     from roberta_inspect.claims.evidence import Evidence
 
-MOST_TOKENS = 8
+MOST_TOKENS = 4
 """Tokens of a row in the small calls."""
 MOST_LABELS = 512
 """Classes that get a row of their own; a loss that treats a later one apart is not noticed."""
@@ -92,16 +92,29 @@ class SmallCalls:
         return self._call(self.probe)
 
     @cached_property
+    def changed(self) -> Answer:
+        """Other ids in the padding, and another row beside the padded one, at once: one call shows
+        that neither matters."""
+        return self._call(self._with_other_tokens(self._padding | self._first_row))
+
+    @cached_property
     def other_padding(self) -> Answer:
         """Other ids where the padded row is padding, and nothing else."""
-        return self._call(self._with_other_tokens(self.probe.attention_mask == 0))
+        return self._call(self._with_other_tokens(self._padding))
 
     @cached_property
     def other_row(self) -> Answer:
         """Another row beside the padded one, and nothing else."""
-        beside = torch.zeros_like(self.probe.attention_mask, dtype=torch.bool)
-        beside[0] = True
-        return self._call(self._with_other_tokens(beside))
+        return self._call(self._with_other_tokens(self._first_row))
+
+    @property
+    def _padding(self) -> torch.Tensor:
+        return self.probe.attention_mask == 0
+
+    @property
+    def _first_row(self) -> torch.Tensor:
+        rows = torch.arange(self.probe.batch_size, device=self.probe.attention_mask.device)
+        return (rows == 0)[:, None].expand_as(self.probe.attention_mask)
 
     @cached_property
     def unmasked(self) -> Answer:

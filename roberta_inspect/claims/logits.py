@@ -63,21 +63,24 @@ def origin(evidence: Evidence) -> Outcome | None:
     compares_calls=True,
 )
 def from_last(evidence: Evidence) -> Outcome | None:
-    logits, last = evidence.finite("logits"), _last(evidence)
+    logits, (last, words) = evidence.finite("logits"), _last(evidence)
     classifier = evidence.again(evidence.anatomy.classifier, "classifier")
     got = _called(classifier, last, logits)
     if not same(got, logits):
         if not has_class_form(evidence) and not evidence.trace.changed(logits):
             raise NotTestedError(
-                f"this {_head_name(evidence)} reads more than hidden_states[-1], or something else"
+                f"this {_head_name(evidence)} reads more than {words}, or something else"
             )
+        apart = furthest(got, logits)
         return refuted(
-            f"expected classifier(hidden_states[-1]), got values up to {furthest(got, logits):.1e} "
-            "away at logits"
+            f"expected classifier({words}), got values up to {apart:.1e} away at logits",
+            difference=apart,
+            tolerance=0.0,
         )
-    return _controlled(
+    outcome = _controlled(
         evidence, classifier, -last, "the head called on other vectors", "the same bits", "moves"
     )
+    return replace(outcome, sentence=f"equals classifier({words})")
 
 
 @CLAIMS.register(
@@ -88,7 +91,8 @@ def from_last(evidence: Evidence) -> Outcome | None:
     compares_calls=True,
 )
 def head(evidence: Evidence) -> Outcome | None:
-    logits, first = evidence.finite("logits"), _last(evidence)[:, 0]
+    logits, (last, words) = evidence.finite("logits"), _last(evidence)
+    first = last[:, 0]
     _needs_class_form(evidence)
     path = evidence.anatomy.classifier
     classifier = evidence.module(path, "classifier")
@@ -109,7 +113,8 @@ def head(evidence: Evidence) -> Outcome | None:
     if same(bare, logits):
         raise NotTestedError("leaving out tanh changes no bit of these logits")
     moved = furthest(bare, logits)
-    return proved("the same bits", exact=True, control=f"without tanh {moved:.1e} away")
+    outcome = proved("the same bits", exact=True, control=f"without tanh {moved:.1e} away")
+    return replace(outcome, sentence=f"equals out_proj(tanh(dense({words}[:, 0])))")
 
 
 @CLAIMS.register(
@@ -120,12 +125,12 @@ def head(evidence: Evidence) -> Outcome | None:
     compares_calls=True,
 )
 def position(evidence: Evidence) -> Outcome | None:
-    last, logits = _last(evidence), evidence.finite("logits")
+    (last, words), logits = _last(evidence), evidence.finite("logits")
     if not last.isfinite().all():
-        raise NotTestedError("hidden_states[-1] holds NaN or infinity, so there is nothing to move")
+        raise NotTestedError(f"{words} holds NaN or infinity, so there is nothing to move")
     classifier = evidence.again(evidence.anatomy.classifier, "classifier")
     if not same(_called(classifier, last, logits), logits):
-        raise NotTestedError(f"this {_head_name(evidence)} reads more than hidden_states[-1]")
+        raise NotTestedError(f"this {_head_name(evidence)} reads more than {words}")
     for others in (-last, last.flip(-1), 1e3 * last.abs().max() * torch.ones_like(last)):
         elsewhere = torch.cat([last[:, :1], others[:, 1:]], dim=1)
         kept = furthest(_called(classifier, elsewhere, logits), logits)
@@ -134,7 +139,7 @@ def position(evidence: Evidence) -> Outcome | None:
                 raise NotTestedError(f"this {_head_name(evidence)} reads other positions, too")
             return refuted(
                 "expected the same logits after replacing every other position of "
-                f"hidden_states[-1], got logits that differ by {kept:.1e}",
+                f"{words}, got logits that differ by {kept:.1e}",
                 difference=kept,
                 tolerance=0.0,
             )
@@ -213,12 +218,13 @@ def meaning(evidence: Evidence, status: str | None) -> str:
     return sentence if scores or kind == "regression" else UNKNOWN
 
 
-def _last(evidence: Evidence) -> torch.Tensor:
-    """What the head reads of the last hidden state: as the caller gets it, or after the LayerNorm
-    that some classes put behind it."""
+def _last(evidence: Evidence) -> tuple[torch.Tensor, str]:
+    """What the head reads of the last hidden state, and its name: as the caller gets it, or after
+    the LayerNorm that some classes put behind it."""
     last = evidence.tuple_of("hidden_states")[-1]
     evidence.check_values()
     norm = evidence.trace.visit(evidence.anatomy.last_norm)
     if norm is not None and norm.hidden_states is last:
-        return evidence.returned(str(evidence.anatomy.last_norm), "LayerNorm")
-    return last
+        normed = evidence.returned(str(evidence.anatomy.last_norm), "LayerNorm")
+        return normed, "LayerNorm(hidden_states[-1])"
+    return last, "hidden_states[-1]"

@@ -52,13 +52,13 @@ NUDGE = 64
 def padding(evidence: Evidence) -> Outcome | None:
     evidence.finite("logits")
     small = evidence.small
-    parted = _parted(evidence, small.other_padding)
+    parted = _parted(evidence, small.changed) and _parted(evidence, small.other_padding)
     if parted is not None:
         return refuted(f"expected the same bits with other ids in the padding, {parted}")
     outcome = _moved_by(evidence, small.unmasked, slice(1, 2), "without the mask")
     if not small.left:
         return outcome
-    moved = furthest(small.other_padding.logits[1:], small.plain.logits[1:])
+    moved = furthest(small.changed.logits[1:], small.plain.logits[1:])
     told = f"; the logits move by {moved:.1e}" if moved else ""
     return replace(
         outcome,
@@ -77,10 +77,11 @@ def padding(evidence: Evidence) -> Outcome | None:
 )
 def beside(evidence: Evidence) -> Outcome | None:
     evidence.finite("logits")
-    parted = _parted(evidence, evidence.small.other_row)
+    small = evidence.small
+    parted = _parted(evidence, small.changed) and _parted(evidence, small.other_row)
     if parted is not None:
         return refuted(f"expected the same bits beside another row, {parted}")
-    return _moved_by(evidence, evidence.small.other_row, slice(1), "the other row itself")
+    return _moved_by(evidence, small.changed, slice(1), "the other row itself")
 
 
 def _parted(evidence: Evidence, other: Answer) -> str | None:
@@ -154,8 +155,12 @@ def implementations(evidence: Evidence) -> Outcome | None:
     other = "sdpa" if used == "eager" else "eager"
     evidence.finite("logits")
     small = evidence.small
-    with evidence.switched(other):
-        got = Answer(evidence.call(small.probe, labels=False)).logits
+    if used == "sdpa" and evidence.fields.get("attentions"):
+        # torch's sdpa returns no weights: where they came back, that call fell back to eager.
+        got = Answer(evidence.call(small.probe, labels=False, output_attentions=False)).logits
+    else:
+        with evidence.switched(other):
+            got = Answer(evidence.call(small.probe, labels=False)).logits
     outcome = _within_rounding(evidence, got, small.plain.logits, f"the logits under {other}")
     sentence = f"the logits under {used} and under {other} attention agree"
     if outcome.status == "proved":

@@ -200,10 +200,11 @@ class Observer:
         probe: Probe,
         spec: CallSpec,
         *,
+        watched: bool = True,
         every_visit: bool = False,
         checked: Set[str] = frozenset(),
     ) -> Observed:
-        """Call the model once and watch every module.
+        """Call the model once and watch every module, or none where it is not to be `watched`.
 
         What modules read and returned is kept of those that the claims ask about, or of all with
         `every_visit`; the bytes of what the modules at `checked` return are remembered. An
@@ -222,7 +223,7 @@ class Observer:
         with (
             self.mode or nullcontext(),
             torch.no_grad(),
-            _hooked(self.model, kept, checked, observed.trace),
+            _hooked(self.model, kept, checked, observed.trace) if watched else nullcontext(),
         ):
             try:
                 observed.output = self.model(**copies)

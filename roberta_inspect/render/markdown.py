@@ -16,15 +16,7 @@ _BACKTICKS = re.compile(r"`+")
 
 def map_markdown(of: OutputMap) -> str:
     """The whole map in tables; the proofs folded away where all of them hold."""
-    parts = [
-        _head(of),
-        _plain(of),
-        _places(of),
-        _slots(of),
-        _proofs(of),
-        _stages(of),
-        _predictions(of),
-    ]
+    blocks = (_head, _plain, _places, _slots, _proofs, _stages, _predictions, _findings)
     return "\n".join(line for block in blocks for line in block(of))
 
 
