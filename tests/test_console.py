@@ -17,8 +17,8 @@ import typer
 from rich.text import Text
 from samples import EAGER, HOSTILE
 
-from roberta_inspect import console
-from roberta_inspect.cli.target import Target, failures_reported, status
+from roberta_inspect.cli.refusals import DEBUG, PIPE_CLOSED, failures_reported, status
+from roberta_inspect.cli.target import Target
 from roberta_inspect.errors import CannotInspectError, InspectError, UsageError
 from roberta_inspect.render import rendered
 
@@ -34,7 +34,8 @@ def python(
     """Run `code` as a process of its own, as the console is at its end."""
     prelude = (
         "import sys, typer\n"
-        "from roberta_inspect.cli.target import Target, failures_reported, status\n"
+        "from roberta_inspect.cli.refusals import failures_reported, status\n"
+        "from roberta_inspect.cli.target import Target\n"
         "app = typer.Typer(pretty_exceptions_enable=False)\n"
         "@app.command()\n"
         "def main():\n"
@@ -237,7 +238,7 @@ def test_a_closed_pipe_is_no_failure_to_report(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sys, "stdout", Refusing(BrokenPipeError()))
     with pytest.raises(typer.Exit) as caught, failures_reported():
         Target().deliver_text("x")
-    assert caught.value.exit_code == console.PIPE_CLOSED
+    assert caught.value.exit_code == PIPE_CLOSED
 
 
 @POSIX
@@ -325,7 +326,7 @@ def test_a_failure_is_a_sentence_a_hint_and_a_code(
 def test_the_traceback_is_shown_when_asked_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(console.DEBUG, "1")
+    monkeypatch.setenv(DEBUG, "1")
     with pytest.raises(typer.Exit), failures_reported():
         raise ValueError("odd")
     told = capsys.readouterr().err
