@@ -290,7 +290,7 @@ def test_what_a_slot_holds(of: Slot | Item, told: str) -> None:
         ([numbered(f"layer.{n}") for n in (0, 1, 2)], ["[0] … [2] layer.0 … 2"]),
         ([numbered(f"layer.{n}.self") for n in (0, 1)], ["[0] … [1] layer.{0 … 1}.self"]),
         (
-            [(*numbered(f"layer.{n}"), " (its a)") for n in (0, 1)],
+            [("layer.", n, " (its a)") for n in (0, 1)],
             ["[0] … [1] layer.0 … 1 (its a)"],
         ),
         ([numbered(f"layer.{n}") for n in (1, 0)], ["[0] layer.1", "[1] layer.0"]),
@@ -311,26 +311,20 @@ def test_runs_are_folded(lines: list[Line], told: list[str]) -> None:
 
 def test_runs_within_runs_are_folded() -> None:
     """Keys and values of each layer, as a tuple in a tuple."""
-    items = [
-        Item(
-            index=layer,
-            kind="tuple",
-            items=tuple(
-                Item(
-                    index=part,
-                    kind="tensor",
-                    origin=Origin(
-                        module=f"layer.{layer}.self", through=f"layer.{layer}.self.{name}"
-                    ),
-                    same_as=same and Place(slot="cache", item=(layer, part)),
-                )
-                for part, name in enumerate(("key", "value"))
-            ),
-        )
-        for layer, same in ((0, None), (1, None), (2, True), (3, True))
+    made = [
+        Item(index=0, kind="tensor", origin=Origin(module=f"l.{n}", through=f"l.{n}.key"))
+        for n in (0, 1)
     ]
+    same = [
+        tuple(
+            Item(index=part, kind="tensor", same_as=Place(slot="cache", item=(n, part)))
+            for part in (0, 1)
+        )
+        for n in (2, 3)
+    ]
+    items = [Item(index=0, kind="tuple", items=each) for each in [(made[0],), (made[1],), *same]]
     assert [f"{run.indices} {run.line}" for run in phrases.runs(items, alike=True)] == [
-        "[0] … [1] [0]: layer.{0 … 1}.self (its key); [1]: layer.{0 … 1}.self (its value)",
+        "[0] … [1] [0]: l.0 … 1 (its key)",
         "[2] … [3] [0] … [1]: the same tensor as cache[2 … 3][0 … 1]",
     ]
 
