@@ -16,7 +16,7 @@ import torch
 from roberta_inspect.api import map_of
 from roberta_inspect.checkpoint.load import load
 from roberta_inspect.checkpoint.locate import locate
-from roberta_inspect.inputs.probe import synthetic
+from roberta_inspect.inputs.synthetic import synthetic
 from roberta_inspect.live.calls import calls_asked
 from roberta_inspect.live.observe import arguments, observe
 
