@@ -238,5 +238,5 @@ def properties(name: str) -> set[str]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_page_names_every_field(name: str) -> None:
-    page = Path(__file__).parent.parent / "docs" / "json.md"
+    page = Path(__file__).parents[2] / "docs" / "json.md"
     assert properties(name) - set(re.findall(r"`(\w+)`", page.read_text(encoding="utf-8"))) == set()

@@ -34,7 +34,7 @@ from roberta_inspect.records.tree import folded
 from roberta_inspect.render import phrases, rendered
 from roberta_inspect.tree.twin import SIZES
 
-GOLDENS = Path(__file__).parent / "goldens"
+GOLDENS = Path(__file__).parents[1] / "goldens"
 HIDDEN = "(batch_size, sequence_length, hidden_size)"
 WEIGHTS = "(batch_size, num_heads, query_length, key_length)"
 INNER = "(batch_size, sequence_length, intermediate_size)"

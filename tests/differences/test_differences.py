@@ -510,7 +510,7 @@ def test_a_difference_reads_as_its_sentence() -> None:
 
 
 def test_the_page_on_json_lists_every_kind_of_difference() -> None:
-    page = Path(__file__).parent.parent / "docs" / "json.md"
+    page = Path(__file__).parents[2] / "docs" / "json.md"
     table = page.read_text(encoding="utf-8").split("| Difference | What differs |\n")[1]
     seen = {each.id for left, right, _ in CASES.values() for each in diff(left, right)}
     assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.M)) == {*seen, "values"}

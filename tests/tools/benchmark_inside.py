@@ -1,7 +1,7 @@
 """The parts of the benchmark that need torch, each run as a process of its own.
 
-python tests/benchmark_inside.py checkpoint FOLDER CONFIG       CONFIG as JSON
-python tests/benchmark_inside.py parts CHECKPOINT BATCH_SIZE SEQUENCE_LENGTH TIMES
+python tests/tools/benchmark_inside.py checkpoint FOLDER CONFIG       CONFIG as JSON
+python tests/tools/benchmark_inside.py parts CHECKPOINT BATCH_SIZE SEQUENCE_LENGTH TIMES
 """
 
 from __future__ import annotations

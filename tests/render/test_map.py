@@ -51,7 +51,7 @@ from roberta_inspect.render.markdown import code, escaped
 from roberta_inspect.render.plain import plain
 from roberta_inspect.render.runs import Line, folded, numbered
 
-GOLDENS = Path(__file__).parent / "goldens"
+GOLDENS = Path(__file__).parents[1] / "goldens"
 MAPS = {
     "eager": EAGER,
     "sdpa": SDPA,
