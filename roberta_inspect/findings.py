@@ -294,10 +294,11 @@ def _raised(output_map: OutputMap) -> Iterator[Said]:
 
 @MAP.register("not-finite", "error")
 def _not_finite(output_map: OutputMap) -> Iterator[Said]:
-    places: dict[Place, None] = {}
-    for call in output_map.main_calls:
-        for slot in call.slots:
-            places.update(dict.fromkeys(_not_finite_in(Place(slot=slot.name), slot)))
+    slots = [slot for call in output_map.main_calls for slot in call.slots]
+    slots.sort(key=lambda slot: output_map.names.index(slot.name))
+    places = dict.fromkeys(
+        place for slot in slots for place in _not_finite_in(Place(slot=slot.name), slot)
+    )
     if places:
         words = listed([place_words(place) for place in places], most=5)
         yield Said(

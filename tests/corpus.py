@@ -628,13 +628,13 @@ BROKEN = [
         given="a saved map cut in the middle",
         make=lambda folder: (folder / "map.json").write_text('{"schema": 1, "versions": {'),
         command="diff map.json map.json",
-        said="map.json is no JSON: …",
+        said="map.json is not JSON: …",
     ),
     Case(
         given="a saved map of another schema",
-        make=lambda folder: (folder / "map.json").write_text('{"schema": 99}'),
+        make=lambda folder: (folder / "map.json").write_text('{"schema": 99, "calls": []}'),
         command="diff map.json map.json",
-        said="map.json is JSON, but no map of roberta-inspect run",
+        said="map.json has schema 99; this release reads schema 2",
     ),
 ]
 

@@ -15,6 +15,7 @@ from roberta_inspect.records import (
     Labels,
     Origin,
     OutputMap,
+    Place,
     Prediction,
     Proof,
     Score,
@@ -23,6 +24,7 @@ from roberta_inspect.records import (
     Stage,
     StageSlot,
     Status,
+    Text,
     Versions,
     Weights,
 )
@@ -199,6 +201,11 @@ def untested(proofs: tuple[Proof, ...], slot: str | None, reason: str) -> tuple[
     )
 
 
+READ = Place(slot="last_hidden_state", module="classifier", read=True)
+
+HIDDEN_STATES_OUT = Place(slot="hidden_states", module="", index=2)
+ATTENTIONS_OUT = Place(slot="attentions", module="", index=3)
+
 STAGES = (
     Stage(
         module="roberta.encoder",
@@ -209,7 +216,15 @@ STAGES = (
                 name="last_hidden_state",
                 kind="tensor",
                 items=None,
-                reaches=("classifier reads it", "roberta.last_hidden_state"),
+                reaches=(
+                    READ,
+                    Place(
+                        slot="last_hidden_state",
+                        module="roberta",
+                        index=0,
+                        key="last_hidden_state",
+                    ),
+                ),
             ),
             StageSlot(index=None, name="past_key_values", kind="none", items=None),
             StageSlot(index=None, name="cross_attentions", kind="none", items=None),
@@ -224,12 +239,22 @@ STAGES = (
                 name="last_hidden_state",
                 kind="tensor",
                 items=None,
-                reaches=("classifier reads it",),
+                reaches=(READ,),
             ),
             StageSlot(
-                index=1, name="hidden_states", kind="tuple", items=13, reaches=("outputs[2]",)
+                index=1,
+                name="hidden_states",
+                kind="tuple",
+                items=13,
+                reaches=(HIDDEN_STATES_OUT,),
             ),
-            StageSlot(index=2, name="attentions", kind="tuple", items=12, reaches=("outputs[3]",)),
+            StageSlot(
+                index=2,
+                name="attentions",
+                kind="tuple",
+                items=12,
+                reaches=(ATTENTIONS_OUT,),
+            ),
             StageSlot(index=3, name="cross_attentions", kind="tuple", items=0),
             StageSlot(
                 index=None,
@@ -281,7 +306,7 @@ EAGER = OutputMap(
     ),
     setup=Setup(device="cpu", dtype="float32", attention="eager", mode="eval"),
     input=Input(
-        source="text",
+        source="texts",
         batch_size=2,
         sequence_length=7,
         tokens=(
@@ -289,7 +314,7 @@ EAGER = OutputMap(
             ("<s>", "a", "Ġdull", ",", "Ġawful", "Ġmess", "</s>"),
         ),
         labels=Labels(dtype="int64", values=[0, 2]),
-        texts=("what a wonderful film", "a dull, awful mess"),
+        texts=(Text(first="what a wonderful film"), Text(first="a dull, awful mess")),
         row_lengths=(6, 7),
     ),
     calls=calls(),
@@ -298,7 +323,7 @@ EAGER = OutputMap(
     findings=(WRITTEN,),
     predictions=(
         Prediction(
-            text="what a wonderful film",
+            text=Text(first="what a wonderful film"),
             function="softmax",
             scores=(
                 Score(label="negative", logit=-1.679, probability=0.00297),
@@ -440,6 +465,8 @@ REFUTED = replace(
 HOSTILE = "[/]\x1b[31m\x1b]8;;http://x\x07\u202e|`<b>\r\n::error::\x00##[error]@all,%0A\U000e0001"
 """Rich markup, ANSI, OSC, right-to-left, Markdown, HTML, newlines and workflow commands."""
 
+PLACE = Place(slot=HOSTILE, module=HOSTILE, index=0, key=HOSTILE)
+
 
 def hostile(of: OutputMap = EAGER) -> OutputMap:
     """`of` with `HOSTILE` wherever a checkpoint, a release or a saved map puts a string."""
@@ -452,9 +479,9 @@ def hostile(of: OutputMap = EAGER) -> OutputMap:
         dtype=HOSTILE,
         meaning=HOSTILE,
         origin=Origin(module=HOSTILE, through=HOSTILE),
-        same_as=HOSTILE,
+        same_as=PLACE,
     )
-    items = (Item(index=0, kind="tensor", shape=(1,), axes=(HOSTILE,), same_as=HOSTILE),)
+    items = (Item(index=0, kind="tensor", shape=(1,), axes=(HOSTILE,), same_as=PLACE),)
     return replace(
         of,
         versions=replace(of.versions, transformers=HOSTILE, torch=HOSTILE),
@@ -473,7 +500,7 @@ def hostile(of: OutputMap = EAGER) -> OutputMap:
             of.input,
             tokens=((HOSTILE,) * 2,),
             labels=Labels(dtype=HOSTILE, values=[HOSTILE]),
-            texts=(HOSTILE,),
+            texts=(Text(first=HOSTILE, second=HOSTILE),),
         ),
         calls=(
             replace(
@@ -493,7 +520,7 @@ def hostile(of: OutputMap = EAGER) -> OutputMap:
                         name=HOSTILE,
                         kind="tensor",
                         items=None,
-                        reaches=(HOSTILE,),
+                        reaches=(PLACE, replace(PLACE, read=True)),
                         note=HOSTILE,
                     ),
                     StageSlot(index=None, name=HOSTILE, kind="none", items=None),
@@ -507,7 +534,7 @@ def hostile(of: OutputMap = EAGER) -> OutputMap:
         findings=(Finding(id=HOSTILE, level="error", message=HOSTILE, hint=HOSTILE),),
         predictions=(
             Prediction(
-                text=HOSTILE,
+                text=Text(first=HOSTILE, second=HOSTILE),
                 function="softmax",
                 scores=(Score(label=HOSTILE, logit=1.0, probability=1.0),),
             ),

@@ -11,7 +11,7 @@ import pages
 import pytest
 
 from roberta_inspect.claims import CLAIMS
-from roberta_inspect.findings import IDS
+from roberta_inspect.findings import ids
 
 FINDINGS = pages.ROOT / "docs" / "findings.md"
 CLAIMS_PAGE = pages.ROOT / "docs" / "how-it-works.md"
@@ -82,7 +82,7 @@ def test_a_broken_link_is_seen(target, broken, tmp_path):
 
 def test_every_finding_has_its_section():
     titles = re.findall(r"^## (.+)$", FINDINGS.read_text(encoding="utf-8"), re.M)
-    assert titles == [f"`{finding}`" for finding in IDS]
+    assert titles == [f"`{finding}`" for finding in ids()]
 
 
 def test_every_claim_is_explained():

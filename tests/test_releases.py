@@ -61,7 +61,7 @@ def kept() -> str:
     if RELEASE not in kept_releases():
         pytest.skip(
             f"docs/releases holds no maps of transformers {RELEASE}: "
-            "make them with python tests/releases.py maps"
+            "make them with pytest tests/test_releases.py --update"
         )
     return RELEASE
 

@@ -358,9 +358,10 @@ def test_interrupted_while_working(tmp_path: Path) -> None:
 @pytest.mark.newest
 def test_interrupted_before_the_command_has_started() -> None:
     code = (
-        "from roberta_inspect import __main__, cli\n"
+        "from roberta_inspect import __main__\n"
+        "from roberta_inspect.cli import commands\n"
         "def app():\n    raise KeyboardInterrupt\n"
-        "cli.app = app\n"
+        "commands.app = app\n"
         "__main__.main()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

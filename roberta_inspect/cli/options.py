@@ -58,7 +58,7 @@ def format_option(command: str) -> Any:
     names = list(formats_of(command))
     return typer.Option(
         "--format",
-        metavar=f"[{'|'.join(names)}]",
+        metavar=f"<{'|'.join(names)}>",
         help=f"How to write it; {names[0]} unless given.",
         autocompletion=lambda: names,
         show_default=False,

@@ -168,7 +168,7 @@ def _read(text: str) -> OutputMap:
         raise NoMapError("is JSON, but not a map of roberta-inspect run", hint=HINT)
     schema = value["schema"]
     if schema != SCHEMA or isinstance(schema, bool):
-        writer = RELEASES.get(schema) if isinstance(schema, int) else None
+        writer = RELEASES.get(schema) if type(schema) is int else None
         wrote = f", which roberta-inspect {writer} wrote" if writer else ""
         raise CannotInspectError(
             f"has schema {safe(schema)}{wrote}; this release reads schema {SCHEMA}", hint=HINT

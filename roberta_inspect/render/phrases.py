@@ -12,6 +12,7 @@ from roberta_inspect.records import (
     Checkpoint,
     Input,
     Item,
+    Origin,
     OutputMap,
     Place,
     Prediction,
@@ -23,7 +24,7 @@ from roberta_inspect.records import (
     Weights,
 )
 from roberta_inspect.records.place import spans
-from roberta_inspect.render.runs import Line, Run, folded, numbered
+from roberta_inspect.render.runs import Line, Run, folded, joined, numbered
 from roberta_inspect.text import counted, listed, safe
 
 LONGEST_NAME = 40
@@ -197,22 +198,20 @@ def what(of: Slot | Item) -> str:
     return f"{count}{alike}{holes}"
 
 
-def origin(of: Slot | Item) -> str | None:
-    """The module that returned this very tensor; `None` where no submodule did."""
-    if of.origin is None:
-        return None
-    module, through = safe(of.origin.module), of.origin.through
-    if through is None:
-        return module
-    inner = safe(through)
-    if inner.startswith(f"{module}."):
-        return f"{module} (its {inner.removeprefix(f'{module}.')})"
-    return f"{module} (made by {inner})"
-
-
 def made_by(of: Slot, architecture: str) -> str:
-    """`origin`, or who must have made it where no submodule returned it."""
-    return origin(of) or f"computed in {name(architecture)}.forward; no submodule returned it"
+    """The module that returned this very tensor, or who must have made it where none did."""
+    if of.origin is None:
+        return f"computed in {name(architecture)}.forward; no submodule returned it"
+    return joined(_origin(of.origin))
+
+
+def _origin(of: Origin) -> Line:
+    module, through = safe(of.module), safe(of.through or "")
+    if of.through is None:
+        return numbered(module)
+    if through.startswith(f"{module}."):
+        return (*numbered(module), " (its ", *numbered(through.removeprefix(f"{module}.")), ")")
+    return (*numbered(module), " (made by ", *numbered(through), ")")
 
 
 def runs(items: Sequence[Item], *, alike: bool) -> Iterator[Run]:
@@ -227,12 +226,12 @@ def _item(item: Item, *, shape_too: bool) -> Line:
     if item.same_as is not None:
         told.append(("the same tensor as ", *_indexed(item.same_as)))
     elif item.origin is not None:
-        told.append(numbered(origin(item) or ""))
+        told.append(_origin(item.origin))
     if item.kind == "tensor" and not told:
         return ("no module returned this very tensor",)
-    told += [(f"{run.indices}: {run.line}",) for run in runs(item.items, alike=True)]
-    joined = [part for line in told or [(what(item),)] for part in ("; ", *line)]
-    return tuple(joined[1:])
+    told += [(f"{run.indices}: ", *run.parts) for run in runs(item.items, alike=True)]
+    parts = [part for line in told or [(what(item),)] for part in ("; ", *line)]
+    return tuple(parts[1:])
 
 
 def _indexed(of: Place) -> Line:

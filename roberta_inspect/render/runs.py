@@ -17,12 +17,22 @@ class Run(NamedTuple):
 
     first: int
     last: int
-    line: str
+    parts: Line
+
+    @property
+    def line(self) -> str:
+        """The parts as text."""
+        return joined(self.parts)
 
     @property
     def indices(self) -> str:
         """`[3]`, or `[1] … [12]`."""
         return f"[{self.first}]" if self.first == self.last else f"[{self.first}] … [{self.last}]"
+
+
+def joined(line: Line) -> str:
+    """A line as text."""
+    return "".join(map(str, line))
 
 
 def numbered(path: str) -> Line:
@@ -60,13 +70,13 @@ def _steps(left: Line, right: Line) -> tuple[int, ...] | None:
     return steps if set(steps) <= {0, 1} else None
 
 
-def _between(first: Line, last: Line) -> str:
-    words = []
+def _between(first: Line, last: Line) -> Line:
+    parts: list[str | int] = []
     for place, (start, end) in enumerate(zip(first, last, strict=True)):
         if start == end:
-            words.append(str(start))
+            parts.append(start)
         elif str((*first, "")[place + 1]).startswith("."):
-            words.append(f"{{{start} … {end}}}")
+            parts += ["{", start, " … ", end, "}"]
         else:
-            words.append(f"{start} … {end}")
-    return "".join(words)
+            parts += [start, " … ", end]
+    return tuple(parts)

@@ -20,9 +20,9 @@ from make_schema import FILES, FOLDER, text_of
 from small_maps import BASE, made_map
 
 from roberta_inspect import records
-from roberta_inspect.differences import report
+from roberta_inspect.api import report
 from roberta_inspect.errors import CannotInspectError
-from roberta_inspect.records import ModuleTree, Node, OutputMap
+from roberta_inspect.records import ModuleTree, Node, OutputMap, Place
 from roberta_inspect.records.codec import decoded, encoded
 from roberta_inspect.render import rendered
 
@@ -47,7 +47,7 @@ TREE = ModuleTree(
                 bytes=40,
                 repeat=2,
                 last="layer.1",
-                feeds=("hidden_states[i+1]",),
+                feeds=(Place(slot="hidden_states", item=(1,)),),
                 in_checkpoint=True,
             ),
         ),
@@ -102,7 +102,7 @@ def test_a_written_comparison_is_valid() -> None:
     ("where", "value", "sentence"),
     [
         ((), ("later", 1), "Additional properties are not allowed ('later' was unexpected)"),
-        ((), ("schema", 2), "1 was expected"),
+        ((), ("schema", 1), "2 was expected"),
         (("setup",), ("mode", "test"), "'test' is not one of ['eval', 'train']"),
         (("calls", 0), ("labels", 1), "1 is not of type 'boolean'"),
         (
@@ -238,5 +238,5 @@ def properties(name: str) -> set[str]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_page_names_every_field(name: str) -> None:
-    page = Path(__file__).parent.parent / "docs" / "json.md"
+    page = Path(__file__).parents[2] / "docs" / "json.md"
     assert properties(name) - set(re.findall(r"`(\w+)`", page.read_text(encoding="utf-8"))) == set()

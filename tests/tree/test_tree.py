@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,12 @@ from torch import nn
 from transformers import RobertaConfig, RobertaForSequenceClassification
 
 from roberta_inspect import ModuleTree, UsageError, module_tree
-from roberta_inspect.records import Node
+from roberta_inspect.records import Node, Returned
 from roberta_inspect.records.tree import folded
-from roberta_inspect.render import rendered
+from roberta_inspect.render import phrases, rendered
 from roberta_inspect.tree.twin import SIZES
 
-GOLDENS = Path(__file__).parent / "goldens"
+GOLDENS = Path(__file__).parents[1] / "goldens"
 HIDDEN = "(batch_size, sequence_length, hidden_size)"
 WEIGHTS = "(batch_size, num_heads, query_length, key_length)"
 INNER = "(batch_size, sequence_length, intermediate_size)"
@@ -71,6 +72,19 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> ModuleTree:
 
 def at(tree: ModuleTree, path: str) -> Node:
     return next(node for node in tree.root.walk() if node.path == path)
+
+
+def feeds(node: Node, number: int | None = None) -> list[str]:
+    return phrases.fed(node.feeds, number)
+
+
+def shapes(node: Node) -> list[str]:
+    return [words(entry) for entry in node.output]
+
+
+def words(entry: Returned) -> str:
+    shape = f"({', '.join(entry.axes)})"
+    return shape if entry.count is None else f"{entry.count} × {shape}"
 
 
 def by_path(tree: ModuleTree) -> dict[str, Node]:
@@ -115,30 +129,34 @@ def test_expanded_table_holds_every_module_in_order(base: ModuleTree) -> None:
 
 
 def test_feeds_of_a_folded_tree(base: ModuleTree) -> None:
-    feeds = {node.path: node.feeds for node in folded(base.root).walk()}
     layer = "roberta.encoder.layer.0"
     expected = {
-        "": ("loss",),
-        "roberta": (),
-        "roberta.embeddings": ("hidden_states[0]",),
-        "roberta.embeddings.word_embeddings": (),
-        "roberta.encoder": (),
-        "roberta.encoder.layer": (),
-        layer: ("hidden_states[i+1]", "attentions[i]"),
-        f"{layer}.attention.self": ("attentions[i]",),
-        f"{layer}.attention.self.query": (),
-        f"{layer}.intermediate": (),
-        f"{layer}.output.LayerNorm": ("hidden_states[i+1]",),
-        "classifier": ("logits",),
-        "classifier.dense": (),
-        "classifier.out_proj": ("logits",),
+        "": ["loss"],
+        "roberta": [],
+        "roberta.embeddings": ["hidden_states[0]"],
+        "roberta.embeddings.word_embeddings": [],
+        "roberta.encoder": [],
+        "roberta.encoder.layer": [],
+        layer: ["hidden_states[i+1]", "attentions[i]"],
+        f"{layer}.attention.self": ["attentions[i]"],
+        f"{layer}.attention.self.query": [],
+        f"{layer}.intermediate": [],
+        f"{layer}.output.LayerNorm": ["hidden_states[i+1]"],
+        "classifier": ["logits"],
+        "classifier.dense": [],
+        "classifier.out_proj": ["logits"],
     }
-    assert {path: feeds[path] for path in expected} == expected
+    nodes = {node.path: node for node in folded(base.root).walk()}
+    run = nodes[layer].number
+    shown = {path: feeds(nodes[path], run if path.startswith(layer) else None) for path in expected}
+    assert shown == expected
 
 
 def test_feeds_have_real_indices_unfolded(base: ModuleTree) -> None:
-    assert at(base, "roberta.encoder.layer.11").feeds == ("hidden_states[12]", "attentions[11]")
-    fed = {each for node in base.root.walk() for each in node.feeds}
+    assert feeds(at(base, "roberta.encoder.layer.11")) == ["hidden_states[12]", "attentions[11]"]
+    fed = {
+        each for node in base.root.walk() for place in node.feeds for each in phrases.fed([place])
+    }
     states = {f"hidden_states[{index}]" for index in range(13)}
     assert fed == {"loss", "logits", *states, *(f"attentions[{index}]" for index in range(12))}
 
@@ -157,22 +175,22 @@ def test_feeds_are_observed_and_not_named() -> None:
             return made
 
     tree = module_tree(Twisted(tiny_config()).eval())
-    assert at(tree, "last").feeds == ("logits",)
-    assert at(tree, "classifier").feeds == ()
+    assert feeds(at(tree, "last")) == ["logits"]
+    assert feeds(at(tree, "classifier")) == []
 
 
 # What each module returns
 
 
 RETURNS = {
-    "roberta.embeddings.word_embeddings": (HIDDEN,),
-    "roberta.encoder.layer": (),
-    "roberta.encoder.layer.0.attention.self": (HIDDEN, WEIGHTS),
-    "roberta.encoder.layer.0.intermediate": (INNER,),
-    "roberta.encoder.layer.0.output.dense": (HIDDEN,),
-    "classifier.dense": ("(batch_size, hidden_size)",),
-    "classifier": (LOGITS,),
-    "": ("()", LOGITS, f"3 × {HIDDEN}", f"2 × {WEIGHTS}"),
+    "roberta.embeddings.word_embeddings": [HIDDEN],
+    "roberta.encoder.layer": [],
+    "roberta.encoder.layer.0.attention.self": [HIDDEN, WEIGHTS],
+    "roberta.encoder.layer.0.intermediate": [INNER],
+    "roberta.encoder.layer.0.output.dense": [HIDDEN],
+    "classifier.dense": ["(batch_size, hidden_size)"],
+    "classifier": [LOGITS],
+    "": ["()", LOGITS, f"3 × {HIDDEN}", f"2 × {WEIGHTS}"],
 }
 
 
@@ -191,14 +209,14 @@ RETURNS = {
 def test_shapes_in_axis_words(tmp_path: Path, sizes: dict[str, Any]) -> None:
     tiny_config(**sizes).save_pretrained(tmp_path)
     nodes = by_path(module_tree(tmp_path))
-    assert {path: nodes[path].output for path in RETURNS} == RETURNS
+    assert {path: shapes(nodes[path]) for path in RETURNS} == RETURNS
 
 
 def test_every_axis_of_a_decoder_has_a_word(tmp_path: Path) -> None:
     tiny_config(is_decoder=True).save_pretrained(tmp_path)
     entries = {entry for node in module_tree(tmp_path).root.walk() for entry in node.output}
-    axes = {axis for entry in entries for axis in re.findall(r"[(,] ?([^,()]+)", entry)}
-    assert {HIDDEN, WEIGHTS, LOGITS} <= entries
+    axes = {axis for entry in entries for axis in entry.axes}
+    assert {HIDDEN, WEIGHTS, LOGITS} <= {words(replace(entry, count=None)) for entry in entries}
     assert axes <= {*SIZES, "query_length", "key_length"}
 
 
@@ -223,13 +241,13 @@ def with_head(read: Any) -> Any:
 
 def test_an_axis_that_nothing_names_is_its_number() -> None:
     tree = module_tree(with_head(lambda features: features[:, 1:].mean(dim=1)))
-    assert at(tree, "classifier.wide").output == ("(batch_size, 64)",)
-    assert at(tree, "classifier").output == (LOGITS,)
+    assert shapes(at(tree, "classifier.wide")) == ["(batch_size, 64)"]
+    assert shapes(at(tree, "classifier")) == [LOGITS]
 
 
 def test_an_axis_that_moves_and_that_nothing_names() -> None:
     tree = module_tree(with_head(lambda features: features.flatten(0, 1)[::16]))
-    assert at(tree, "classifier.wide").output == ("(?, 64)",)
+    assert shapes(at(tree, "classifier.wide")) == ["(?, 64)"]
 
 
 # What the head reads, and that there is no pooler
@@ -556,7 +574,11 @@ def test_json(tiny: ModuleTree) -> None:
     assert list(made)[:3] == ["schema", "versions", "checkpoint"]
     layer = made["root"]["children"][0]["children"][1]["children"][0]["children"][1]
     assert (layer["path"], layer["class"]) == ("roberta.encoder.layer.1", "RobertaLayer")
-    assert (layer["repeat"], layer["feeds"]) == (1, ["hidden_states[2]", "attentions[1]"])
+    assert layer["repeat"] == 1
+    assert [(each["slot"], each["item"]) for each in layer["feeds"]] == [
+        ("hidden_states", [2]),
+        ("attentions", [1]),
+    ]
     assert made["root"]["parameters"] == tiny.root.parameters
 
 

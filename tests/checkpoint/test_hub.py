@@ -99,8 +99,8 @@ def test_an_index_that_points_outside(hub: Hub, ask: Any, tmp_path: Path) -> Non
 
 def test_loading_from_the_hub(hub: Hub, ask: Any) -> None:
     loaded = ask(
-        "[room('loading').load(locate('acme/tiny', revision='v1')).weights.verdict,"
-        " type(room('loading').load_tokenizer(locate('acme/tiny'))).__name__[:16],"
+        "[room('load').load(locate('acme/tiny', revision='v1')).weights.verdict,"
+        " type(room('load').load_tokenizer(locate('acme/tiny'))).__name__[:16],"
         " has_weights(locate('acme/tiny'))]"
     )
     assert loaded == ["complete", "RobertaTokenizer", True]
@@ -210,4 +210,4 @@ def test_a_broken_header_on_the_hub(hub: Hub, ask: Any) -> None:
 
 def test_a_broken_config_on_the_hub(hub: Hub, ask: Any) -> None:
     edit_config(hub.models["acme/tiny"], num_attention_heads=0)
-    assert "num_attention_heads is 0" in ask("room('loading').load(locate('acme/tiny'))")["error"]
+    assert "num_attention_heads is 0" in ask("room('load').load(locate('acme/tiny'))")["error"]

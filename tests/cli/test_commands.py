@@ -15,7 +15,9 @@ from typer.testing import CliRunner, Result
 
 from roberta_inspect import OutputMap, __version__
 from roberta_inspect.checkpoint.dtype import DTYPES
-from roberta_inspect.cli.commands import Attention, DiffFormat, MapFormat, TreeFormat, app
+from roberta_inspect.cli.commands import app
+from roberta_inspect.cli.options import Attention
+from roberta_inspect.render import formats_of
 
 
 def invoke(*arguments: Any) -> Result:
@@ -66,9 +68,9 @@ def test_answered_without_importing_torch(
     [
         ("", ["run", "tree", "diff"]),
         ("run --form", ["--format"]),
-        ("run --format ", [each.value for each in MapFormat]),
-        ("tree --format ", [each.value for each in TreeFormat]),
-        ("diff --format ", [each.value for each in DiffFormat]),
+        ("run --format ", list(formats_of("run"))),
+        ("tree --format ", list(formats_of("tree"))),
+        ("diff --format ", list(formats_of("diff"))),
         ("run --format s", ["svg"]),
         ("tree --attention ", [each.value for each in Attention]),
         ("run --dtype ", list(DTYPES)),

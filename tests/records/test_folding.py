@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roberta_inspect.records import Node
+from roberta_inspect.records import Node, Place, Returned
 from roberta_inspect.records.tree import cut, folded
+from roberta_inspect.render import phrases
 
 
 def node(name: str, *children: Node, own: int = 0, **facts: Any) -> Node:
@@ -20,10 +21,14 @@ def node(name: str, *children: Node, own: int = 0, **facts: Any) -> Node:
     return Node(name=name, parameters=parameters, bytes=4 * parameters, children=children, **given)
 
 
+def at(slot: str, *item: int) -> Place:
+    return Place(slot=slot, item=item)
+
+
 def layer(number: int, **facts: Any) -> Node:
     """A layer of 5 parameters that feeds what a layer feeds."""
     dense = node("dense", own=3, cls="Linear", repr="Linear(in_features=1, out_features=3)")
-    feeds = (f"hidden_states[{number + 1}]", f"attentions[{number}]")
+    feeds = (at("hidden_states", number + 1), at("attentions", number))
     return node(str(number), dense, own=2, **{"feeds": feeds, **facts})
 
 
@@ -39,7 +44,7 @@ def test_a_run_of_alike_layers_is_one_node() -> None:
     [run] = folded(stack(*map(layer, range(12)))).children
     dense = run.children[0]
     assert (run.name, run.last, run.repeat, run.parameters, run.bytes) == ("0", "11", 12, 60, 240)
-    assert run.feeds == ("hidden_states[i+1]", "attentions[i]")
+    assert phrases.fed(run.feeds, run.number) == ["hidden_states[i+1]", "attentions[i]"]
     assert (dense.name, dense.last, dense.repeat, dense.parameters) == ("dense", None, 12, 36)
     assert (run.each, dense.each) == (5, 3)
 
@@ -50,10 +55,10 @@ OTHERWISE: dict[str, Node] = {
     "parameters": node("1", own=5, feeds=layer(1).feeds),
     "bytes": replace(layer(1), bytes=10),
     "dtype": layer(1, dtypes=("float16",)),
-    "output": layer(1, output=("(batch_size)",)),
+    "output": layer(1, output=(Returned(axes=("batch_size",)),)),
     "not in the file": layer(1, in_checkpoint=False),
     "note": layer(1, note="reads position 1 alone"),
-    "slots": layer(1, feeds=("hidden_states[3]", "attentions[1]")),
+    "slots": layer(1, feeds=(at("hidden_states", 3), at("attentions", 1))),
     "inside": replace(layer(1), children=(replace(layer(1).children[0], repr="Linear()"),)),
     "name inside": replace(layer(1), children=(replace(layer(1).children[0], name="other"),)),
 }
@@ -93,8 +98,9 @@ def test_a_layer_of_another_dtype_splits_the_run() -> None:
 
 
 def test_feeds_are_counted_from_the_number() -> None:
-    late = [replace(layer(n), feeds=(f"hidden_states[{n - 2}]", "logits")) for n in (4, 5)]
-    assert folded(stack(*late)).children[0].feeds == ("hidden_states[i-2]", "logits")
+    late = [replace(layer(n), feeds=(at("hidden_states", n - 2), at("logits"))) for n in (4, 5)]
+    [run] = folded(stack(*late)).children
+    assert phrases.fed(run.feeds, run.number) == ["hidden_states[i-2]", "logits"]
 
 
 def test_runs_within_runs() -> None:
@@ -111,24 +117,27 @@ def test_depth(depth: int, left: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("feeds", "told"),
+    ("feeds", "shown"),
     [
-        ([], ()),
-        (["loss"], ("loss",)),
-        (["a[1]", "b[0]", "a[2]", "b[1]", "a[3]"], ("a[1 … 3]", "b[0 … 1]")),
-        (["a[0]", "a[2]", "a[3]", "a[7]"], ("a[0]", "a[2 … 3]", "a[7]")),
-        (["a[4]", "logits", "a[4]", "logits"], ("a[4]", "logits")),
+        ([], []),
+        ([at("loss")], ["loss"]),
+        (
+            [at("a", 1), at("b", 0), at("a", 2), at("b", 1), at("a", 3)],
+            ["a[1 … 3]", "b[0 … 1]"],
+        ),
+        ([at("a", 0), at("a", 2), at("a", 3), at("a", 7)], ["a[0]", "a[2 … 3]", "a[7]"]),
+        ([at("a", 4), at("logits"), at("a", 4), at("logits")], ["a[4]", "logits"]),
     ],
 )
-def test_what_is_cut_off_feeds_its_parent(feeds: list[str], told: tuple[str, ...]) -> None:
+def test_what_is_cut_off_feeds_its_parent(feeds: list[Place], shown: list[str]) -> None:
     layers = [replace(layer(n), feeds=(each,)) for n, each in enumerate(feeds)]
-    assert cut(stack(*layers), 0).feeds == told
+    assert phrases.fed(cut(stack(*layers), 0).feeds) == shown
 
 
 FACTS = st.fixed_dictionaries(
     {
         "own": st.integers(0, 2),
-        "feeds": st.sampled_from([(), ("logits",), ("hidden_states[1]",)]),
+        "feeds": st.sampled_from([(), (at("logits"),), (at("hidden_states", 1),)]),
         "dtypes": st.sampled_from([("float32",), ("float16",)]),
     }
 )

@@ -16,7 +16,7 @@ UNITS = {"wall": "wall time", "memory": "peak memory"}
 INTRODUCTION = """\
 # Benchmarks
 
-<!-- written by tests/benchmark.py -->
+<!-- written by tests/tools/benchmark.py -->
 
 What `roberta-inspect` costs, beside the shortest scripts that do the same work and beside other
 tools that look at models. A target is a limit that this project sets itself."""

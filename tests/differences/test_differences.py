@@ -13,7 +13,8 @@ import pytest
 import samples
 from small_maps import BASE, made_map
 
-from roberta_inspect.differences import Difference, diff, report
+from roberta_inspect.api import diff, report
+from roberta_inspect.differences import Difference
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.records import (
     Failure,
@@ -499,7 +500,7 @@ def test_sides_may_be_saved_maps(tmp_path: Any) -> None:
 def test_a_file_that_is_no_map_is_refused(tmp_path: Any) -> None:
     foreign = tmp_path / "foreign.json"
     foreign.write_text("{}", encoding="utf-8")
-    with pytest.raises(CannotInspectError, match=r"foreign\.json is JSON, but no map"):
+    with pytest.raises(CannotInspectError, match=r"foreign\.json is JSON, but not a map"):
         diff(BASE, foreign)
 
 
@@ -509,7 +510,7 @@ def test_a_difference_reads_as_its_sentence() -> None:
 
 
 def test_the_page_on_json_lists_every_kind_of_difference() -> None:
-    page = Path(__file__).parent.parent / "docs" / "json.md"
+    page = Path(__file__).parents[2] / "docs" / "json.md"
     table = page.read_text(encoding="utf-8").split("| Difference | What differs |\n")[1]
     seen = {each.id for left, right, _ in CASES.values() for each in diff(left, right)}
     assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.M)) == {*seen, "values"}

@@ -1,11 +1,10 @@
-"""Where the product goes, and what a failure looks like."""
+"""Where the product goes: whole, or not at all."""
 
 from __future__ import annotations
 
 import errno
 import io
 import os
-import re
 import stat
 import subprocess
 import sys
@@ -15,10 +14,10 @@ from typing import Any
 import pytest
 import typer
 from rich.text import Text
-from samples import EAGER, HOSTILE
+from samples import EAGER
 
-from roberta_inspect import console
-from roberta_inspect.cli.target import Target, failures_reported, status
+from roberta_inspect.cli.refusals import PIPE_CLOSED, failures_reported
+from roberta_inspect.cli.target import Target
 from roberta_inspect.errors import CannotInspectError, InspectError, UsageError
 from roberta_inspect.render import rendered
 
@@ -34,7 +33,8 @@ def python(
     """Run `code` as a process of its own, as the console is at its end."""
     prelude = (
         "import sys, typer\n"
-        "from roberta_inspect.cli.target import Target, failures_reported, status\n"
+        "from roberta_inspect.cli.refusals import failures_reported, status\n"
+        "from roberta_inspect.cli.target import Target\n"
         "app = typer.Typer(pretty_exceptions_enable=False)\n"
         "@app.command()\n"
         "def main():\n"
@@ -237,7 +237,7 @@ def test_a_closed_pipe_is_no_failure_to_report(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sys, "stdout", Refusing(BrokenPipeError()))
     with pytest.raises(typer.Exit) as caught, failures_reported():
         Target().deliver_text("x")
-    assert caught.value.exit_code == console.PIPE_CLOSED
+    assert caught.value.exit_code == PIPE_CLOSED
 
 
 @POSIX
@@ -261,124 +261,6 @@ def test_a_full_disk_ends_with_a_sentence(size: int) -> None:
     ]
 
 
-class OutOfMemoryError(RuntimeError):
-    """Named as torch names it."""
-
-
-ALLOCATOR = (
-    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: "
-    "you tried to allocate 400000000000 bytes. Error code 12 (Cannot allocate memory)"
-)
-FAILURES: list[tuple[str, BaseException, int, list[str]]] = [
-    (
-        "usage",
-        UsageError("that is wrong", hint="Do this."),
-        2,
-        ["Error: that is wrong", "Hint: Do this."],
-    ),
-    (
-        "cannot",
-        CannotInspectError("no such thing", hint="Do that."),
-        3,
-        ["Error: no such thing", "Hint: Do that."],
-    ),
-    ("ctrl-c", KeyboardInterrupt(), 130, ["Interrupted."]),
-    ("memory", MemoryError(), 3, ["the memory of this machine is not enough", "Ask for less"]),
-    ("cpu memory", RuntimeError(ALLOCATOR), 3, ["not enough: 400000000000 bytes more", "less"]),
-    (
-        "cuda memory",
-        OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has"),
-        3,
-        ["not enough: 20.00 GiB more were asked for", "--batch-size"],
-    ),
-    (
-        "unexpected",
-        ValueError("odd\x1b[31m"),
-        3,
-        ["Error: unexpected ValueError: odd\\x1b[31m", "ROBERTA_INSPECT_DEBUG=1"],
-    ),
-    (
-        "markup",
-        CannotInspectError(HOSTILE, hint="[/]"),
-        3,
-        ["Error: [/]\\x1b[31m", "Hint: [/]"],
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "lines"), [case[1:] for case in FAILURES], ids=[case[0] for case in FAILURES]
-)
-def test_a_failure_is_a_sentence_a_hint_and_a_code(
-    error: BaseException, code: int, lines: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(typer.Exit) as caught, failures_reported():
-        raise error
-    told = capsys.readouterr()
-    assert caught.value.exit_code == code
-    assert told.out == ""
-    assert len(told.err.splitlines()) == len(lines)
-    for line, part in zip(told.err.splitlines(), lines, strict=True):
-        assert part in line
-
-
-def test_the_traceback_is_shown_when_asked_for(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(console.DEBUG, "1")
-    with pytest.raises(typer.Exit), failures_reported():
-        raise ValueError("odd")
-    told = capsys.readouterr().err
-    assert "Traceback (most recent call last)" in told
-    assert "Error: unexpected ValueError: odd" in told
-
-
-LONG = "the words of this sentence do not fit into forty columns"
-
-
-@pytest.mark.parametrize(
-    ("terminal", "lines"),
-    [
-        (
-            True,
-            [
-                "Error: the words of this sentence do not",
-                "fit into forty columns",
-                "Hint: Read it.",
-            ],
-        ),
-        (False, [f"Error: {LONG}", "Hint: Read it."]),
-    ],
-)
-def test_a_long_sentence_is_broken_between_words_on_a_terminal_alone(
-    terminal: bool,
-    lines: list[str],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    if terminal:
-        monkeypatch.setenv("FORCE_COLOR", "1")
-        monkeypatch.setenv("TERM", "xterm")
-    with pytest.raises(typer.Exit), failures_reported():
-        raise UsageError(LONG, hint="Read it.")
-    told = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().err)
-    assert [line.rstrip() for line in told.splitlines()] == lines
-
-
-def test_success_is_left_alone() -> None:
-    with failures_reported():
-        done = True
-    assert done
-
-
-@pytest.mark.parametrize("error", [typer.Exit(1), typer.Abort(), typer.BadParameter("x")])
-def test_what_typer_raises_passes(error: Exception) -> None:
-    with pytest.raises(type(error)) as caught, failures_reported():
-        raise error
-    assert caught.value is error
-
-
 @POSIX
 def test_ctrl_c_ends_with_130_and_no_traceback() -> None:
     done = python(
@@ -387,27 +269,12 @@ def test_ctrl_c_ends_with_130_and_no_traceback() -> None:
     assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
 
 
-def test_a_status_is_shown_on_a_terminal_alone(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with status("working"):
-        pass
-    assert capsys.readouterr() == ("", "")
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
-    with status("working [/]\x1b[31m"):
-        pass
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "working [/]\\x1b[31m" in told.err
-
-
-def test_the_console_imports_no_torch() -> None:
+def test_delivering_imports_no_torch() -> None:
     code = (
         "import sys\nfrom samples import EAGER\n"
         "for form in ('table', 'json', 'markdown', 'svg', 'html', 'github'):\n"
         "    Target().deliver(EAGER, form)\n"
         "print(sorted({'torch', 'transformers', 'numpy'} & set(sys.modules)), file=sys.stderr)"
     )
-    done = python(code, PYTHONPATH=str(Path(__file__).parent))
+    done = python(code, PYTHONPATH=str(Path(__file__).parents[1]))
     assert (done.returncode, done.stderr) == (0, "[]\n")

@@ -161,9 +161,9 @@ def test_no_name_at_all(source: str) -> None:
 
 
 def test_a_directory_has_no_revision(made: Path) -> None:
-    with pytest.raises(UsageError, match="--revision"):
+    with pytest.raises(UsageError, match="revision="):
         locate(str(made), revision="main")
-    with pytest.raises(UsageError, match="--revision"):
+    with pytest.raises(UsageError, match="revision="):
         locate(None, revision="main")
 
 

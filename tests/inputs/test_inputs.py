@@ -10,7 +10,9 @@ from makers import make_tokenizer, tiny_config
 
 from roberta_inspect.errors import InspectError, UsageError
 from roberta_inspect.inputs.labels import labels_for, problem_type_for
-from roberta_inspect.inputs.probe import Probe, from_texts, synthetic
+from roberta_inspect.inputs.probe import Probe
+from roberta_inspect.inputs.synthetic import synthetic
+from roberta_inspect.inputs.texts import from_texts
 from roberta_inspect.records import Labels
 
 MULTI = {"problem_type": "multi_label_classification"}
@@ -115,8 +117,8 @@ def test_labels_that_are_fewer_than_the_texts() -> None:
     ("sizes", "sentence"),
     [
         ({"sequence_length": 39}, "39 is more than the 38 tokens that this model can hold"),
-        ({"sequence_length": 0}, "the sequence length is 0"),
-        ({"batch_size": 0}, "the batch size is 0"),
+        ({"sequence_length": 0}, "sequence_length=0 holds nothing"),
+        ({"batch_size": 0}, "batch_size=0 holds nothing"),
     ],
 )
 def test_sizes_that_the_model_cannot_hold(sizes: dict[str, int], sentence: str) -> None:
@@ -157,7 +159,7 @@ def test_texts_are_padded_to_the_longest(tmp_path: Any) -> None:
         ("<s>", "a", "b", "</s>", "<pad>", "<pad>"),
         ("<s>", "a", "b", "c", "d", "</s>"),
     )
-    assert (record.row_lengths, record.source) == ((4, 6), "text")
+    assert (record.row_lengths, record.source) == ((4, 6), "texts")
 
 
 @pytest.mark.parametrize(

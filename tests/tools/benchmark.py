@@ -1,6 +1,6 @@
 """Measures the tool beside the scripts that a user would write, and writes docs/benchmarks.md.
 
-    python tests/benchmark.py --rounds 5 --folder FOLDER [--peers PYTHON] [--only GROUP …]
+    python tests/tools/benchmark.py --rounds 5 --folder FOLDER [--peers PYTHON] [--only GROUP …]
 
 The checkpoints and scripts are made in FOLDER once; every command runs there. `--peers` is the
 interpreter that has torchinfo and torchlens beside the same torch and transformers.
@@ -28,7 +28,7 @@ from typing import Any
 from benchmark_page import page
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent / "docs" / "benchmarks.md"
+PAGE = HERE.parents[1] / "docs" / "benchmarks.md"
 
 SIZES: dict[str, dict[str, int]] = {
     "tiny": {
@@ -341,7 +341,7 @@ def command_of(chosen: argparse.Namespace) -> str:
     """The command line as a reader would type it, without this machine's paths."""
     peers = [] if chosen.peers == sys.executable else ["--peers PYTHON"]
     only = [] if chosen.only == GROUPS else ["--only", *chosen.only]
-    words = ["python tests/benchmark.py --rounds", str(chosen.rounds), "--folder FOLDER"]
+    words = ["python tests/tools/benchmark.py --rounds", str(chosen.rounds), "--folder FOLDER"]
     return " ".join([*words, *peers, *only])
 
 

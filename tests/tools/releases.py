@@ -29,7 +29,7 @@ from roberta_inspect.records import Call, Slot
 from roberta_inspect.releases import attention_of
 from roberta_inspect.text import dtype_word
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 KEPT = DOCS / "releases"
 PAGE = DOCS / "releases.md"
 BEHAVIOUR = "behaviour.json"

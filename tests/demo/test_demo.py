@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from roberta_inspect.demo.sentences import LABELS, corpus, natural_sentences, plain
 
-DEMO = Path(__file__).parent.parent / "roberta_inspect" / "demo"
+DEMO = Path(__file__).parents[2] / "roberta_inspect" / "demo"
 SEED = 7
 """The seed of the training sentences, as in demo/train.py; unseen templates have the next one."""
 

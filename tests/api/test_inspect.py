@@ -69,7 +69,7 @@ def test_base_size_origins(base_map: OutputMap) -> None:
 
 
 def test_base_size_attentions(base_map: OutputMap) -> None:
-    (slot,) = base_map.shown("attentions")
+    (slot,) = base_map.fullest_slots("attentions")
     assert {(item.axes, item.shape) for item in slot.items} == {
         (("batch_size", "num_heads", "query_length", "key_length"), (2, 12, 16, 16))
     }
@@ -90,7 +90,7 @@ def test_base_size_everything_is_proved(base_map: OutputMap) -> None:
 def test_axis_names_do_not_come_from_sizes() -> None:
     model = tiny_model(num_labels=2, hidden_size=16, num_attention_heads=16)
     found = inspect(model, batch_size=2, sequence_length=16)
-    (logits,), (hidden,) = found.shown("logits"), found.shown("hidden_states")
+    (logits,), (hidden,) = found.fullest_slots("logits"), found.fullest_slots("hidden_states")
     assert (logits.axes, logits.shape) == (("batch_size", "num_labels"), (2, 2))
     assert (hidden.items[1].axes, hidden.items[1].shape) == (
         ("batch_size", "sequence_length", "hidden_size"),

@@ -1,7 +1,7 @@
 """The parts of the benchmark that need torch, each run as a process of its own.
 
-python tests/benchmark_inside.py checkpoint FOLDER CONFIG       CONFIG as JSON
-python tests/benchmark_inside.py parts CHECKPOINT BATCH_SIZE SEQUENCE_LENGTH TIMES
+python tests/tools/benchmark_inside.py checkpoint FOLDER CONFIG       CONFIG as JSON
+python tests/tools/benchmark_inside.py parts CHECKPOINT BATCH_SIZE SEQUENCE_LENGTH TIMES
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from roberta_inspect.api import map_of
 from roberta_inspect.checkpoint.load import load
 from roberta_inspect.checkpoint.locate import locate
-from roberta_inspect.inputs.probe import synthetic
+from roberta_inspect.inputs.synthetic import synthetic
 from roberta_inspect.live.calls import calls_asked
 from roberta_inspect.live.observe import arguments, observe
 

@@ -9,7 +9,7 @@ import torch
 from makers import tiny_model
 
 from roberta_inspect import inspect
-from roberta_inspect.inputs.probe import synthetic
+from roberta_inspect.inputs.synthetic import synthetic
 from roberta_inspect.live.anatomy import Anatomy
 from roberta_inspect.live.observe import observe
 from roberta_inspect.records import CallSpec

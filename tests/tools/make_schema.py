@@ -34,7 +34,7 @@ PLAIN = {str: "string", int: "integer", bool: "boolean", float: "number"}
 ROW = {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}]}
 LABELS = {"anyOf": [{"type": "number"}, {"type": "array", "items": ROW}]}
 NUMBERS = {"type": "array"}
-"""The fields whose types say nothing: `Labels.values`, and each of `Input.values`."""
+"""Fields of the records whose types say nothing: `Labels.values`, and each of `Input.values`."""
 
 
 def schema_of(name: str) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from roberta_inspect import claims
 from roberta_inspect.api import inspect
 from roberta_inspect.claims.claim import Claim, NotTestedError
 from roberta_inspect.claims.comparison import Estimate, furthest, judged, rounding, same
-from roberta_inspect.inputs.probe import Probe, synthetic
+from roberta_inspect.inputs.probe import Probe
+from roberta_inspect.inputs.synthetic import synthetic
+from roberta_inspect.live.calls import Calls, calls_asked
 from roberta_inspect.live.containers import keyed
-from roberta_inspect.live.naming import names_of
 from roberta_inspect.live.observe import observe
 from roberta_inspect.records import CallSpec
 
@@ -33,15 +34,21 @@ def evidence_of(model, call: CallSpec = LABELLED, probe: Probe | None = None, **
     return claims.Evidence(model, probe, seen, keyed(seen.output))
 
 
-def proofs_of(evidence, comparisons=()):
-    evidence.comparisons.extend(comparisons)
+def proofs_of(evidence):
     return {proof.id: proof for proof in claims.prove(evidence)}
 
 
-def compared(model, evidence, **changes):
-    seen = observe(model, evidence.probe, LABELLED._replace(**changes))
-    names = names_of(seen, evidence.observed)
-    return claims.compare(seen, evidence.observed, names)
+def made_calls(model) -> Calls:
+    """The four calls of `run`, and what they showed beside the reference call."""
+    calls = Calls(model, synthetic(model.config), calls_asked(True, True))
+    calls.make()
+    return calls
+
+
+def not_finite(model, **how) -> list[str]:
+    """What the finding about values that are not finite says."""
+    findings = inspect(model, **how).findings
+    return [each.message for each in findings if each.id == "not-finite"]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -126,13 +133,9 @@ def test_claims_have_names_of_their_own() -> None:
 
 def test_every_claim_is_proved_on_a_right_model() -> None:
     model = right()
-    evidence = evidence_of(model)
-    comparisons = [
-        compared(model, evidence, return_dict=return_dict, labels=labels)
-        for return_dict in (True, False)
-        for labels in (True, False)
-    ]
-    proofs = proofs_of(evidence, comparisons)
+    calls = made_calls(model)
+    evidence = claims.Evidence(model, calls.probe, calls.reference, calls.fields, calls.comparisons)
+    proofs = proofs_of(evidence)
     not_here = {"cross-attentions", "cache-projections"}
     assert set(proofs) == {claim.id for claim in claims.CLAIMS} - not_here
     open_ones = {proof.id for proof in proofs.values() if proof.status != "proved"}
@@ -244,8 +247,9 @@ def test_what_no_loss_is_made_of_has_words_and_no_proof(model) -> None:
     evidence = evidence_of(model())
     assert "none of the losses" in claims.meaning("loss", evidence)
     assert claims.meaning("logits", evidence).startswith("one unnormalised score")
-    assert proofs_of(evidence)["loss-value"].status == "not-tested"
-    assert not {"loss-value", "loss-kind"} & set(evidence.raised)
+    proofs = proofs_of(evidence)
+    assert proofs["loss-value"].status == "not-tested"
+    assert {proof.error for proof in proofs.values() if proof.slot == "loss"} == {None}
 
 
 def test_a_loss_that_is_not_finite_has_neutral_words() -> None:
@@ -267,7 +271,8 @@ def test_two_losses_that_coincide_are_told_and_neither_proved_nor_refuted() -> N
 def test_a_loss_of_ignored_rows_alone_is_nan_and_not_tested() -> None:
     evidence = evidence_of(right(), labels=[-100, -100])
     proof = proofs_of(evidence)["loss-value"]
-    assert (proof.status, evidence.not_finite) == ("not-tested", ("loss",))
+    assert proof.status == "not-tested"
+    assert not_finite(right(), labels=[-100, -100]) == ["NaN or infinity in loss"]
     assert proof.detail == "the loss is NaN: 2 of 2 rows are ignored (-100)"
 
 
@@ -315,9 +320,8 @@ def test_nan_in_the_weights_is_found_and_nothing_is_proved_of_it() -> None:
     model = right()
     with torch.no_grad():
         model.classifier.out_proj.bias[0] = NAN
-    evidence = evidence_of(model)
-    assert evidence.not_finite == ("loss", "logits")
-    proofs = proofs_of(evidence)
+    assert not_finite(model) == ["NaN or infinity in loss and logits"]
+    proofs = proofs_of(evidence_of(model))
     about_values = {"logits-head", "logits-position", "padding", "attention-implementations"}
     assert {proofs[each].status for each in about_values} == {"not-tested"}
 
@@ -326,9 +330,9 @@ def test_places_of_nan_are_named_by_item() -> None:
     model = right()
     with torch.no_grad():
         model.roberta.encoder.layer[1].output.LayerNorm.bias[0] = math.inf
-    found = evidence_of(model).not_finite
-    assert "hidden_states[2]" in found
-    assert "hidden_states[1]" not in found
+    [message] = not_finite(model)
+    assert "hidden_states[2]" in message
+    assert "hidden_states[1]" not in message
 
 
 @pytest.mark.parametrize(
@@ -366,9 +370,8 @@ def test_what_nothing_is_known_about_has_no_meaning() -> None:
 
 
 def test_a_comparison_holds_no_tensor_and_finds_nothing_in_itself() -> None:
-    model = right()
-    evidence = evidence_of(model)
-    found = compared(model, evidence, return_dict=False, labels=False)
+    plain = CallSpec(False, False, True, True)
+    [found] = [each for each in made_calls(right()).comparisons if each.call == plain]
     assert found.names == ("logits", "hidden_states", "attentions")
     assert (found.differences, found.missing, found.moved) == ((0.0, 0.0, 0.0), (), ())
 

@@ -30,7 +30,7 @@ from typer.testing import CliRunner
 
 from roberta_inspect.cli.commands import app
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 IMAGES = {"run.svg": "run --format svg", "tree.svg": "tree --format svg"}
 """File in docs/images → the arguments of the command that writes it."""

@@ -8,7 +8,6 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
 from pkgutil import resolve_name
 from xml.etree import ElementTree
@@ -33,16 +32,26 @@ from samples import (
     hostile,
 )
 
-from roberta_inspect.cli.commands import DiffFormat, MapFormat, TreeFormat
-from roberta_inspect.records import Finding, Item, OutputMap, Prediction, Score, Slot, Weights
-from roberta_inspect.render import RENDERERS, phrases, rendered
+from roberta_inspect.records import (
+    Finding,
+    Item,
+    Origin,
+    OutputMap,
+    Place,
+    Prediction,
+    Score,
+    Slot,
+    Text,
+    Weights,
+)
+from roberta_inspect.render import FORMATS, Format, formats_of, phrases, rendered
 from roberta_inspect.render.explain import explanation
 from roberta_inspect.render.github import annotation
 from roberta_inspect.render.markdown import code, escaped
 from roberta_inspect.render.plain import plain
-from roberta_inspect.render.runs import folded
+from roberta_inspect.render.runs import Line, folded, numbered
 
-GOLDENS = Path(__file__).parent / "goldens"
+GOLDENS = Path(__file__).parents[1] / "goldens"
 MAPS = {
     "eager": EAGER,
     "sdpa": SDPA,
@@ -51,7 +60,6 @@ MAPS = {
     "refuted": REFUTED,
     "fake": FAKE,
 }
-FORMATS = ("table", "json", "markdown", "svg", "html", "github")
 
 
 def words(text: str) -> str:
@@ -82,16 +90,9 @@ def test_github(name: str) -> None:
     same_as_golden(rendered(MAPS[name], "github"), f"{name}.github.txt")
 
 
-@pytest.mark.parametrize(
-    ("command", "formats"), [("run", MapFormat), ("tree", TreeFormat), ("diff", DiffFormat)]
-)
-def test_each_format_that_a_command_offers_has_a_renderer(
-    command: str, formats: type[Enum]
-) -> None:
-    assert set(RENDERERS[command]) == {each.value for each in formats}
-    assert all(
-        callable(resolve_name(f"roberta_inspect.{name}")) for name in RENDERERS[command].values()
-    )
+@pytest.mark.parametrize("row", FORMATS, ids=lambda row: f"{row.command} {row.name}")
+def test_each_format_has_a_maker(row: Format) -> None:
+    assert callable(resolve_name(f"roberta_inspect.{row.maker}"))
 
 
 HEAD = Weights(
@@ -235,12 +236,12 @@ PLACES: list[tuple[str, OutputMap, bool, bool, str]] = [
 def test_none_absent_empty_and_holes_are_told_apart(
     name: str, of: OutputMap, return_dict: bool, labels: bool, told: str
 ) -> None:
-    assert phrases.place(of.call(return_dict=return_dict, labels=labels), name) == told
+    assert phrases.where_it_is(of.call(return_dict=return_dict, labels=labels), name) == told
 
 
 def test_a_place_of_the_tuple_that_is_none_has_its_index() -> None:
     slot = Slot(index=1, name="past", key=None, access="outputs[1]", kind="none")
-    assert phrases.place(replace(EAGER.calls[2], slots=(slot,)), "past") == "[1] None"
+    assert phrases.where_it_is(replace(EAGER.calls[2], slots=(slot,)), "past") == "[1] None"
 
 
 @pytest.mark.parametrize(
@@ -284,18 +285,48 @@ def test_what_a_slot_holds(of: Slot | Item, told: str) -> None:
     ("lines", "told"),
     [
         ([], []),
-        (["a", "b"], ["[0] a", "[1] b"]),
-        (["same", "same"], ["[0] … [1] same"]),
-        (["layer.0", "layer.1", "layer.2"], ["[0] … [2] layer.0 … 2"]),
-        (["layer.0.self", "layer.1.self"], ["[0] … [1] layer.{0 … 1}.self"]),
-        (["layer.1", "layer.0"], ["[0] layer.1", "[1] layer.0"]),
-        (["e", "layer.0", "layer.1", "x"], ["[0] e", "[1] … [2] layer.0 … 1", "[3] x"]),
-        (["layer.0 h[1]", "layer.1 h[2]"], ["[0] … [1] layer.0 … 1 h[1 … 2]"]),
-        (["layer.0", "layer.1", "layer.1"], ["[0] … [1] layer.0 … 1", "[2] layer.1"]),
+        ([("a",), ("b",)], ["[0] a", "[1] b"]),
+        ([("same",), ("same",)], ["[0] … [1] same"]),
+        ([numbered(f"layer.{n}") for n in (0, 1, 2)], ["[0] … [2] layer.0 … 2"]),
+        ([numbered(f"layer.{n}.self") for n in (0, 1)], ["[0] … [1] layer.{0 … 1}.self"]),
+        (
+            [("layer.", n, " (its a)") for n in (0, 1)],
+            ["[0] … [1] layer.0 … 1 (its a)"],
+        ),
+        ([numbered(f"layer.{n}") for n in (1, 0)], ["[0] layer.1", "[1] layer.0"]),
+        (
+            [("e",), ("layer.", 0), ("layer.", 1), ("x",)],
+            ["[0] e", "[1] … [2] layer.0 … 1", "[3] x"],
+        ),
+        (
+            [("layer.", n, " h[", n + 1, "]") for n in (0, 1)],
+            ["[0] … [1] layer.0 … 1 h[1 … 2]"],
+        ),
+        ([("layer.", n) for n in (0, 1, 1)], ["[0] … [1] layer.0 … 1", "[2] layer.1"]),
     ],
 )
-def test_runs_are_folded(lines: list[str], told: list[str]) -> None:
+def test_runs_are_folded(lines: list[Line], told: list[str]) -> None:
     assert [f"{run.indices} {run.line}" for run in folded(lines)] == told
+
+
+def test_runs_within_runs_are_folded() -> None:
+    """Keys and values of each layer, as a tuple in a tuple."""
+    made = [
+        Item(index=0, kind="tensor", origin=Origin(module=f"l.{n}", through=f"l.{n}.key"))
+        for n in (0, 1)
+    ]
+    same = [
+        tuple(
+            Item(index=part, kind="tensor", same_as=Place(slot="cache", item=(n, part)))
+            for part in (0, 1)
+        )
+        for n in (2, 3)
+    ]
+    items = [Item(index=0, kind="tuple", items=each) for each in [(made[0],), (made[1],), *same]]
+    assert [f"{run.indices} {run.line}" for run in phrases.runs(items, alike=True)] == [
+        "[0] … [1] [0]: l.0 … 1 (its key)",
+        "[2] … [3] [0] … [1]: the same tensor as cache[2 … 3][0 … 1]",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -328,7 +359,7 @@ def test_labels_that_are_not_named_are_counted(count: int, told: str) -> None:
     assert phrases.labels(many).partition(" · ")[0] == told
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", formats_of("run"))
 @pytest.mark.parametrize("of", [hostile(EAGER), hostile(MATRIX)])
 def test_nothing_hostile_reaches_the_reader(of: OutputMap, form: str) -> None:
     text = rendered(of, form)
@@ -389,7 +420,7 @@ def many_labels(count: int) -> OutputMap:
         Score(label=name, logit=-float(i), probability=1 / count)
         for i, name in enumerate(names.values())
     )
-    prediction = Prediction(text="t" * 2**20, function="softmax", scores=scores)
+    prediction = Prediction(text=Text(first="t" * 2**20), function="softmax", scores=scores)
     return replace(
         EAGER,
         checkpoint=replace(EAGER.checkpoint, num_labels=count, id2label=names),
@@ -439,7 +470,7 @@ def test_layers_that_are_all_different_are_counted_not_listed() -> None:
     ],
 )
 def test_scores(function: str, score: Score, told: tuple[str, ...]) -> None:
-    prediction = Prediction(text="", function=function, scores=(score,))
+    prediction = Prediction(text=Text(first=""), function=function, scores=(score,))
     assert phrases.score(prediction, score) == told
 
 
