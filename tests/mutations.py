@@ -232,13 +232,35 @@ def depends_on_length(model: Any) -> None:
 
 
 def depends_on_implementation(model: Any) -> None:
-    def hook(module: nn.Module, args: Any, output: Any) -> Any:
-        if model.config._attn_implementation == "eager":
+    def hook(module: Any, args: Any, output: Any) -> Any:
+        if module.config._attn_implementation == "eager":
             return output
-        moved = (output[0] if isinstance(output, tuple) else output) * 1.01
-        return (moved, *output[1:]) if isinstance(output, tuple) else moved
+        return (output[0] * 1.01, *output[1:])
 
-    model.roberta.encoder.layer[0].attention.output.register_forward_hook(hook)
+    model.roberta.encoder.layer[0].attention.self.register_forward_hook(hook)
+
+
+def reports_weights_it_does_not_use(model: Any) -> None:
+    """Every key that can be read counts alike; the softmax is reported all the same."""
+    for layer in model.roberta.encoder.layer:
+        inner = layer.attention.self
+        forward = inner.forward
+
+        def even(
+            states: torch.Tensor,
+            *args: Any,
+            forward: Any = forward,
+            inner: Any = inner,
+            **given: Any,
+        ) -> Any:
+            context, weights, *rest = forward(states, *args, **given)
+            size = inner.attention_head_size
+            values = inner.value(states).unflatten(-1, (-1, size)).transpose(1, 2)
+            shares = (weights > 0).to(weights)
+            mixed = (shares / shares.sum(-1, keepdim=True)) @ values
+            return mixed.transpose(1, 2).reshape(context.shape), weights, *rest
+
+        inner.forward = even
 
 
 def writes_into_what_it_reads(model: Any) -> None:
@@ -474,14 +496,13 @@ MUTATIONS: dict[str, Mutation] = {
     "head scales": Mutation(
         "logits-head", with_head(lambda head, features: 1.001 * scores(head, features[:, 0]))
     ),
-    "dropout in eval": Mutation("logits-head", with_head(dropout_in_eval)),
     "logits transposed": Mutation("axes", edited(set_logits(lambda x: x.T))),
     "logits squeezed": Mutation(
         "axes", edited(set_logits(lambda x: x.squeeze()), num_labels=1), {"batch_size": 2}
     ),
     "head reads an earlier layer": Mutation("logits-classifier", lambda: right(cls=EarlierReader)),
     # the whole model
-    "length of the batch leaks": Mutation("padding", patched(depends_on_length)),
+    "length of the batch leaks": Mutation("alone", patched(depends_on_length)),
     "padding attended": Mutation("padding", patched(ignore_mask)),
     # hidden states
     "two hidden states swapped": Mutation(
@@ -538,7 +559,10 @@ MUTATIONS: dict[str, Mutation] = {
     "a layer that writes into what it reads": Mutation(
         "hidden-states-chain", patched(writes_into_what_it_reads)
     ),
-    "rows that read their neighbours": Mutation("padding", patched(reads_its_neighbour)),
+    "rows that read their neighbours": Mutation("rows-beside", patched(reads_its_neighbour)),
+    "weights reported, and others used": Mutation(
+        "attentions-values", patched(reports_weights_it_does_not_use)
+    ),
     "attention rows not normalised": Mutation(
         "attentions-rows", patched(with_weights(lambda x: x * 1.01))
     ),

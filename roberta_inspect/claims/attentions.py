@@ -245,15 +245,26 @@ class Weights(NamedTuple):
     """The weights of one layer, recomputed."""
 
     values: torch.Tensor
-    relative: torch.Tensor
-    """By which share rounding may have moved the weights of each row."""
+    steep: torch.Tensor
+    """By which share rounding of the scores may have moved the weights of each row at most."""
+    flat: float
+    """By which share rounding of the weights themselves may have."""
     without: dict[str, torch.Tensor]
 
     @property
     def expected(self) -> Expected:
-        """With a tolerance per row."""
-        allowed = self.relative * self.values.amax(dim=-1, keepdim=True)
-        return Expected(self.values, allowed, self.without)
+        """With a tolerance per weight: the others of its row cannot take from it, or give it, more
+        than there is."""
+        values = self.values
+        most = values.amax(dim=-1, keepdim=True)
+        floor = torch.finfo(values.dtype).eps
+        allowed = self.steep * (values * (1 - values) + floor * most) + self.flat * most
+        return Expected(values, allowed, self.without)
+
+    @property
+    def relative(self) -> torch.Tensor:
+        """By which share rounding may have moved the weights of each row."""
+        return self.steep + self.flat
 
 
 def _softmax(evidence: Evidence, layer: int, unreadable: torch.Tensor) -> Weights:
@@ -276,9 +287,9 @@ def _softmax(evidence: Evidence, layer: int, unreadable: torch.Tensor) -> Weight
     values = scores.softmax(dim=-1).masked_fill_(unreadable, 0.0)
     # A recomputation in the dtype of the model rounds as the model does, once more.
     times = 2 if wide == dtype else 1
-    relative = times * (2 * moved + summing(dtype, scores.shape[-1]))
+    steep = (2 * times * moved).expm1()
     without = {"the scale": unscaled.masked_fill(unreadable[:1], 0.0)}
-    return Weights(values, relative, without)
+    return Weights(values, steep, times * summing(dtype, scores.shape[-1]), without)
 
 
 def _rounding_of_scores(

@@ -59,7 +59,7 @@ class Answer:
 
 
 class SmallCalls:
-    """Two rows and a few tokens of the input: a whole row, and below it a padded one.
+    """Three rows and a few tokens of the input: a padded one between two others.
 
     The padding stands on the side on which the input has it; on the left with explicit position
     ids, since those that the model makes itself count the ids before a token.
@@ -76,7 +76,8 @@ class SmallCalls:
         self.tokens = slice(width - tokens, width) if self.left else slice(tokens)
         """Where the tokens of the padded row stand."""
         self.alone_probe = evidence.probe.picked([second[:tokens]], tokens)
-        self.probe = self._padded(evidence.probe.picked([first[:width], second[:tokens]], width))
+        rows = [first[:width], second[:tokens], first[-width:].flip(0)]
+        self.probe = self._padded(evidence.probe.picked(rows, width))
 
     def _padded(self, probe: Probe) -> Probe:
         pad = self.evidence.pad_token_id
@@ -93,9 +94,9 @@ class SmallCalls:
 
     @cached_property
     def changed(self) -> Answer:
-        """Other ids in the padding, and another row beside the padded one, at once: one call shows
+        """Other ids in the padding, and other rows beside the padded one, at once: one call shows
         that neither matters."""
-        return self._call(self._with_other_tokens(self._padding | self._first_row))
+        return self._call(self._with_other_tokens(self._padding | self._rows_beside))
 
     @cached_property
     def other_padding(self) -> Answer:
@@ -103,18 +104,19 @@ class SmallCalls:
         return self._call(self._with_other_tokens(self._padding))
 
     @cached_property
-    def other_row(self) -> Answer:
-        """Another row beside the padded one, and nothing else."""
-        return self._call(self._with_other_tokens(self._first_row))
+    def other_rows(self) -> Answer:
+        """Other rows beside the padded one, and nothing else."""
+        return self._call(self._with_other_tokens(self._rows_beside))
 
     @property
     def _padding(self) -> torch.Tensor:
-        return self.probe.attention_mask == 0
+        padded = self.probe.attention_mask == 0
+        return padded & ~self._rows_beside
 
     @property
-    def _first_row(self) -> torch.Tensor:
+    def _rows_beside(self) -> torch.Tensor:
         rows = torch.arange(self.probe.batch_size, device=self.probe.attention_mask.device)
-        return (rows == 0)[:, None].expand_as(self.probe.attention_mask)
+        return (rows != 1)[:, None].expand_as(self.probe.attention_mask)
 
     @cached_property
     def unmasked(self) -> Answer:

@@ -131,7 +131,8 @@ def position(evidence: Evidence) -> Outcome | None:
     classifier = evidence.again(evidence.anatomy.classifier, "classifier")
     if not same(_called(classifier, last, logits), logits):
         raise NotTestedError(f"this {_head_name(evidence)} reads more than {words}")
-    for others in (-last, last.flip(-1), 1e3 * last.abs().max() * torch.ones_like(last)):
+    large = 1e3 * last.abs().max() * torch.ones_like(last)
+    for others in (-last, torch.cat([last, last.flip(-1)], dim=1), large):
         elsewhere = torch.cat([last[:, :1], others[:, 1:]], dim=1)
         kept = furthest(_called(classifier, elsewhere, logits), logits)
         if kept:

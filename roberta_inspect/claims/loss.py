@@ -69,8 +69,10 @@ class ObservedLoss(NamedTuple):
 
     def judge(self, kind: str, reduction: str = "mean") -> Outcome:
         """Whether the loss is what this kind gives: bit for bit, or within its rounding."""
+        if self.loss.ndim:
+            return refuted(f"expected shape (), got {tuple(self.loss.shape)} at loss")
         exact = self.by(kind, reduction)
-        if exact is None or self.loss.ndim:
+        if exact is None:
             return not_tested(f"{KINDS[kind].function} does not take these logits and labels")
         if same(self.loss, exact.to(self.loss.dtype)):
             return proved(f"{KINDS[kind].function} itself gives the same bits", exact=True)
@@ -114,7 +116,8 @@ def _as_taken(
     if kind == "regression" and logits.shape[-1] == 1:
         return logits.squeeze(), labels.squeeze()
     if ids and bool((labels >= 0).all()) and int(labels.max()) < logits.shape[-1]:
-        labels = torch.nn.functional.one_hot(labels.reshape(-1).long(), logits.shape[-1])
+        rows = labels.reshape(-1).long()
+        labels = torch.nn.functional.one_hot(rows, logits.shape[-1]).to(logits.dtype)
     # A shape that differs would be broadcast, with a warning.
     return logits, labels.reshape(logits.shape) if labels.numel() == logits.numel() else labels[:0]
 

@@ -140,7 +140,9 @@ def _compared(observed: Observed, reference: Observed, names: Sequence[str]) -> 
         call=observed.call,
         names=tuple(names),
         differences=tuple(
-            _apart(value, known[name]) if name in known else None
+            _apart(value, known[name] if value != () or asked.get(name, True) else ())
+            if name in known
+            else None
             for name, (_, value) in zip(names, observed.fields, strict=True)
         ),
         missing=tuple(
@@ -158,7 +160,7 @@ def _differs(comparison: Comparison) -> bool:
 
 def _apart(value: Any, other: Any) -> float | None:
     """The largest difference of the tensors of two slots; items that are `None` because layers were
-    selected are left out."""
+    selected are left out, and so is a slot that is empty because nobody asked for it."""
     if isinstance(value, torch.Tensor) and isinstance(other, torch.Tensor):
         return furthest(value, other)
     items, others = elements(value) or (), elements(other) or ()

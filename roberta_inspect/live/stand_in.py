@@ -30,12 +30,25 @@ def stand_in(model: nn.Module) -> Iterator[Any]:
 
 
 def has_twin(model: nn.Module) -> bool:
-    """Whether a twin can be made: a `forward` that was set on an object, and not in its class, may
-    hold on to that object, and a scripted module is not made of Python objects."""
+    """Whether a twin can be made: a `forward` that was set on an object, and not in its class, and
+    a hook, may hold on to that object, and a scripted module is not made of Python objects."""
     return not any(
-        "forward" in vars(module) or isinstance(module, torch.jit.ScriptModule)
+        "forward" in vars(module)
+        or isinstance(module, torch.jit.ScriptModule)
+        or any(map(_holds_a_module, _hooks(module)))
         for module in model.modules()
     )
+
+
+def _hooks(module: nn.Module) -> Iterator[Any]:
+    yield from module._forward_hooks.values()
+    yield from module._forward_pre_hooks.values()
+
+
+def _holds_a_module(hook: Any) -> bool:
+    cells = [cell.cell_contents for cell in getattr(hook, "__closure__", None) or ()]
+    holders = [getattr(each, "__self__", each) for each in (hook, *cells)]
+    return any(isinstance(holder, nn.Module) for holder in holders)
 
 
 def reseed(number: int) -> None:

@@ -255,10 +255,10 @@ def test_nothing_is_refuted_where_the_head_itself_rounds_most(seed) -> None:
     [
         (torch.bfloat16, 300, "not-tested"),
         (torch.float16, 5, "not-tested"),
-        (torch.float32, 30, "proved"),
-        (torch.float32, 300, "proved"),
+        (torch.float32, 30, "not-tested"),
+        (torch.float32, 300, "not-tested"),
         (torch.float64, 5, "proved"),
-        (torch.float64, 300, "proved"),
+        (torch.float64, 300, "not-tested"),
     ],
 )
 @pytest.mark.parametrize("is_decoder", [False, True], ids=["encoder", "decoder"])
