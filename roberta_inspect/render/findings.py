@@ -9,7 +9,7 @@ from rich.text import Text
 
 from roberta_inspect.records import Finding, OutputMap
 from roberta_inspect.render import phrases
-from roberta_inspect.render.page import LEVEL, block, rows
+from roberta_inspect.render.blocks import LEVEL, block, rows
 
 
 def findings(of: Sequence[Finding]) -> Group:

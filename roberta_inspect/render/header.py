@@ -10,7 +10,7 @@ from rich.text import Text
 
 from roberta_inspect.records import OutputMap, Weights
 from roberta_inspect.render import phrases
-from roberta_inspect.render.page import Mark, Row, rows
+from roberta_inspect.render.blocks import Mark, Row, rows
 
 NOT_READ = Mark("·", "", "yellow")
 VERDICT = {"complete": Mark("✓", "", "green"), "no-weights": NOT_READ}

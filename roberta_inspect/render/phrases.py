@@ -16,6 +16,7 @@ from roberta_inspect.records import (
     OutputMap,
     Place,
     Prediction,
+    Proof,
     Score,
     Setup,
     Slot,
@@ -407,3 +408,23 @@ def function(of: Prediction) -> str:
         "sigmoid": "sigmoid of each logit: every label on its own",
         "none": "the logits as they are: a regression",
     }[of.function]
+
+
+def code(of: Call) -> str:
+    """How the call is written: `model(**inputs, labels=labels, return_dict=False, …)`."""
+    flags = {
+        "return_dict": of.return_dict,
+        "output_hidden_states": of.output_hidden_states,
+        "output_attentions": of.output_attentions,
+    }
+    given = [f"{flag}={value}" for flag, value in flags.items() if value is not None]
+    return f"model({', '.join(['**inputs', *(['labels=labels'] if of.labels else []), *given])})"
+
+
+def measured(of: Proof) -> Iterator[str]:
+    """What testing a claim showed: what was measured, the control, and the power of the test."""
+    yield sentence(of.detail)
+    if of.control:
+        yield f"control: {sentence(of.control)}"
+    if of.power is not None:
+        yield f"would have caught a mistake of {of.power:.1g} of the largest value in its row"

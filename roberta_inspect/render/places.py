@@ -13,7 +13,7 @@ from rich.text import Text
 
 from roberta_inspect.records import Call, OutputMap
 from roberta_inspect.render import phrases
-from roberta_inspect.render.page import GAP, LABEL, WIDEST_LABEL, block, rows
+from roberta_inspect.render.blocks import GAP, LABEL, WIDEST_LABEL, block, rows
 from roberta_inspect.text import safe
 
 HEAD = 3

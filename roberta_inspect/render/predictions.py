@@ -10,7 +10,7 @@ from rich.text import Text
 
 from roberta_inspect.records import OutputMap, Prediction, Score
 from roberta_inspect.render import phrases
-from roberta_inspect.render.page import GAP, block
+from roberta_inspect.render.blocks import GAP, block
 
 BAR = 20
 """Columns of the bar of probability 1."""

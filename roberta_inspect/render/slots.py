@@ -10,7 +10,7 @@ from rich.text import Text
 
 from roberta_inspect.records import OutputMap, Proof, Slot
 from roberta_inspect.render import phrases
-from roberta_inspect.render.page import STATUS, Remark, Row, block, rows
+from roberta_inspect.render.blocks import STATUS, Remark, Row, block, rows
 
 
 def slots(of: OutputMap) -> Group:

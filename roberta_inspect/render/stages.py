@@ -10,7 +10,7 @@ from rich.text import Text
 
 from roberta_inspect.records import OutputMap, StageSlot
 from roberta_inspect.render import phrases
-from roberta_inspect.render.page import GAP, LABEL, block, rows
+from roberta_inspect.render.blocks import GAP, LABEL, block, rows
 from roberta_inspect.text import listed, safe
 
 NAME = 27

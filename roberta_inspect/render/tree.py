@@ -12,9 +12,9 @@ from rich.text import Text
 from roberta_inspect.records import ModuleTree, Node, Returned
 from roberta_inspect.records.tree import cut, folded
 from roberta_inspect.render import markdown, phrases
+from roberta_inspect.render.blocks import LEVEL, rows
 from roberta_inspect.render.findings import findings
 from roberta_inspect.render.header import facts
-from roberta_inspect.render.page import LEVEL, rows
 from roberta_inspect.text import counted, safe, storage
 
 WIDE = 120

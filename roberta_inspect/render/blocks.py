@@ -1,0 +1,81 @@
+"""What the blocks on a terminal share: headings, the two columns, and the marks of outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from roberta_inspect.records import Level, Status
+
+LABEL = 17
+"""Columns of the left side: wide enough for `· not tested` and `past_key_values`."""
+
+WIDEST_LABEL = 24
+
+GAP = (0, 2, 0, 0)
+"""Two empty columns on the right of each column of a grid."""
+
+Row: TypeAlias = tuple[Text, RenderableType]
+"""A label and what is said about it."""
+
+
+class Mark(NamedTuple):
+    """How an outcome is shown: a sign and a word, and a style for those who see colours."""
+
+    sign: str
+    word: str
+    style: str
+
+    @property
+    def text(self) -> Text:
+        """The sign and the word."""
+        return Text(f"{self.sign} {self.word}", self.style)
+
+
+STATUS: dict[Status, Mark] = {
+    "proved": Mark("✓", "proved", "green"),
+    "refuted": Mark("✗", "refuted", "bold red"),
+    "not-tested": Mark("·", "not tested", "yellow"),
+}
+LEVEL: dict[Level, Mark] = {
+    "error": Mark("✗", "error", "bold red"),
+    "warning": Mark("!", "warning", "yellow"),
+    "note": Mark("·", "note", "cyan"),
+}
+
+
+def rows(pairs: Iterable[Row]) -> Table:
+    """A column of labels and a column of what is said about them, which wraps under itself."""
+    grid = Table.grid(padding=GAP, pad_edge=False)
+    grid.add_column(min_width=LABEL, max_width=WIDEST_LABEL, overflow="fold")
+    grid.add_column(overflow="fold")
+    for label, content in pairs:
+        grid.add_row(label, content)
+    return grid
+
+
+def block(title: str, *parts: RenderableType) -> Group:
+    """A heading, what belongs to it, and an empty line before both."""
+    return Group(Text(), Text(title, style="bold underline"), *parts)
+
+
+class Remark:
+    """A sentence with a dimmer remark: after it where both fit on one line, else below it."""
+
+    def __init__(self, sentence: Text, remark: Text) -> None:
+        self.sentence = sentence
+        self.remark = remark
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        together = Text("   ").join([self.sentence, self.remark])
+        fits = together.cell_len <= options.max_width
+        yield together if fits else Text("\n").join([self.sentence, self.remark])
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        longest = self.sentence.cell_len + 3 + self.remark.cell_len
+        return Measurement(1, min(longest, options.max_width))
