@@ -1,4 +1,4 @@
-"""Elements of HTML and SVG. Every string that is not markup already is escaped here, and only here."""
+"""Elements of HTML and SVG: the one place where strings that are not markup are escaped."""
 
 from __future__ import annotations
 

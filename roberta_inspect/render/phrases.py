@@ -201,9 +201,12 @@ def what(of: Slot | Item) -> str:
 
 def made_by(of: Slot, architecture: str) -> str:
     """The module that returned this very tensor, or who must have made it where none did."""
-    if of.origin is None:
-        return f"computed in {name(architecture)}.forward; no submodule returned it"
-    return joined(_origin(of.origin))
+    return returned_by(of) or f"computed in {name(architecture)}.forward; no submodule returned it"
+
+
+def returned_by(of: Slot | Item) -> str | None:
+    """The module that returned this very tensor; `None` where no submodule did."""
+    return None if of.origin is None else joined(_origin(of.origin))
 
 
 def _origin(of: Origin) -> Line:

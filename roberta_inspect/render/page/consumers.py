@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from roberta_inspect.records import Consumer, ConsumerReport
-from roberta_inspect.render import page, phrases
+from roberta_inspect.render import phrases
 from roberta_inspect.render.html import Html, joined, tag
+from roberta_inspect.render.page import parts
 from roberta_inspect.text import safe
 
 
@@ -14,16 +15,16 @@ def consumers(rows: Sequence[Consumer]) -> Html | None:
     """One table per consumer, for the page of a map too; nothing where there is none."""
     if not rows:
         return None
-    return page.section("Who gets what", *map(_consumer, rows))
+    return parts.section("Who gets what", *map(_consumer, rows))
 
 
 def _consumer(of: Consumer) -> Html:
     lines = [
         [
-            page.row_head(page.code(safe(part.access))),
-            page.cell(page.code(phrases.name(part.declared)) if part.declared else None),
-            page.cell(phrases.sentence(part.identity)),
-            page.cell("" if part.shape is None else f"({', '.join(map(str, part.shape))})"),
+            parts.row_head(parts.code(safe(part.access))),
+            parts.cell(parts.code(phrases.name(part.declared)) if part.declared else None),
+            parts.cell(phrases.sentence(part.identity)),
+            parts.cell("" if part.shape is None else f"({', '.join(map(str, part.shape))})"),
         ]
         for part in of.parts
     ]
@@ -33,7 +34,7 @@ def _consumer(of: Consumer) -> Html:
     return joined(
         tag("h3", phrases.sentence(of.title), returned),
         tag("p", failure, class_="bad") if failure else None,
-        page.table(heads, lines, name=phrases.name(of.id)) if lines else None,
+        parts.table(heads, lines, name=phrases.name(of.id)) if lines else None,
         *(tag("p", phrases.sentence(note), class_="hint") for note in of.notes),
     )
 
@@ -43,13 +44,13 @@ def consumers_page(of: ConsumerReport) -> str:
     source = of.checkpoint.source
     raised = sum(row.status == "raised" for row in of.consumers)
     verdict = f"{len(of.consumers)} consumers, {raised} raised"
-    return page.document(
+    return parts.document(
         f"roberta-inspect consumers: {safe(source)}",
-        page.heading("Who gets what", source, verdict, ok=of.ok),
-        tag("main", page.findings(of.findings), consumers(of.consumers)),
+        parts.heading("Who gets what", source, verdict, ok=of.ok),
+        tag("main", parts.findings(of.findings), consumers(of.consumers)),
     )
 
 
 def fragment(of: ConsumerReport) -> str:
     """The report for a notebook."""
-    return tag("div", page.findings(of.findings), consumers(of.consumers))
+    return tag("div", parts.findings(of.findings), consumers(of.consumers))

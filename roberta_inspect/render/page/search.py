@@ -60,7 +60,7 @@ def _held(of: Slot | Item) -> dict[str, Any]:
     """What indexing goes on with; a tensor has axes, the rest has items."""
     return {
         "what": phrases.what(of),
-        "from": phrases.origin(of),
+        "from": phrases.returned_by(of),
         "axes": [phrases.name(axis) for axis in of.axes] if of.kind == "tensor" else None,
         "shape": list(of.shape or ()),
         "items": [_held(item) for item in of.items],

@@ -67,7 +67,7 @@ function light(name) {
   figure.dataset.lit = name;
   for (const slot of slots) {
     slot.classList.add("lit");
-    const way = new Set(slot.dataset.modules.split("\n"));
+    const way = new Set(JSON.parse(slot.dataset.modules));
     for (const each of all("[data-module]", figure)) {
       if (way.has(each.dataset.module)) each.classList.add("lit");
     }

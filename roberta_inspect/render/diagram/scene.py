@@ -6,7 +6,7 @@ read one, or handed a container on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from roberta_inspect.records import Call, Item, Origin, OutputMap, Proof, Slot, Status
@@ -31,14 +31,14 @@ class Module:
     """The path with the numbers of the run: `roberta.encoder.layer.0 … 11`."""
     count: int = 1
     note: str | None = None
-    handed_on: bool = False
+    is_stage: bool = False
     """Whether it is a stage, drawn as a frame around what is inside."""
     title: str = ""
     inside: list[Module] = field(default_factory=list)
 
     def flow(self) -> Iterator[Module]:
         """The modules that a tensor goes through, frames left out."""
-        if self.handed_on and self.inside:
+        if self.is_stage and self.inside:
             for module in self.inside:
                 yield from module.flow()
         else:
@@ -76,36 +76,58 @@ class Box:
     described: str
     """All of it in a sentence, for who does not see it."""
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What is said of its proofs."""
+        return tuple(words for words in (self.outcome, self.refuted) if words)
+
+
+def container(call: Call) -> str:
+    """What came back, or what was raised."""
+    if call.error is not None:
+        return f"nothing: it raised {phrases.name(call.error.type)}"
+    return phrases.name(call.container)
+
 
 def modules(of: OutputMap, calls: Sequence[Call]) -> list[Module]:
     """The modules of these calls, nested as their paths are, in the order of the flow."""
     known: dict[str, Module] = {}
-    for slot in _slots(calls):
-        for module in _origins(slot):
-            known.setdefault(module.path, module)
-    for stage in of.stages:
-        for slot in stage.slots:
-            for place in slot.reaches:
-                if place.read and place.module:
-                    known.setdefault(place.module, Module(place.module, place.module))
-    ordered = list(known.values())
+    for module in (*_within(of, calls), *_outer(calls), *_readers(of)):
+        known.setdefault(module.path, module)
     for stage in of.stages:
         if stage.module:
-            named = known.setdefault(stage.module, Module(stage.module, stage.module))
-            notes = [f"{slot.name} is None" for slot in stage.slots if slot.note]
-            named.handed_on, named.note = True, ", ".join(notes) or None
-    return _nested(known, ordered)
+            notes = [f"{phrases.name(slot.name)} is None" for slot in stage.slots if slot.note]
+            known[stage.module].is_stage = True
+            known[stage.module].note = ", ".join(notes) or None
+    return _nested(list(known.values()))
 
 
-def _slots(calls: Sequence[Call]) -> Iterator[Slot]:
-    """Those with many tensors first, and of them the hidden states: they tell the flow."""
-    slots = [slot for call in calls for slot in call.slots]
-    yield from sorted(slots, key=lambda slot: (not slot.items, slot.name != "hidden_states"))
+def _within(of: OutputMap, calls: Sequence[Call]) -> Iterator[Module]:
+    """What returned the items of the tuples, those of the hidden states first: they tell the flow;
+    then the stages."""
+    slots = [slot for call in calls for slot in call.slots if slot.items]
+    for slot in sorted(slots, key=lambda slot: slot.name != "hidden_states"):
+        yield from _origins(slot)
+    yield from (Module(stage.module, safe(stage.module)) for stage in of.stages if stage.module)
+
+
+def _readers(of: OutputMap) -> Iterator[Module]:
+    slots = [slot for stage in of.stages for slot in stage.slots]
+    places = [place for slot in slots for place in slot.reaches if place.read and place.module]
+    yield from (Module(place.module or "", safe(place.module)) for place in places)
+
+
+def _outer(calls: Sequence[Call]) -> Iterator[Module]:
+    """What returned a tensor that stands in the container itself."""
+    for call in calls:
+        for slot in call.slots:
+            if not slot.items:
+                yield from _origins(slot)
 
 
 def _origins(slot: Slot) -> Iterator[Module]:
     origins = [each for each in (slot.origin, *map(_origin, slot.items)) if each is not None]
-    for run in folded([numbered(origin.module) for origin in origins]):
+    for run in folded([numbered(safe(origin.module)) for origin in origins]):
         first = origins[run.first]
         yield Module(first.module, run.line, run.last - run.first + 1, _inner(first))
 
@@ -117,37 +139,36 @@ def _origin(item: Item) -> Origin | None:
 def _inner(origin: Origin) -> str | None:
     if origin.through is None:
         return None
-    return f"by its {origin.through.removeprefix(f'{origin.module}.')}"
+    return f"by its {safe(origin.through.removeprefix(f'{origin.module}.'))}"
 
 
-def _nested(known: dict[str, Module], ordered: Iterable[Module]) -> list[Module]:
-    """The outermost ones; each other is put into the one around it."""
-    rank = {module.path: number for number, module in enumerate(ordered)}
+def _nested(known: Sequence[Module]) -> list[Module]:
+    """The outermost ones, in the order of the flow; each other is put into the one around it."""
+    rank = {module.path: number for number, module in enumerate(known)}
     roots: list[Module] = []
-    for module in sorted(known.values(), key=lambda module: module.path.count(".")):
-        around = [each for each in known.values() if _is_inside(module, each)]
-        parent = max(around, key=lambda each: len(each.path), default=None)
+    for module in known:
+        around = [other for other in known if _is_inside(module, other)]
+        parent = max(around, key=lambda other: len(other.path), default=None)
         module.title = _relative(module, parent)
         (roots if parent is None else parent.inside).append(module)
 
     def order(module: Module) -> int:
-        ranks = [rank.get(module.path, len(rank)), *map(order, module.inside)]
         module.inside.sort(key=order)
-        return min(ranks)
+        return min([rank[module.path], *map(order, module.inside)])
 
     return sorted(roots, key=order)
 
 
 def _is_inside(module: Module, around: Module) -> bool:
-    fits = around.handed_on or around.count == module.count
+    fits = around.is_stage or around.count == module.count
     return fits and module.path.startswith(f"{around.path}.")
 
 
 def _relative(module: Module, around: Module | None) -> str:
     if around is None:
         return module.line
-    prefix = f"{around.path}."
-    line = module.line if module.line.startswith(prefix) else module.path
+    prefix = f"{safe(around.path)}."
+    line = module.line if module.line.startswith(prefix) else safe(module.path)
     return line.removeprefix(prefix)
 
 

@@ -1,4 +1,4 @@
-"""The page of a map: point at a slot and see where it comes from, what it is, and what proves it."""
+"""The page of a map: point at a slot and see where it comes from and what proves it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import base64
 from collections.abc import Iterator, Sequence
 
 from roberta_inspect.records import Call, OutputMap, Slot
-from roberta_inspect.render import diagram, page, phrases, search
-from roberta_inspect.render.consumers_page import consumers
+from roberta_inspect.render import diagram, phrases
+from roberta_inspect.render.diagram.ink import Form
 from roberta_inspect.render.html import Html, joined, tag
+from roberta_inspect.render.page import parts, search
+from roberta_inspect.render.page.consumers import consumers
 from roberta_inspect.text import counted, safe
 
 SWITCHES = {
@@ -25,19 +27,19 @@ def map_page(of: OutputMap) -> str:
     """The whole map as a page of its own."""
     calls = [*of.plain, *of.calls]
     start = calls.index(diagram.chosen(of))
-    return page.document(
+    return parts.document(
         f"roberta-inspect run: {safe(of.checkpoint.source)}",
-        page.heading("What each output is", of.checkpoint.source, phrases.verdict(of), ok=of.ok),
+        parts.heading("What each output is", of.checkpoint.source, phrases.verdict(of), ok=of.ok),
         tag(
             "main",
             _search(),
             tag("div", _picture(of, calls, start), _slots(of), class_="pointing"),
-            page.findings(of.findings),
+            parts.findings(of.findings),
             _places(of, calls),
             _stages(of),
             _predictions(of),
             consumers(of.consumers or ()),
-            page.section("What was inspected", page.facts(phrases.head(of)), _tokens(of)),
+            parts.section("What was inspected", parts.facts(phrases.head(of)), _tokens(of)),
         ),
         data={**search.index(of), "start": start},
     )
@@ -61,10 +63,10 @@ def fragment(of: OutputMap) -> str:
             alt=described,
             style="max-width: 100%; width: 860px",
         ),
-        page.findings(of.findings),
+        parts.findings(of.findings),
         _where(of, of.main_calls, [*map(str, range(len(of.main_calls)))]),
         *(
-            tag("details", tag("summary", page.code(phrases.name(name))), *_about(of, name))
+            tag("details", tag("summary", parts.code(phrases.name(name))), *_about(of, name))
             for name in of.names
         ),
         class_="roberta-inspect",
@@ -109,7 +111,7 @@ def _picture(of: OutputMap, calls: Sequence[Call], start: int) -> Html:
     )
 
 
-def _drawn(drawing: diagram.Drawing, form: diagram.Form, name: str) -> Html:
+def _drawn(drawing: diagram.Drawing, form: Form, name: str) -> Html:
     return tag(
         "svg",
         drawing.markup,
@@ -143,14 +145,14 @@ def _slots(of: OutputMap) -> Html:
     told = [
         tag(
             "details",
-            tag("summary", page.code(phrases.name(name)), " ", _outcome(of, name)),
+            tag("summary", parts.code(phrases.name(name)), " ", _outcome(of, name)),
             *_about(of, name),
             open=True,
             data_slot=phrases.name(name),
         )
         for name in (*of.names, *others)
     ]
-    return page.section("What each output is", *told, class_="slots")
+    return parts.section("What each output is", *told, class_="slots")
 
 
 def _outcome(of: OutputMap, name: str) -> Html | None:
@@ -158,9 +160,9 @@ def _outcome(of: OutputMap, name: str) -> Html | None:
     counts = [
         tag(
             "span",
-            f"{page.SIGNS[status][0]} {number}",
+            f"{parts.SIGNS[status][0]} {number}",
             class_=f"mark {status}",
-            title=page.SIGNS[status][1],
+            title=parts.SIGNS[status][1],
         )
         for status in ("refuted", "proved", "not-tested")
         if (number := sum(proof.status == status for proof in proofs))
@@ -171,7 +173,7 @@ def _outcome(of: OutputMap, name: str) -> Html | None:
 def _about(of: OutputMap, name: str) -> Iterator[Html | None]:
     slots = of.fullest_slots(name)
     for slot in slots:
-        yield page.facts(
+        yield parts.facts(
             {
                 "holds": phrases.what(slot),
                 "meaning": phrases.sentence(slot.meaning or ""),
@@ -188,13 +190,13 @@ def _about(of: OutputMap, name: str) -> Iterator[Html | None]:
     if not slots:
         together = "all of them together" if name == "outputs" else "no call returned it"
         yield tag("p", together)
-    yield page.proofs(of.proofs_of(name))
+    yield parts.proofs(of.proofs_of(name))
 
 
 def _reached(of: OutputMap, name: str) -> Html:
     """Where it stands in each of the main calls."""
     told = [
-        joined(page.code(safe(slot.access)), f" with {call.words}")
+        joined(parts.code(safe(slot.access)), f" with {call.words}")
         for call in (*of.plain, *of.main_calls)
         for slot in call.slots
         if slot.name == name and slot.index is not None
@@ -205,7 +207,7 @@ def _reached(of: OutputMap, name: str) -> Html:
 def _items(slot: Slot) -> Html | None:
     runs = list(phrases.runs(slot.items, alike=phrases.alike(slot)))
     shown, rest = phrases.first(runs, phrases.MOST_RUNS, "line")
-    lines = [joined(page.code(run.indices), f" {run.line}") for run in shown]
+    lines = [joined(parts.code(run.indices), f" {run.line}") for run in shown]
     return (
         tag("ul", *(tag("li", line) for line in (*lines, *rest)), class_="plain") if runs else None
     )
@@ -214,13 +216,13 @@ def _items(slot: Slot) -> Html | None:
 def _places(of: OutputMap, calls: Sequence[Call]) -> Html:
     keys = {call.spec: str(number) for number, call in enumerate(calls)}
     shown = [*of.plain, *of.main_calls]
-    told = [tag("li", page.code(sign), f" {words}") for sign, words in phrases.legend(of).items()]
+    told = [tag("li", parts.code(sign), f" {words}") for sign, words in phrases.legend(of).items()]
     more = None
     if of.matrix:
         whole = _where(of, of.calls, [keys[call.spec] for call in of.calls], flags=True)
         summary = f"Every combination of the flags: {counted(len(of.calls), 'call')}"
         more = tag("details", tag("summary", summary), whole, open=True, class_="matrix")
-    return page.section(
+    return parts.section(
         "Where each output is",
         _where(of, shown, [keys[call.spec] for call in shown]),
         tag("ul", *told, class_="plain legend"),
@@ -232,15 +234,15 @@ def _where(
     of: OutputMap, calls: Sequence[Call], keys: Sequence[str], *, flags: bool = False
 ) -> Html:
     """One row per call, one column per name."""
-    heads = ["called with", *(page.code(phrases.name(name)) for name in of.names)]
+    heads = ["called with", *(parts.code(phrases.name(name)) for name in of.names)]
     rows = [
         [
-            page.row_head(_called(call, flags)),
+            parts.row_head(_called(call, flags)),
             *(_place(of, call, name, key) for name in of.names),
         ]
         for call, key in zip(calls, keys, strict=True)
     ]
-    return page.table(heads, rows, name="Where each output is")
+    return parts.table(heads, rows, name="Where each output is")
 
 
 def _called(call: Call, flags: bool) -> Html:
@@ -252,7 +254,7 @@ def _place(of: OutputMap, call: Call, name: str, key: str) -> Html:
     where = phrases.where_it_is(call, name)
     gone = not any(slot.name == name and slot.index is not None for slot in call.slots)
     shift = phrases.moved(of, call, name).strip()
-    return page.cell(
+    return parts.cell(
         tag("span", where),
         tag("small", f" {shift}") if shift else None,
         class_="gone" if gone else None,
@@ -269,17 +271,17 @@ def _stages(of: OutputMap) -> Html | None:
         whose = safe(stage.module or of.checkpoint.architecture)
         rows = [
             [
-                page.cell(page.code(phrases.stage_index(slot))),
-                page.row_head(phrases.stage_slot(slot)),
-                page.cell(phrases.goes(slot)),
+                parts.cell(parts.code(phrases.stage_index(slot))),
+                parts.row_head(phrases.stage_slot(slot)),
+                parts.cell(phrases.goes(slot)),
             ]
             for slot in stage.told
         ]
         tables += [
-            tag("h3", page.code(whose), " returned ", page.code(safe(stage.container))),
-            page.table(["index", "what", "found again"], rows, name=f"What {whose} returned"),
+            tag("h3", parts.code(whose), " returned ", parts.code(safe(stage.container))),
+            parts.table(["index", "what", "found again"], rows, name=f"What {whose} returned"),
         ]
-    return page.section("How the container is built", *tables)
+    return parts.section("How the container is built", *tables)
 
 
 def _predictions(of: OutputMap) -> Html | None:
@@ -300,13 +302,13 @@ def _predictions(of: OutputMap) -> Html | None:
         more = [tag("li", words) for words in others]
         rows.append(
             [
-                page.row_head(phrases.text(each.text)),
-                page.cell(tag("ul", *scores, *more, class_="plain")),
+                parts.row_head(phrases.text(each.text)),
+                parts.cell(tag("ul", *scores, *more, class_="plain")),
             ]
         )
-    rows += [[page.row_head(words), page.cell()] for words in rest]
+    rows += [[parts.row_head(words), parts.cell()] for words in rest]
     heads = ["text", phrases.function(of.predictions[0])]
-    return page.section("What the logits say", page.table(heads, rows, name="Predictions"))
+    return parts.section("What the logits say", parts.table(heads, rows, name="Predictions"))
 
 
 def _tokens(of: OutputMap) -> Html | None:
@@ -315,7 +317,7 @@ def _tokens(of: OutputMap) -> Html | None:
         tag(
             "li",
             *(
-                joined(tag("small", place), " ", page.code(token), " ")
+                joined(tag("small", place), " ", parts.code(token), " ")
                 for place, token in phrases.tokens(row)
             ),
         )

@@ -12,6 +12,7 @@ from typing import Any
 
 from roberta_inspect.records import Finding, Level, Proof, Status
 from roberta_inspect.render import phrases
+from roberta_inspect.render.diagram import stylesheet
 from roberta_inspect.render.html import Content, Html, joined, tag
 from roberta_inspect.text import safe
 
@@ -28,8 +29,8 @@ SIGNS: dict[Status | Level, tuple[str, str]] = {
 
 @cache
 def asset(name: str) -> str:
-    """One of the files beside the renderers that go into a page as they are."""
-    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")
+    """One of the files beside this one that go into a page as they are."""
+    return (files(__package__) / name).read_text(encoding="utf-8")
 
 
 def document(title: str, *body: Content, data: Mapping[str, Any] | None = None) -> str:
@@ -40,7 +41,7 @@ def document(title: str, *body: Content, data: Mapping[str, Any] | None = None) 
         body: of the page.
         data: what the script works with; no script runs where it is `None`.
     """
-    style = f"{asset('diagram.css')}{asset('page.css')}"
+    style = f"{stylesheet()}{asset('page.css')}"
     script = asset("page.js") if data is not None else ""
     head = [
         tag("meta", charset="utf-8"),
@@ -57,8 +58,9 @@ def document(title: str, *body: Content, data: Mapping[str, Any] | None = None) 
 
 def policy(style: str, script: str) -> str:
     """A content security policy that allows this style and this script, and nothing else."""
-    scripts = f" script-src {_digest(script)};" if script else ""
-    return f"default-src 'none';{scripts} style-src {_digest(style)}; base-uri 'none'; form-action 'none'"
+    allowed = [f"script-src {_digest(script)}"] if script else []
+    allowed += [f"style-src {_digest(style)}", "base-uri 'none'", "form-action 'none'"]
+    return "; ".join(["default-src 'none'", *allowed])
 
 
 def _digest(text: str) -> str:

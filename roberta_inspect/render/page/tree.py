@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from roberta_inspect.records import ModuleTree, Node, Returned
 from roberta_inspect.records.tree import cut, folded
-from roberta_inspect.render import page, phrases
+from roberta_inspect.render import phrases
 from roberta_inspect.render.html import Html, joined, tag
+from roberta_inspect.render.page import parts
 from roberta_inspect.text import counted, safe
 
 
@@ -19,27 +20,27 @@ def tree_page(tree: ModuleTree, *, expand: bool = False, depth: int | None = Non
         expand: every module on a line of its own, alike siblings too.
         depth: how many levels below the model are shown; `None` for all.
     """
-    return page.document(
+    return parts.document(
         f"roberta-inspect tree: {safe(tree.checkpoint.source)}",
-        page.heading(
+        parts.heading(
             "Which module makes which output",
             tree.checkpoint.source,
             phrases.weights(tree.checkpoint.weights),
             ok=tree.ok,
         ),
-        tag("main", page.findings(tree.findings), _modules(tree, expand, depth)),
+        tag("main", parts.findings(tree.findings), _modules(tree, expand, depth)),
     )
 
 
 def fragment(tree: ModuleTree) -> str:
     """The tree for a notebook."""
-    return tag("div", page.findings(tree.findings), _modules(tree, False, None))
+    return tag("div", parts.findings(tree.findings), _modules(tree, False, None))
 
 
 def _modules(tree: ModuleTree, expand: bool, depth: int | None) -> Html:
     kept = tree.root if depth is None else cut(tree.root, depth)
     root = kept if expand else folded(kept)
-    return page.section("Modules", tag("ul", _node(root, "", None), class_="tree"))
+    return parts.section("Modules", tag("ul", _node(root, "", None), class_="tree"))
 
 
 def _node(node: Node, name: str, number: int | None) -> Html:
@@ -60,7 +61,7 @@ def _name(node: Node) -> str:
 
 def _line(node: Node, name: str, number: int | None) -> Iterator[Html]:
     yield tag("b", name or "the model")
-    yield page.code(safe(node.repr if not node.children else node.repr.removesuffix("()")))
+    yield parts.code(safe(node.repr if not node.children else node.repr.removesuffix("()")))
     if node.repeat > 1 and node.last:
         yield tag("span", f"× {node.repeat}")
     told = [counted(node.each, "parameter")] if node.parameters else []
