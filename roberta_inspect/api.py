@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from roberta_inspect.errors import UsageError
+from roberta_inspect.progress import Progress, silent
 from roberta_inspect.records import Input, ModuleTree, OutputMap
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def inspect(
     dtype: str | None = None,
     allow_missing_head: bool = False,
     no_weights: bool = False,
+    progress: Progress = silent,
 ) -> OutputMap:
     """The annotated, proved map of what a `RobertaForSequenceClassification` returns.
 
@@ -66,6 +68,8 @@ def inspect(
         dtype: dtype to load in, such as `bfloat16`; `None` for what `from_pretrained` picks.
         allow_missing_head: a head that is not in the checkpoint is a warning, not an error.
         no_weights: shapes and origins alone, on fake tensors.
+        progress: called before each call and claim with its name, how many are done, and of how
+            many.
 
     Raises:
         UsageError: the arguments do not fit together, or do not fit this checkpoint.
@@ -97,7 +101,9 @@ def inspect(
             tokenizer = tokenizer or load_tokenizer(opened.location)
             probe = from_texts(config, tokenizer, given, labels=labels)
         calls = calls_asked(output_hidden_states, output_attentions, matrix=matrix)
-        return map_of(opened, probe, calls, allow_missing_head=allow_missing_head)
+        return map_of(
+            opened, probe, calls, allow_missing_head=allow_missing_head, progress=progress
+        )
 
 
 def map_of(
@@ -106,6 +112,7 @@ def map_of(
     specs: Sequence[CallSpec],
     *,
     allow_missing_head: bool = False,
+    progress: Progress = silent,
 ) -> OutputMap:
     """Call, annotate and prove; the tensors of one call at a time, beside the reference call's.
 
@@ -114,6 +121,7 @@ def map_of(
         probe: its input, on any device.
         specs: as `calls_asked` lists them.
         allow_missing_head: as in `inspect`.
+        progress: as in `inspect`.
     """
     from roberta_inspect.claims import Evidence, meanings_of, prove
     from roberta_inspect.findings import findings_of
@@ -128,12 +136,12 @@ def map_of(
     proofs: tuple[Proof, ...] = ()
     meanings: dict[str, str] = {}
     with observing(model, mode) as observer:
-        calls = Calls(observer, probe.placed_like(model, mode), specs)
+        calls = Calls(observer, probe.placed_like(model, mode), specs, progress)
         calls.make()
         records = tuple(calls.records((*PLAIN, *specs)))
         if calls.reference is not None:
             evidence = Evidence(calls, calls.reference)
-            proofs = prove(evidence)
+            proofs = prove(evidence, progress)
             names = {slot.name for call in records for slot in call.slots}
             meanings = meanings_of(names, evidence, proofs)
     records = tuple(call.with_meanings(meanings) for call in records)

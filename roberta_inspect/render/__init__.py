@@ -45,6 +45,7 @@ FORMATS = (
     Format("tree", "markdown", "render.tree:tree_markdown", ".md", "text"),
     Format("tree", "svg", "render.tree:tree_table", ".svg", "picture"),
     Format("tree", "html", "render.page.tree:tree_page", ".html", "text"),
+    Format("consumers", "html", "render.page.consumers:consumers_page", ".html", "text"),
     Format("diff", "table", "render.differences:differences_table", ".txt", "terminal"),
     Format("diff", "json", "records.codec:json_text", ".json", "text"),
     Format("diff", "markdown", "render.differences:differences_markdown", ".md", "text"),

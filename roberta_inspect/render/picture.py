@@ -46,7 +46,7 @@ line-height: {line_height}px; font-variant-east-asian: full-width; }}
 </style>
 <defs>
 <clipPath id="{unique_id}-clip-terminal">
-<rect x="0" y="0" width="{terminal_width}" height="{height}" />
+<rect x="0" y="0" width="{width}" height="{height}" />
 </clipPath>
 {lines}
 </defs>
@@ -75,7 +75,7 @@ def picture(renderable: RenderableType, *, title: str, width: int | None = None)
         code_format=_filled(SVG, title),
         unique_id=title.replace(" ", "-"),
     )
-    return re.sub("#[0-9a-f]{6}(?=;)", lambda match: BRIGHTER.get(match[0], match[0]), drawn)
+    return re.sub("(?<=fill: )#[0-9a-f]{6}", lambda match: BRIGHTER.get(match[0], match[0]), drawn)
 
 
 def _filled(template: str, title: str) -> str:

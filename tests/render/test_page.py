@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from browser import chromium
+from makers import tiny_model
 from samples import DECODER, EAGER, HOSTILE, MATRIX, REFUTED, calls, hostile
 
-from roberta_inspect.records import Call, Consumer, Finding, OutputMap, Part
+from roberta_inspect import module_tree
+from roberta_inspect.records import Call, Consumer, ConsumerReport, Finding, OutputMap, Part
 from roberta_inspect.render import fragment, rendered
 
 EVIL = "</script><img src=x onerror=alert(1)><style>*{display:none}</style>"
@@ -63,6 +65,9 @@ def browser() -> Iterator[Any]:
     with chromium() as started:
         yield started
 
+
+pytestmark = pytest.mark.newest
+"""A page is made from records alone: one release of transformers is enough."""
 
 Opened = Callable[..., Any]
 
@@ -403,3 +408,38 @@ def test_the_fragment_fits_a_light_and_a_dark_notebook(browser: Any, paper: str,
     assert page.evaluate(CONTRAST) == []
     assert page.evaluate("document.querySelector('img').naturalWidth") > 0
     page.close()
+
+
+# The other pages
+
+
+@pytest.fixture(scope="module")
+def others() -> dict[str, Any]:
+    report = ConsumerReport(
+        versions=EAGER.versions,
+        checkpoint=EAGER.checkpoint,
+        setup=EAGER.setup,
+        input=EAGER.input,
+        consumers=CONSUMERS,
+    )
+    return {"tree": module_tree(tiny_model()), "consumers": report}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1400])
+@pytest.mark.parametrize("name", ["tree", "consumers"])
+def test_trees_and_consumers_have_a_page_of_the_same_parts(
+    opened: Opened, others: dict[str, Any], name: str, width: int, scheme: str
+) -> None:
+    page = opened(others[name], width=width, scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(CONTRAST) == []
+    assert not re.search(r"<(html|style|script)", fragment(others[name]))
+
+
+def test_the_tree_tells_every_module_and_what_it_feeds(
+    opened: Opened, others: dict[str, Any]
+) -> None:
+    text = opened(others["tree"]).inner_text("main")
+    for line in ("embeddings RobertaEmbeddings", "0 … 1 RobertaLayer × 2", "→ hidden_states[i+1]"):
+        assert line in text

@@ -226,6 +226,7 @@ def _places(of: OutputMap, calls: Sequence[Call]) -> Html:
         "Where each output is",
         _where(of, shown, [keys[call.spec] for call in shown]),
         tag("ul", *told, class_="plain legend"),
+        tag("p", f"config: {phrases.configured(of.setup)}", class_="legend") if of.plain else None,
         more,
     )
 
