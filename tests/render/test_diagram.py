@@ -23,7 +23,7 @@ from samples import (
     hostile,
 )
 
-from roberta_inspect.records import Item, OutputMap
+from roberta_inspect.records import Item, Origin, OutputMap
 from roberta_inspect.render import diagram, rendered
 from roberta_inspect.render.diagram import NARROW, WIDE, drawing, scene
 
@@ -146,6 +146,21 @@ def test_an_arrow_is_an_origin_that_the_record_names(
     assert [(row.indices, row.source) for row in boxes[name].rows] == sources
     arrows = list(slot_of(drawn(of), name).iter(f"{SVG}path"))
     assert len(arrows) == 2 * sum(source is not None for _, source in sources)
+
+
+def test_a_layer_that_another_module_inside_made_is_still_one_of_the_layers() -> None:
+    apart = Origin(module="roberta.encoder.layer.11", through="roberta.encoder.layer.11.extra")
+    slot = EAGER.calls[3].slots[2]
+    items = (*slot.items[:12], replace(slot.items[12], origin=apart))
+    slots = (*EAGER.calls[3].slots[:2], replace(slot, items=items))
+    of = replace(EAGER, calls=(*EAGER.calls[:3], replace(EAGER.calls[3], slots=slots)))
+    roberta, _ = scene.modules(of, of.main_calls)
+    assert [module.line for module in roberta.flow()] == [
+        "roberta.embeddings",
+        "roberta.encoder.layer.0 … 11",
+    ]
+    arrows = list(slot_of(drawn(of), "hidden_states").iter(f"{SVG}path"))
+    assert len(arrows) == 2 * 3
 
 
 STATES: list[tuple[str, OutputMap, bool, bool, str, str]] = [

@@ -161,10 +161,11 @@ class Container:
 
     def _leaving(self) -> dict[Target, float]:
         """Where each arrow leaves its module: apart from the others of that module."""
+        areas = self.modules.areas
         leaving = {}
-        for source in dict.fromkeys(target.source for target in self.targets):
-            top, bottom = self.modules.free_side(source)
-            own = [target for target in self.targets if target.source == source]
+        for area in dict.fromkeys(areas[target.source] for target in self.targets):
+            own = [target for target in self.targets if areas[target.source] == area]
+            top, bottom = self.modules.free_side(area)
             for number, target in enumerate(own, start=1):
                 leaving[target] = top + (bottom - top) * number / (len(own) + 1)
         return leaving

@@ -27,7 +27,7 @@ from roberta_inspect.render.diagram.scene import FORWARD, Module
 from roberta_inspect.render.html import Html, tag
 from roberta_inspect.text import safe
 
-INPUT = Module("input", "input", title="input")
+INPUT = Module(("input",), "input", title="input")
 
 MARGIN = 8
 """Between a box and the words in it."""
@@ -41,7 +41,7 @@ class ModuleColumn:
     calls: Sequence[Call]
     form: Form
     areas: dict[str, Area] = field(default_factory=dict)
-    """Path → where that module, or the first of a run, stands."""
+    """Path → where that module stands, those of a run at the same place."""
     flow: list[Module] = field(default_factory=list)
     """What the input goes through, in order."""
     drawn: list[Html] = field(default_factory=list)
@@ -76,7 +76,7 @@ class ModuleColumn:
             room = Area(area.left + INSET, top, area.width - 2 * INSET, 0)
             top = self._place(inner, room, repeats=module.count)
         end = top + (INSET if module.inside else 2)
-        self.areas[module.path] = area._replace(height=end - area.top)
+        self.areas |= dict.fromkeys(module.paths, area._replace(height=end - area.top))
         self.drawn.insert(place, self._node(module, notes, stacked=module.count > repeats))
         return end
 
@@ -125,13 +125,13 @@ class ModuleColumn:
         passed = []
         for module in self.flow:
             passed.append(module.path)
-            if path == module.path or (path and path.startswith(f"{module.path}.")):
+            if module.has(path):
+                passed += [inner.path for inner in module.inside if inner.has(path)]
                 break
-        return [key(module) for module in dict.fromkeys([*passed, path])]
+        return [key(module) for module in passed]
 
-    def free_side(self, path: str) -> tuple[float, float]:
+    def free_side(self, area: Area) -> tuple[float, float]:
         """From where to where arrows may leave a module: beside nothing that is in it."""
-        area = self.areas[path]
         inside = [
             other.top
             for other in self.areas.values()
@@ -159,7 +159,7 @@ def _computed(of: OutputMap, calls: Sequence[Call]) -> list[Module]:
         return []
     line = f"{phrases.name(of.checkpoint.architecture)}.forward"
     note = f"computes {', '.join(dict.fromkeys(names))}"
-    return [Module(FORWARD, line, note=note, title="model.forward")]
+    return [Module((FORWARD,), line, note=note, title="model.forward")]
 
 
 def _given(of: Input) -> list[str]:

@@ -25,16 +25,29 @@ MOST_ROWS = 4
 class Module:
     """A module, or a run of alike ones, with what stands inside it."""
 
-    path: str
-    """Of the first of a run."""
+    paths: tuple[str, ...]
+    """Of each of the run."""
     line: str
-    """The path with the numbers of the run: `roberta.encoder.layer.0 … 11`."""
-    count: int = 1
+    """All of them in one: `roberta.encoder.layer.0 … 11`."""
     note: str | None = None
     is_stage: bool = False
     """Whether it is a stage, drawn as a frame around what is inside."""
     title: str = ""
     inside: list[Module] = field(default_factory=list)
+
+    @property
+    def path(self) -> str:
+        """Of the first."""
+        return self.paths[0]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.paths)
+
+    def has(self, path: str) -> bool:
+        """Whether that module is one of the run, or stands in one of them."""
+        return path in self.paths or any(path.startswith(f"{each}.") for each in self.paths if each)
 
     def flow(self) -> Iterator[Module]:
         """The modules that a tensor goes through, frames left out."""
@@ -92,8 +105,11 @@ def container(call: Call) -> str:
 def modules(of: OutputMap, calls: Sequence[Call]) -> list[Module]:
     """The modules of these calls, nested as their paths are, in the order of the flow."""
     known: dict[str, Module] = {}
+    drawn: set[str] = set()
     for module in (*_within(of, calls), *_outer(calls), *_readers(of)):
-        known.setdefault(module.path, module)
+        if module.path not in drawn:
+            known[module.path] = module
+            drawn.update(module.paths)
     for stage in of.stages:
         if stage.module:
             notes = [f"{phrases.name(slot.name)} is None" for slot in stage.slots if slot.note]
@@ -108,13 +124,13 @@ def _within(of: OutputMap, calls: Sequence[Call]) -> Iterator[Module]:
     slots = [slot for call in calls for slot in call.slots if slot.items]
     for slot in sorted(slots, key=lambda slot: slot.name != "hidden_states"):
         yield from _origins(slot)
-    yield from (Module(stage.module, safe(stage.module)) for stage in of.stages if stage.module)
+    yield from (Module((stage.module,), safe(stage.module)) for stage in of.stages if stage.module)
 
 
 def _readers(of: OutputMap) -> Iterator[Module]:
     slots = [slot for stage in of.stages for slot in stage.slots]
     places = [place for slot in slots for place in slot.reaches if place.read and place.module]
-    yield from (Module(place.module or "", safe(place.module)) for place in places)
+    yield from (Module((place.module or "",), safe(place.module)) for place in places)
 
 
 def _outer(calls: Sequence[Call]) -> Iterator[Module]:
@@ -128,8 +144,9 @@ def _outer(calls: Sequence[Call]) -> Iterator[Module]:
 def _origins(slot: Slot) -> Iterator[Module]:
     origins = [each for each in (slot.origin, *map(_origin, slot.items)) if each is not None]
     for run in folded([numbered(safe(origin.module)) for origin in origins]):
-        first = origins[run.first]
-        yield Module(first.module, run.line, run.last - run.first + 1, _inner(first))
+        alike = origins[run.first : run.last + 1]
+        paths = tuple(origin.module for origin in alike)
+        yield Module(tuple(dict.fromkeys(paths)), run.line, _inner(alike[0]))
 
 
 def _origin(item: Item) -> Origin | None:
