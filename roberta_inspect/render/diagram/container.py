@@ -103,7 +103,7 @@ class Container:
             text(box.holds, x, top + 37, "code dim", room),
         ]
         y = top + 37
-        for line in [line for words in box.told for line in wrapped(words, room, most=3)]:
+        for line in [line for words in box.told for line in wrapped(words, room, most=4)]:
             y += LINE
             drawn.append(text(line, x, y, "code refuted" if box.refuted else "code dim", room))
         for row in box.rows:
