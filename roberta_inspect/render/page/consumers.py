@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from roberta_inspect.records import Consumer, ConsumerReport
+from roberta_inspect.records import Consumer, ConsumerReport, Suggested
 from roberta_inspect.render import phrases
 from roberta_inspect.render.html import Html, joined, tag
 from roberta_inspect.render.page import parts
 from roberta_inspect.text import safe
+
+MOST_PARTS = 60
+"""Parts of one consumer that are shown: a graph of a large model has one for each layer."""
 
 
 def consumers(rows: Sequence[Consumer]) -> Html | None:
@@ -19,6 +22,7 @@ def consumers(rows: Sequence[Consumer]) -> Html | None:
 
 
 def _consumer(of: Consumer) -> Html:
+    shown, rest = phrases.first(of.parts, MOST_PARTS, "part")
     lines = [
         [
             parts.row_head(parts.code(safe(part.access))),
@@ -26,8 +30,9 @@ def _consumer(of: Consumer) -> Html:
             parts.cell(phrases.sentence(part.identity)),
             parts.cell("" if part.shape is None else f"({', '.join(map(str, part.shape))})"),
         ]
-        for part in of.parts
+        for part in shown
     ]
+    lines += [[parts.row_head(words)] for words in rest]
     heads = ["reached as", "declared as", "is", "shape"]
     returned = f" returns {safe(of.container)}" if of.container else ""
     failure = of.error and f"raised {safe(of.error.type)}: {phrases.sentence(of.error.message)}"
@@ -36,7 +41,16 @@ def _consumer(of: Consumer) -> Html:
         tag("p", failure, class_="bad") if failure else None,
         parts.table(heads, lines, name=phrases.name(of.id)) if lines else None,
         *(tag("p", phrases.sentence(note), class_="hint") for note in of.notes),
+        _suggested(of.suggested),
     )
+
+
+def _suggested(of: Suggested | None) -> Html | None:
+    """The names that the outputs of a graph should have."""
+    if of is None:
+        return None
+    names = joined(*(parts.code(phrases.name(name)) for name in of.output_names), between=", ")
+    return tag("p", "output_names: ", names)
 
 
 def consumers_page(of: ConsumerReport) -> str:
