@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from roberta_inspect.errors import UsageError
+from roberta_inspect.progress import Progress, silent
 from roberta_inspect.records import Input, ModuleTree, OutputMap
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def inspect(
     dtype: str | None = None,
     allow_missing_head: bool = False,
     no_weights: bool = False,
+    progress: Progress = silent,
 ) -> OutputMap:
     """The annotated, proved map of what a `RobertaForSequenceClassification` returns.
 
@@ -74,6 +76,8 @@ def inspect(
         dtype: dtype to load in, such as `bfloat16`; `None` for what `from_pretrained` picks.
         allow_missing_head: a head that is not in the checkpoint is a warning, not an error.
         no_weights: shapes and origins alone, on fake tensors.
+        progress: called before each call and claim with its name, how many are done, and of how
+            many.
 
     Raises:
         UsageError: the arguments do not fit together, or do not fit this checkpoint.
@@ -101,7 +105,9 @@ def inspect(
         sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
         probe = _probe(opened, given, batch, tokenizer=tokenizer, labels=labels, **sizes)
         calls = calls_asked(output_hidden_states, output_attentions, matrix=matrix)
-        return map_of(opened, probe, calls, allow_missing_head=allow_missing_head)
+        return map_of(
+            opened, probe, calls, allow_missing_head=allow_missing_head, progress=progress
+        )
 
 
 def _batch(inputs: Any) -> Any:
@@ -146,6 +152,7 @@ def map_of(
     specs: Sequence[CallSpec],
     *,
     allow_missing_head: bool = False,
+    progress: Progress = silent,
 ) -> OutputMap:
     """Call, annotate and prove; the tensors of one call at a time, beside the reference call's.
 
@@ -154,6 +161,7 @@ def map_of(
         probe: its input, on any device.
         specs: as `calls_asked` lists them.
         allow_missing_head: as in `inspect`.
+        progress: as in `inspect`.
     """
     from roberta_inspect.claims import Evidence, meanings_of, prove
     from roberta_inspect.findings import findings_of
@@ -168,12 +176,12 @@ def map_of(
     proofs: tuple[Proof, ...] = ()
     meanings: dict[str, str] = {}
     with observing(model, mode) as observer:
-        calls = Calls(observer, probe.placed_like(model, mode), specs)
+        calls = Calls(observer, probe.placed_like(model, mode), specs, progress)
         calls.make()
         records = tuple(calls.records((*PLAIN, *specs)))
         if calls.reference is not None:
             evidence = Evidence(calls, calls.reference)
-            proofs = prove(evidence)
+            proofs = prove(evidence, progress)
             names = {slot.name for call in records for slot in call.slots}
             meanings = meanings_of(names, evidence, proofs)
     records = tuple(call.with_meanings(meanings) for call in records)

@@ -1017,7 +1017,7 @@ BOMBS = [
     ),
 ]
 
-FORMATS = ("table", "json", "markdown", "svg", "html", "github")
+FORMATS = ("table", "json", "markdown", "terminal", "html", "github")
 
 
 def harmless(form: str) -> str:
@@ -1101,6 +1101,13 @@ HOSTILE = [
     Case(
         given="names with escapes",
         make=hostile_names,
+        command=shlex.join(["run", "checkpoint", "--text", ESCAPES, "--format", "svg"]),
+        code=1,
+        said="What checkpoint returns, and which module returned it",
+    ),
+    Case(
+        given="names with escapes",
+        make=hostile_names,
         command=shlex.join(["run", "checkpoint", "--text", ESCAPES, "--explain", "0"]),
         code=1,
         said="outputs[0] when called with return_dict=False, labels",
@@ -1113,7 +1120,7 @@ HOSTILE = [
             code=1,
             said=harmless(form),
         )
-        for form in FORMATS[:-1]
+        for form in ("table", "json", "markdown", "svg", "html")
     ),
     *(
         Case(
@@ -1170,7 +1177,7 @@ HOSTILE = [
             code=0,
             said="aaaa… 999,960 more characters …aaaa",
         )
-        for form in ("table", "markdown", "svg", "html")
+        for form in ("table", "markdown", "terminal", "html")
     ),
     Case(
         given="100,000 labels",

@@ -140,7 +140,7 @@ def test_named_case(case: Case, warm: Warm, tmp_path: Path) -> None:
 
 def words(product: str, arguments: list[str]) -> str:
     """The product's text on one line, without the tags of SVG and HTML."""
-    if "svg" in arguments:
+    if {"svg", "terminal"} & set(arguments):
         product = "".join(ElementTree.fromstring(product).itertext())
     elif "html" in arguments:
         product = html.unescape(re.sub(r"<[^>]*>", "", product))

@@ -25,6 +25,7 @@ from roberta_inspect.cli.options import (
     format_option,
     rows_of,
 )
+from roberta_inspect.cli.progress import progress_shown
 from roberta_inspect.cli.refusals import Commands, failures_reported, status
 from roberta_inspect.cli.target import Target
 from roberta_inspect.errors import CannotInspectError, UsageError
@@ -150,7 +151,7 @@ def run(
         _check_located(checkpoint, revision)
         with status("Importing torch and transformers"):
             from roberta_inspect.api import inspect
-        with status("Calling and proving"):
+        with progress_shown("Loading") as progress:
             found = inspect(
                 checkpoint,
                 texts=rows_of(text, text_pair),
@@ -160,14 +161,16 @@ def run(
                 sequence_length=sequence_length,
                 output_hidden_states=hidden_states,
                 output_attentions=attentions,
-                # What the two flags move is seen in the calls that leave them out.
-                matrix=matrix or explain is not None,
+                # What the two flags move is seen in the calls that leave them out; the switches of
+                # a page are wired to all of them.
+                matrix=matrix or explain is not None or form == "html",
                 revision=revision,
                 attention=attention and attention.value,
                 device=device,
                 dtype=dtype and dtype.value,
                 allow_missing_head=allow_missing_head,
                 no_weights=no_weights,
+                progress=progress,
             )
         if explain is not None:
             _explain(target, found, explain, labels)

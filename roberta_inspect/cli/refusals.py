@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 from roberta_inspect.cli.target import abandon
 from roberta_inspect.errors import CannotInspectError, InspectError, UsageError, is_out_of_memory
+from roberta_inspect.render import colours
 from roberta_inspect.text import listed, safe
 
 PROGRAM = "roberta-inspect"
@@ -163,8 +164,8 @@ def failures_reported() -> Iterator[None]:
         if os.environ.get(DEBUG) == "1":
             traceback.print_exception(error)
         failure = _as_sentence(error)
-        _say("Error: ", in_options(failure.message), style="bold red")
-        _say("Hint: ", in_options(failure.hint), style="cyan")
+        _say("Error: ", in_options(failure.message), style=f"bold {colours.BAD}")
+        _say("Hint: ", in_options(failure.hint), style=colours.NAME)
         raise typer.Exit(failure.exit_code) from None
 
 
