@@ -433,7 +433,5 @@ def code(text: str) -> str:
     return f"`{shown}`" if shown else ""
 
 
-def test_the_page_is_that_of_the_cases(request: pytest.FixtureRequest) -> None:
-    if request.config.getoption("--rewrite-docs"):
-        PAGE.write_text(page(), encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == page()
+def test_the_page_is_that_of_the_cases(same_as_file: Any) -> None:
+    same_as_file(page(), PAGE)
