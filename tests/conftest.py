@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 SURROUNDINGS = {
     "COLUMNS": "80",
@@ -33,6 +34,11 @@ NOT_FROM_OUTSIDE = (
 
 # What was started in the background ignores Ctrl-C, and so would every process of a test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Generated examples are the same every time, and none takes too long: machines differ.
+settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
+settings.load_profile("repeatable")
+
 os.environ.update(SURROUNDINGS)
 for name in NOT_FROM_OUTSIDE:
     os.environ.pop(name, None)

@@ -214,15 +214,12 @@ PLAUSIBLE = (
 )
 """Fields and values that pass for right ones one by one."""
 
-OFTEN = settings(
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
 EXAMPLES = pytest.mark.parametrize(
     ("examples", "commands"),
-    [(25, EVERYWHERE), pytest.param(225, OFTEN_RUN, marks=pytest.mark.newest)],
+    [
+        (25, EVERYWHERE),
+        pytest.param(225, OFTEN_RUN, marks=[pytest.mark.newest, pytest.mark.slow]),
+    ],
 )
 """How many, and of what: 25 on every release, 250 on the newest."""
 
@@ -300,7 +297,7 @@ def test_generated(
     path = small / name
     original = path.read_bytes()
 
-    @settings(OFTEN, max_examples=examples)
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
     @given(content=changed(original), command=st.sampled_from(commands))
     def holds(content: bytes, command: str) -> None:
         path.write_bytes(content)

@@ -150,7 +150,6 @@ def test_the_number_of_the_schema_comes_first() -> None:
     assert [next(iter(made.to_dict())) for made in (BASE, TREE)] == ["schema", "schema"]
 
 
-QUIET = settings(derandomize=True, deadline=None, max_examples=40, database=None)
 PLAIN = {
     str: st.text(max_size=5),
     int: st.integers(),
@@ -185,7 +184,7 @@ def of_kind(kind: Any, depth: int) -> st.SearchStrategy[Any]:
     return PLAIN[kind]
 
 
-@QUIET
+@settings(max_examples=40)
 @pytest.mark.parametrize("record", every_record(), ids=lambda record: record.__name__)
 @given(data=st.data())
 def test_any_record_survives_json(record: Any, data: st.DataObject) -> None:
@@ -203,7 +202,7 @@ JSON = st.recursive(
 )
 
 
-@settings(QUIET, max_examples=200)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_a_map_with_anything_in_one_place_is_a_map_or_refused(data: st.DataObject) -> None:
     whole = BASE.to_dict()
