@@ -90,7 +90,7 @@ def untold(of: OutputMap, text: str) -> list[str]:
 
 def outcomes(text: str) -> list[int]:
     """How many proofs a table says are proved, refuted and not tested."""
-    counts = re.search(r"(\d+) proofs? holds? · (\d+) refuted · (\d+) not tested", text)
+    counts = re.search(r"(\d+) proofs? holds? · (\d+) refuted · (\d+) not tested", words(text))
     return [] if counts is None else [int(count) for count in counts.groups()]
 
 
