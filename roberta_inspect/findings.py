@@ -224,19 +224,20 @@ def _placeholder_labels(output_map: OutputMap) -> Iterator[Said]:
 def _padding_left(output_map: OutputMap) -> Iterator[Said]:
     given = output_map.input
     padded = [row for row, start in enumerate(given.row_starts) if start]
-    if padded and given.tokens is not None:
-        rows = counted(len(padded), "row")
-        where = f"position 0 of {rows} is {safe(given.tokens[padded[0]][0])}"
+    if padded:
+        first = "padding" if given.tokens is None else safe(given.tokens[padded[0]][0])
+        where = f"position 0 of {counted(len(padded), 'row')} is {first}"
     elif given.tokenizer is not None and given.tokenizer.padding_side == "left":
         where = "in a batch, position 0 of the shorter rows is padding"
     else:
         return
     head = [proof.status for proof in output_map.proofs if proof.id == "logits-position"]
     read = ", and position 0 is all that the head reads" if head == ["proved"] else ""
-    yield Said(
-        f"the tokenizer pads on the left: {where}{read}",
-        'Set padding_side to "right" in tokenizer_config.json.',
-    )
+    if given.tokenizer is None:
+        who, hint = "the input is padded", "Pad on the right: the padding after the tokens."
+    else:
+        who, hint = "the tokenizer pads", 'Set padding_side to "right" in tokenizer_config.json.'
+    yield Said(f"{who} on the left: {where}{read}", hint)
 
 
 @MAP.register("keyword-ignored", "warning")

@@ -143,13 +143,21 @@ def _counted(evidence: Evidence, ids: torch.Tensor) -> str:
 )
 def not_bare(evidence: Evidence) -> Outcome | None:
     got = evidence.tuple_of("hidden_states")[0]
-    words = evidence.visit(f"{evidence.anatomy.embeddings}.word_embeddings", "word_embeddings")
+    words = _words(evidence)
     evidence.check_values()
-    if same(got, words.output):
+    if same(got, words):
         if judge(got, _embedded(evidence, got), place=_at(0), dtype=got.dtype).status != "refuted":
             raise NotTestedError("the sum is the word embedding itself")
         return refuted(f"expected the sum of the embeddings, got the word embedding at {_at(0)}")
-    return proved(f"up to {furthest(got, words.output):.1e} away from the word embedding")
+    return proved(f"up to {furthest(got, words):.1e} away from the word embedding")
+
+
+def _words(evidence: Evidence) -> torch.Tensor:
+    """The word embeddings: those that were given, or those that were looked up."""
+    given = evidence.probe.inputs.get("inputs_embeds")
+    if given is not None:
+        return given
+    return evidence.returned(f"{evidence.anatomy.embeddings}.word_embeddings", "word_embeddings")
 
 
 @CLAIMS.register(

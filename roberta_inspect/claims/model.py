@@ -81,7 +81,11 @@ def beside(evidence: Evidence) -> Outcome | None:
     parted = _parted(evidence, small.changed) and _parted(evidence, small.other_rows)
     if parted is not None:
         return refuted(f"expected the same bits beside another row, {parted}")
-    return _moved_by(evidence, small.changed, slice(1), "the other row itself")
+    outcome = _moved_by(evidence, small.changed, slice(1), "the other row itself")
+    if not small.left:
+        return outcome
+    sentence = "other rows beside a row change no bit of the hidden states of its tokens"
+    return replace(outcome, sentence=sentence)
 
 
 def _parted(evidence: Evidence, other: Answer) -> str | None:
