@@ -53,7 +53,7 @@ def skeleton(
     if header is None:
         seen = Weights(verdict="no-weights", files=names)
     else:
-        seen, header = loading.judged(directory, model, header, names, config)
+        seen, header = loading.judged(directory, model, header, names, values)
     return Loaded(
         model=model,
         mode=mode,
@@ -61,4 +61,5 @@ def skeleton(
         header=header,
         source=location.source,
         location=location,
+        values=values,
     )

@@ -16,6 +16,7 @@ from typing import Any
 
 from roberta_inspect.checkpoint import files, weights
 from roberta_inspect.checkpoint.files import reason_of
+from roberta_inspect.checkpoint.forms import check_other_forms
 from roberta_inspect.checkpoint.header import BITS, Header
 from roberta_inspect.checkpoint.index import read_index
 from roberta_inspect.checkpoint.locate import Location, spelt_otherwise
@@ -82,10 +83,13 @@ def has_weights(location: Location) -> bool:
     """Whether there is a weight file beside the configuration.
 
     Raises:
-        CannotInspectError: the Hub has no such model, or does not answer.
+        CannotInspectError: weights in another form alone; the Hub has no such model, or does not answer.
     """
     if location.directory is not None:
-        return files.weight_form(location.directory) is not None
+        there = files.weight_form(location.directory) is not None
+        if not there and files.present(location.directory / "config.json"):
+            check_other_forms(location.directory)
+        return there
     with _client(location) as fetch:
         return (files.weight_form(fetch.config()) or fetch.form()) is not None
 

@@ -22,12 +22,14 @@ from transformers.utils import logging as transformers_logging
 from roberta_inspect import releases
 from roberta_inspect.checkpoint import config as configs
 from roberta_inspect.checkpoint import files, hub, weights
+from roberta_inspect.checkpoint.description import description, label_sources
 from roberta_inspect.checkpoint.dtype import DTYPES
 from roberta_inspect.checkpoint.files import reason_of, told
 from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
 from roberta_inspect.checkpoint.locate import Location
 from roberta_inspect.checkpoint.memory import check_memory
 from roberta_inspect.errors import CannotInspectError, UsageError
+from roberta_inspect.findings import renaming_hint
 from roberta_inspect.records import Checkpoint, Weights
 from roberta_inspect.text import listed, safe
 
@@ -48,8 +50,10 @@ class Loaded:
     location: Location | None = None
     """Where it was loaded from; `None` for a live model."""
     header: Header | None = None
-    """Of such a model: name → dtype (`F32`) and shape in the files, under the class's names; `None`
-    where there is no file."""
+    """Name → dtype (`F32`) and shape in the files, under the class's names; `None` where there is
+    no file."""
+    values: Mapping[str, Any] | None = None
+    """The fields of config.json; `None` for a live model."""
 
     @property
     def record(self) -> Checkpoint:
@@ -61,8 +65,12 @@ class Loaded:
             parameters=sum(each.numel() for each in self.model.parameters()),
             num_labels=config.num_labels,
             problem_type=config.problem_type,
-            id2label={str(key): str(name) for key, name in sorted(config.id2label.items())},
+            id2label={
+                str(key): "" if name is None else str(name)
+                for key, name in sorted(config.id2label.items())
+            },
             weights=self.weights,
+            **({} if self.values is None else description(self.model, self.values, self.header)),
         )
 
 
@@ -101,14 +109,17 @@ def load(
         check_memory(directory, config.to_dict(), config.num_labels, element_bytes=element)
         with torch.device("meta"):
             laid_out = built(config, attention, name)
-        seen, _ = judged(directory, laid_out, header, names, config)
-        model, missing = _from_pretrained(directory, config, attention, dtype)
-    weights.check_agreement(missing, seen, BASE)
+        seen, header = judged(directory, laid_out, header, names, values)
+        hint = None if seen.renaming is None else renaming_hint(seen.renaming)
+        model, missing = _from_pretrained(directory, config, attention, dtype, hint=hint)
+    seen = weights.agreed(missing, seen, tuple(laid_out.state_dict(keep_vars=True)), BASE)
     return Loaded(
         model=_moved(model.eval(), target),
         weights=seen,
         source=location.source,
         location=location,
+        header=header,
+        values=values,
     )
 
 
@@ -217,7 +228,7 @@ def built(config: Any, attention: str | None, dtype: str) -> Any:
 
 
 def judged(
-    directory: Path, model: Any, header: Header, names: Sequence[str], config: Any
+    directory: Path, model: Any, header: Header, names: Sequence[str], values: Mapping[str, Any]
 ) -> tuple[Weights, Header]:
     """The verdict on the files `names` with `header` for a laid-out `model`, from names and
     shapes alone, and the header under the class's names.
@@ -227,8 +238,8 @@ def judged(
     """
     shapes = {name: tuple(value.shape) for name, value in model.state_dict(keep_vars=True).items()}
     named = weights.named_for_the_class(header, shapes, BASE)
-    sizes = {**config.to_dict(), "num_labels": config.num_labels}
-    weights.check_shapes(directory, named, shapes, sizes)
+    sizes = {**model.config.to_dict(), "num_labels": model.config.num_labels}
+    weights.check_shapes(directory, named, shapes, sizes, label_sources(values, named))
     return weights.verdict_of(named, shapes, BASE, names), named
 
 
@@ -269,7 +280,7 @@ def _moved(model: Any, device: torch.device) -> Any:
 
 
 def _from_pretrained(
-    directory: Path, config: Any, attention: str | None, dtype: str | None
+    directory: Path, config: Any, attention: str | None, dtype: str | None, *, hint: str | None
 ) -> tuple[Any, list[str]]:
     """The loaded model, and the tensors that the loading report calls missing."""
     options: dict[str, Any] = {} if attention is None else {"attn_implementation": attention}
@@ -277,7 +288,7 @@ def _from_pretrained(
         options[releases.dtype_argument()] = getattr(torch, dtype)
     form = files.weight_form(directory) or ""
     # The checks before it found the usual.
-    with told(f"transformers cannot load {safe(directory / form)}", hint=files.AGAIN):
+    with told(f"transformers cannot load {safe(directory / form)}", hint=hint or files.AGAIN):
         model, report = RobertaForSequenceClassification.from_pretrained(
             str(directory),
             config=copy.deepcopy(config),
