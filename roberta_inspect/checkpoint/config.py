@@ -184,6 +184,17 @@ def _names(values: Mapping[str, Any]) -> str:
     return listed(tuple(values), most=4, show=partial(safe, longest=40)) or "no field"
 
 
+def mend(values: Mapping[str, Any]) -> str:
+    """What to do about checked `values` that transformers refuses."""
+    labels = values.get("num_labels") or len(values.get("id2label") or ())
+    if values.get("problem_type") == "single_label_classification" and labels == 1:
+        return (
+            'One label is a regression: set problem_type to "regression" in config.json; a head '
+            "that decides between two classes has two labels."
+        )
+    return "Correct the field in config.json."
+
+
 def wrong(path: Path, name: str, value: Any, allowed: str) -> CannotInspectError:
     """The error for a field: file, field, value, and what is allowed."""
     shown = "null" if value is None else safe(value, longest=60)

@@ -25,6 +25,9 @@ FORMS = (
 )
 """The file that a directory's weights start from, in the order `from_pretrained` looks."""
 
+LONGEST_REASON = 400
+"""Characters of somebody else's error that are shown."""
+
 AGAIN = "Save the checkpoint again with save_pretrained, or download it again."
 _POINTER = b"version https://git-lfs"
 
@@ -39,7 +42,7 @@ def reason_of(error: Exception) -> str:
     it, without the full stop."""
     first, *rest = str(error).strip().splitlines() or [""]
     told = [type(error).__name__ + ":", first, *(rest[:1] if first.endswith(":") else ())]
-    return safe(" ".join(each.strip() for each in told)).rstrip(".: ")
+    return safe(" ".join(each.strip() for each in told), longest=LONGEST_REASON).rstrip(".: ")
 
 
 @contextmanager

@@ -25,7 +25,7 @@ class Form(NamedTuple):
 
 _CONVERT = (
     "With transformers 4 and {library}: RobertaForSequenceClassification"
-    ".from_pretrained(FOLDER, from_{short}=True).save_pretrained(FOLDER)"
+    ".from_pretrained(FOLDER, from_{short}=True).save_pretrained(FOLDER)."
 )
 _ORIGINAL = "Give the checkpoint that it was made from: this file cannot be turned back."
 _STATE = (
@@ -54,7 +54,7 @@ FORMS = (
     Form(
         ("pytorch_model_fsdp_*", "*.distcp"),
         "FSDP",
-        "Run `accelerate merge-weights FOLDER OUTPUT` and put model.safetensors beside config.json.",
+        "Run `accelerate merge-weights FOLDER OUTPUT`, and put its file beside config.json.",
     ),
     Form(
         ("tf_model.h5", "*.h5"),

@@ -29,7 +29,6 @@ from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
 from roberta_inspect.checkpoint.locate import Location
 from roberta_inspect.checkpoint.memory import check_memory
 from roberta_inspect.errors import CannotInspectError, UsageError
-from roberta_inspect.findings import renaming_hint
 from roberta_inspect.records import Checkpoint, Weights
 from roberta_inspect.text import listed, safe
 
@@ -110,7 +109,8 @@ def load(
         with torch.device("meta"):
             laid_out = built(config, attention, name)
         seen, header = judged(directory, laid_out, header, names, values)
-        hint = None if seen.renaming is None else renaming_hint(seen.renaming)
+        other = seen.renaming
+        hint = None if other is None else f"Its tensors go by other names: {other.rule}."
         model, missing = _from_pretrained(directory, config, attention, dtype, hint=hint)
     seen = weights.agreed(missing, seen, tuple(laid_out.state_dict(keep_vars=True)), BASE)
     return Loaded(
@@ -133,20 +133,26 @@ def load_tokenizer(location: Location | None) -> Any:
         return None
     from transformers import AutoTokenizer
 
-    directory = hub.fetched(location, hub.TOKENIZER_FILES)
+    directory, names = hub.fetched_tokenizer(location)
     configs.read_config(directory)
-    found = [name for name in hub.TOKENIZER_FILES if files.present(directory / name)]
-    if not found:
+    if not names:
         return None
-    for name in found:
+    for name in names:
         if name.endswith(".json"):
             files.json_object(directory / name)
+        files.check_pointer(directory / name)
     failed = f"the tokenizer of {safe(location.source)} cannot be loaded"
     hint = "Save it again with tokenizer.save_pretrained, or leave texts= out."
     with quiet(), told(failed, hint=hint):
-        return AutoTokenizer.from_pretrained(
-            str(directory), trust_remote_code=False, local_files_only=True
-        )
+        try:
+            return AutoTokenizer.from_pretrained(
+                str(directory), trust_remote_code=False, local_files_only=True
+            )
+        except ImportError as error:
+            raise CannotInspectError(
+                f"{failed}: {reason_of(error)}",
+                hint="Install the library that it asks for: pip install sentencepiece protobuf.",
+            ) from error
 
 
 _ONE_AT_A_TIME = threading.RLock()
@@ -186,7 +192,7 @@ def configured(directory: Path, values: Mapping[str, Any]) -> Any:
         raise configs.wrong(directory / "config.json", "hidden_act", activation, allowed)
     refused = f"transformers refuses {safe(directory / 'config.json')}"
     # Each release checks other fields, with exceptions of its own.
-    with told(refused, hint="Correct the field in config.json."):
+    with told(refused, hint=configs.mend(values)):
         return RobertaConfig.from_dict(dict(values))
 
 

@@ -131,9 +131,11 @@ def _label_id(label: str, config: Any) -> int:
     is_number = number.removeprefix("-").isascii() and number.removeprefix("-").isdecimal()
     if is_number and (number != label or label not in names):
         return int(number)
-    meant = dict.fromkeys([*names.get(label, ()), *([int(label)] if is_number else ())])
+    meant: list[int] = list(
+        dict.fromkeys([*names.get(label, ()), *([int(label)] if is_number else ())])
+    )
     if len(meant) == 1:
-        return next(iter(meant))
+        return meant[0]
     if meant:
         ids = listed([f"{BY_ID}{each}" for each in meant], last="or")
         also = " and an id" if is_number else ""

@@ -42,7 +42,7 @@ def shown_tokens(tokenizer: Any, rows: Iterable[Sequence[int]]) -> tuple[tuple[s
 
 
 def _text_of(tokenizer: Any, token: str) -> str:
-    text = tokenizer.convert_tokens_to_string([token])
+    text = str(tokenizer.convert_tokens_to_string([token]))
     if not text or PARTIAL in text:
         return token
     return SPACE + text[1:] if text.startswith(" ") else text
