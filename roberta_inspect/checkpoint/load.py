@@ -109,6 +109,7 @@ def load(
         with torch.device("meta"):
             laid_out = built(config, attention, name)
         seen, header = judged(directory, laid_out, header, names, values)
+        weights.check_nested(directory, seen)
         other = seen.renaming
         hint = None if other is None else f"Its tensors go by other names: {other.rule}."
         model, missing = _from_pretrained(directory, config, attention, dtype, hint=hint)

@@ -11,7 +11,7 @@ from roberta_inspect import releases
 from roberta_inspect.checkpoint import files
 from roberta_inspect.checkpoint.header import Header, read_header
 from roberta_inspect.checkpoint.index import read_index, shards
-from roberta_inspect.checkpoint.renaming import renaming_for
+from roberta_inspect.checkpoint.renaming import NESTED, renaming_for
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.findings import label_sources
 from roberta_inspect.records import LabelSources, Verdict, Weights
@@ -131,6 +131,25 @@ def check_shapes(
         directory,
         f"holds tensor {name} in another shape than configured{rest}: {asks}",
         hint=f"Correct {mend} in config.json, or take the weights that belong to it.",
+    )
+
+
+def check_nested(directory: Path, weights: Weights) -> None:
+    """Refuse a pickle that holds its tensors in a dictionary in it: transformers reads none.
+
+    Raises:
+        CannotInspectError: where they are, and how to save them.
+    """
+    renaming = weights.renaming
+    if renaming is None or not any(NESTED in name for name in weights.unexpected):
+        return
+    code = renaming.code.replace("\n", "; ") if len(weights.files) == 1 else renaming.code
+    named = listed([directory / name for name in weights.files], most=3, show=safe)
+    raise files.fault(
+        named,
+        f"goes by other names: {renaming.rule}, and {renaming.fitting:,} of the "
+        f"{len(weights.missing):,} missing tensors fit, in shape too",
+        hint=f"Save it right, in its directory: {code}",
     )
 
 
