@@ -150,16 +150,21 @@ class _Search:
 
     def run(self) -> None:
         while len(self.rules) < MOST_RULES and len(self.fitting) < len(self.missing):
-            gains = [(len(self._gained(rule)), rule) for rule in self._candidates()]
-            most, rule = max(gains, key=lambda gain: gain[0], default=(0, None))
-            if rule is None or most == 0:
+            rule = max(self._candidates(), key=self._worth, default=None)
+            gained = set() if rule is None else self._gained(rule)
+            if rule is None or not gained:
                 return
-            self.fitting |= self._gained(rule)
+            self.fitting |= gained
             self.names = {
                 name if name in self.fitting else rule.renamed(name): shape
                 for name, shape in self.names.items()
             }
             self.rules.append(rule)
+
+    def _worth(self, rule: Rule) -> tuple[int, bool, int]:
+        """What it makes fit; of equal ones the plainer, then the shorter is better."""
+        plain = isinstance(rule, Prefix) and not rule.new
+        return len(self._gained(rule)), plain, -len(rule.old + rule.new)
 
     def _gained(self, rule: Rule) -> set[str]:
         renamed = {rule.renamed(name): shape for name, shape in self._loose()}
@@ -178,7 +183,7 @@ class _Search:
         wanted = [name for name in self.missing if name not in self.fitting]
         beginnings, parts = _beginnings(wanted), _parts(wanted)
         for name, _ in self._loose():
-            votes.update(set(_rules_for(name, beginnings, parts)))
+            votes.update(list(dict.fromkeys(_rules_for(name, beginnings, parts))))
         return [rule for rule, _ in votes.most_common(20)]
 
 
