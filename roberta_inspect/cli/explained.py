@@ -24,8 +24,11 @@ class Asked:
     """Whether the first position of the item is meant, the one of `<s>`."""
 
 
+_FIRST = Asked("cls", name="hidden_states", items=(-1,), first=True)
+
 ALIASES = {
-    "cls": Asked("cls", name="hidden_states", items=(-1,), first=True),
+    "cls": _FIRST,
+    "<s>": _FIRST,
     "last_hidden_state": Asked("last_hidden_state", name="hidden_states", items=(-1,)),
     "embeddings": Asked("embeddings", name="hidden_states", items=(0,)),
 }
@@ -40,7 +43,7 @@ _PLACE = re.compile(
           | \.? (?P<name>[A-Za-z_]\w*)                      # logits, .logits
           | \[ ["'] (?P<key>\w+) ["'] \] )                  # ["logits"]
         (?P<items>(?: \[ [-+]?\d{1,9} \] )*)                # [-1][0]
-        (?P<first> \[ :, ?0 (?:, ?:)? \] )?                 # [:, 0]
+        (?P<first> \[ :,\s?0 (?:,\s?:)? \] )?               # [:, 0]
     """,
     re.VERBOSE,
 )
@@ -53,7 +56,7 @@ def asked(typed: str) -> Asked:
         UsageError: it is neither an index nor a name.
     """
     word = typed.strip()
-    alias = ALIASES.get(word.strip("[]<>").lower())
+    alias = ALIASES.get(word.strip("[]").lower())
     if alias is not None:
         return replace(alias, typed=word)
     match = _PLACE.fullmatch(word)
