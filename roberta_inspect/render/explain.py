@@ -50,7 +50,7 @@ def explanation(
         title = Text.assemble((phrases.name(slot), "bold"), " is not returned", how)
         return Group(title, rows(_absent(of, slot)), *_errors(of, slot))
     place = slot.access + "".join(f"[{index}]" for index in items) + ("[:, 0]" if first else "")
-    also = "" if asked in (None, place) else f"{phrases.sentence(asked)} is "
+    also = "" if asked in (None, place, str(slot.index)) else f"{phrases.sentence(asked)} is "
     title = Text.assemble(also, (phrases.sentence(place), "bold"), how)
     return Group(title, rows(_told(of, call, slot, items, first)), *_errors(of, slot.name))
 
@@ -108,8 +108,7 @@ def _item(slot: Slot, items: Sequence[int], first: bool) -> Iterator[Row]:
         item = item.items[index]
         place += f"[{item.index}]"
     if items:
-        made = phrases.origin(item)
-        by = f", returned by {made}" if made else ""
+        by = f", returned by {phrases.made_by(item, '')}" if item.origin else ""
         yield Text("  the item", "bold"), Text(f"{place}: {phrases.what(item)}{by}")
     if first:
         reads = "the vector of <s>, which is all that RobertaClassificationHead reads"

@@ -219,7 +219,7 @@ def what(of: Slot | Item) -> str:
     return f"{count}{alike}{holes}"
 
 
-def made_by(of: Slot, architecture: str) -> str:
+def made_by(of: Slot | Item, architecture: str) -> str:
     """The module that returned this very tensor, or who must have made it where none did."""
     if of.origin is None:
         return f"computed in {name(architecture)}.forward; no submodule returned it"
