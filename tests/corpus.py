@@ -916,9 +916,9 @@ WRONG = [
             (
                 "num_labels",
                 4,
-                "checkpoint cannot be loaded: num_labels is 4, id2label has 3 names, label2id has "
-                "3 names and the head in the file has 3 rows: transformers takes 4, and the head "
-                "does not fit",
+                "checkpoint/config.json does not fit the head: "
+                "num_labels is 4, id2label has 3 names, label2id has "
+                "3 names and the head in the file has 3 rows: transformers takes 4",
             ),
             (
                 "num_labels",
@@ -941,15 +941,17 @@ WRONG = [
             (
                 "id2label",
                 {"0": "a", "2": "b"},
-                "checkpoint cannot be loaded: id2label has 2 names, label2id has 3 names and the "
-                "head in the file has 3 rows: transformers takes 2, and the head does not fit; "
+                "checkpoint/config.json does not fit the head: "
+                "id2label has 2 names, label2id has 3 names and the "
+                "head in the file has 3 rows: transformers takes 2; "
                 "id2label has no name for id 1",
             ),
             (
                 "id2label",
                 {"0": "a", "1": "b"},
-                "checkpoint cannot be loaded: id2label has 2 names, label2id has 3 names and the "
-                "head in the file has 3 rows: transformers takes 2, and the head does not fit",
+                "checkpoint/config.json does not fit the head: "
+                "id2label has 2 names, label2id has 3 names and the "
+                "head in the file has 3 rows: transformers takes 2",
             ),
             (
                 "is_decoder",
@@ -1488,8 +1490,9 @@ ADVICE = [
         given="28 labels, the name of id 17 missing",
         make=headed_by(28, id2label={str(each): f"n{each}" for each in range(28) if each != 17}),
         said=(
-            "checkpoint cannot be loaded: id2label has 27 names and the head in the file has 28 "
-            "rows: transformers takes 27, and the head does not fit; id2label has no name for id 17"
+            "checkpoint/config.json does not fit the head: "
+            "id2label has 27 names and the head in the file has 28 "
+            "rows: transformers takes 27; id2label has no name for id 17"
         ),
         hint="Give id 17 a name in id2label of config.json.",
     ),

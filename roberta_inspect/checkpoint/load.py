@@ -28,6 +28,7 @@ from roberta_inspect.checkpoint.files import reason_of, told
 from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
 from roberta_inspect.checkpoint.locate import Location
 from roberta_inspect.checkpoint.memory import check_memory
+from roberta_inspect.checkpoint.vocabulary import SETTINGS_ALONE
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.records import Checkpoint, Weights
 from roberta_inspect.text import listed, safe
@@ -110,9 +111,13 @@ def load(
             laid_out = built(config, attention, name)
         seen, header = judged(directory, laid_out, header, names, values)
         weights.check_nested(directory, seen)
-        other = seen.renaming
-        hint = None if other is None else f"Its tensors go by other names: {other.rule}."
-        model, missing = _from_pretrained(directory, config, attention, dtype, hint=hint)
+        try:
+            model, missing = _from_pretrained(directory, config, attention, dtype)
+        except CannotInspectError as error:
+            if seen.renaming is None:
+                raise
+            # Some releases load nothing at all where no name has the prefix of the base model.
+            raise weights.other_names(directory, seen, seen.renaming) from error
     seen = weights.agreed(missing, seen, tuple(laid_out.state_dict(keep_vars=True)), BASE)
     return Loaded(
         model=_moved(model.eval(), target),
@@ -144,6 +149,8 @@ def load_tokenizer(location: Location | None) -> Any:
         files.check_pointer(directory / name)
     failed = f"the tokenizer of {safe(location.source)} cannot be loaded"
     hint = "Save it again with tokenizer.save_pretrained, or leave texts= out."
+    if not set(names) - set(SETTINGS_ALONE):
+        hint = "Its vocabulary is missing: put tokenizer.json, or its own files, beside it."
     with quiet(), told(failed, hint=hint):
         try:
             return AutoTokenizer.from_pretrained(
@@ -287,7 +294,7 @@ def _moved(model: Any, device: torch.device) -> Any:
 
 
 def _from_pretrained(
-    directory: Path, config: Any, attention: str | None, dtype: str | None, *, hint: str | None
+    directory: Path, config: Any, attention: str | None, dtype: str | None
 ) -> tuple[Any, list[str]]:
     """The loaded model, and the tensors that the loading report calls missing."""
     options: dict[str, Any] = {} if attention is None else {"attn_implementation": attention}
@@ -295,7 +302,7 @@ def _from_pretrained(
         options[releases.dtype_argument()] = getattr(torch, dtype)
     form = files.weight_form(directory) or ""
     # The checks before it found the usual.
-    with told(f"transformers cannot load {safe(directory / form)}", hint=hint or files.AGAIN):
+    with told(f"transformers cannot load {safe(directory / form)}", hint=files.AGAIN):
         model, report = RobertaForSequenceClassification.from_pretrained(
             str(directory),
             config=copy.deepcopy(config),

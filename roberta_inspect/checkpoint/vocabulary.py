@@ -7,13 +7,10 @@ from pathlib import Path
 
 from roberta_inspect.checkpoint import files
 
-SETTINGS = (
-    "tokenizer_config.json",
-    "tokenizer.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
-"""What every class may read; the first one names the class."""
+SETTINGS_ALONE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+"""What every class may read, and what makes no tokenizer by itself; the first names the class."""
+
+SETTINGS = (*SETTINGS_ALONE, "tokenizer.json")
 
 
 def vocabulary_files(directory: Path) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from roberta_inspect.checkpoint.index import read_index, shards
 from roberta_inspect.checkpoint.renaming import NESTED, renaming_for
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.findings import label_sources
-from roberta_inspect.records import LabelSources, Verdict, Weights
+from roberta_inspect.records import LabelSources, Renaming, Verdict, Weights
 from roberta_inspect.text import counted, listed, safe
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -140,12 +140,15 @@ def check_nested(directory: Path, weights: Weights) -> None:
     Raises:
         CannotInspectError: where they are, and how to save them.
     """
-    renaming = weights.renaming
-    if renaming is None or not any(NESTED in name for name in weights.unexpected):
-        return
+    if weights.renaming is not None and any(NESTED in name for name in weights.unexpected):
+        raise other_names(directory, weights, weights.renaming)
+
+
+def other_names(directory: Path, weights: Weights, renaming: Renaming) -> CannotInspectError:
+    """The error for files whose names keep transformers from loading them at all."""
     code = renaming.code.replace("\n", "; ") if len(weights.files) == 1 else renaming.code
     named = listed([directory / name for name in weights.files], most=3, show=safe)
-    raise files.fault(
+    return files.fault(
         named,
         f"goes by other names: {renaming.rule}, and {renaming.fitting:,} of the "
         f"{len(weights.missing):,} missing tensors fit, in shape too",
@@ -230,9 +233,11 @@ def _other_labels(
         lacks = None
         hint = f"Give id2label and label2id in config.json {counted(rows, 'name')}, or take the "
         hint += "weights that belong to it."
-    told = f"{label_sources(sources)}: transformers takes {taken:,}, and the head does not fit"
+    taken_words = f"{label_sources(sources)}: transformers takes {taken:,}"
     return files.fault(
-        directory, f"cannot be loaded: {told}{f'; {lacks}' if lacks else ''}", hint=hint
+        directory / "config.json",
+        f"does not fit the head: {taken_words}{f'; {lacks}' if lacks else ''}",
+        hint=hint,
     )
 
 

@@ -10,8 +10,14 @@ from roberta_inspect.records import Tokenizer
 SPACE = "␣"
 """What is shown for the space that begins a token."""
 
-PARTIAL = "\N{REPLACEMENT CHARACTER}"
-"""What a tokenizer makes of bytes that are no whole character."""
+_AS_THEY_ARE = (*range(33, 127), *range(161, 173), *range(174, 256))
+"""Bytes that a byte-level vocabulary writes as the character of that number; the others, in order,
+as those from 256 on (`bytes_to_unicode` of GPT-2)."""
+
+_BYTES = {chr(byte): byte for byte in _AS_THEY_ARE} | {
+    chr(256 + number): byte
+    for number, byte in enumerate(byte for byte in range(256) if byte not in _AS_THEY_ARE)
+}
 
 
 def tokenizer_record(tokenizer: Any) -> Tokenizer:
@@ -35,14 +41,13 @@ def shown_tokens(tokenizer: Any, rows: Iterable[Sequence[int]]) -> tuple[tuple[s
     A token that holds a part of a character only stays as the vocabulary has it.
     """
     tokens = [[str(token) for token in tokenizer.convert_ids_to_tokens(row)] for row in rows]
-    if tokenizer.convert_tokens_to_string(["Ġ"]) != " ":
-        return tuple(map(tuple, tokens))
-    texts = {token: _text_of(tokenizer, token) for row in tokens for token in row}
-    return tuple(tuple(texts[token] for token in row) for row in tokens)
+    is_byte_level = any("Ġ" in str(token) for token in tokenizer.tokenize("a b"))
+    return tuple(tuple(map(_text_of, row) if is_byte_level else row) for row in tokens)
 
 
-def _text_of(tokenizer: Any, token: str) -> str:
-    text = str(tokenizer.convert_tokens_to_string([token]))
-    if not text or PARTIAL in text:
+def _text_of(token: str) -> str:
+    try:
+        text = bytes(_BYTES[character] for character in token).decode()
+    except (KeyError, UnicodeDecodeError):
         return token
     return SPACE + text[1:] if text.startswith(" ") else text

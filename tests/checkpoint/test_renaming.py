@@ -115,7 +115,7 @@ def test_the_code_saves_it_right(
 ) -> None:
     folder = make_checkpoint(tmp_path, form=form)
     rename(folder, change)
-    before = inspect(folder)
+    before = inspect(folder, no_weights=True)
     renaming = before.checkpoint.weights.renaming
     assert renaming is not None
     assert "renamed-tensors" in [finding.id for finding in before.findings_of("error")]
@@ -156,6 +156,17 @@ def test_the_code_reads_a_dictionary_in_a_pickle(
     monkeypatch.chdir(folder)
     exec(caught.value.hint.partition(": ")[2], {})
     assert inspect(folder).checkpoint.weights.verdict == "complete"
+
+
+def test_what_loads_nothing_is_refused_by_its_names(tmp_path: Path) -> None:
+    """Releases before 5 load nothing where only the head has a name of the class."""
+    folder = make_checkpoint(tmp_path)
+    rename(folder, lambda name: name.replace("roberta.", "bert."))
+    try:
+        told = inspect(folder).findings_of("error")[0].message
+    except CannotInspectError as error:
+        told = error.message
+    assert "by other names: put `roberta.` for `bert.`" in told
 
 
 def test_dictionaries_in_a_pickle_are_looked_into() -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from roberta_inspect import inspect
 from roberta_inspect.cli.commands import app
+from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.records import OutputMap
 
 
@@ -114,6 +115,7 @@ def test_a_loss_of_nothing_is_no_error() -> None:
     assert "labels-all-ignored" not in [each.id for each in output_map.findings]
 
 
+@pytest.mark.newest
 def test_no_prediction_of_texts_that_became_nothing(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path, tokenizer=True)
     for name in ("tokenizer.json", "vocab.json", "merges.txt"):
@@ -122,6 +124,18 @@ def test_no_prediction_of_texts_that_became_nothing(tmp_path: Path) -> None:
     assert output_map.predictions is None
     assert not output_map.ok
     assert finding(output_map, "tokenizer-empty").level == "error"
+
+
+def test_a_tokenizer_without_a_vocabulary_is_empty_or_refused(tmp_path: Path) -> None:
+    """Releases before 5 refuse it, with a word on None that leads nowhere."""
+    folder = make_checkpoint(tmp_path, tokenizer=True)
+    for name in ("tokenizer.json", "vocab.json", "merges.txt"):
+        (folder / name).unlink()
+    try:
+        hint = finding(inspect(folder, texts=["abc"]), "tokenizer-empty").hint
+    except CannotInspectError as error:
+        hint = error.hint
+    assert "tokenizer.json" in hint
 
 
 def test_a_blank_text_is_no_fault_of_the_tokenizer(tmp_path: Path) -> None:
