@@ -12,18 +12,22 @@ from roberta_inspect.records import LabelSources
 from roberta_inspect.text import safe
 
 
-def description(model: Any, values: Mapping[str, Any], header: Header | None) -> dict[str, Any]:
+def description(
+    model: Any, values: Mapping[str, Any] | None, header: Header | None
+) -> dict[str, Any]:
     """Fields of a `Checkpoint`: of a `model` that was built of `values`, the fields of config.json,
     and whose files have `header`, under the names of the class; `None` without a file."""
     config = model.config
     return {
-        "label_sources": label_sources(values, header),
-        "ignored_settings": tuple(_ignored(model, values)),
+        "label_sources": None if values is None else label_sources(values, header),
+        "ignored_settings": () if values is None else tuple(_ignored(model, values)),
         "layers_in_file": None if header is None else _layers(header),
-        "layers": config.num_hidden_layers,
-        "vocab_size": config.vocab_size,
-        "pad_token_id": config.pad_token_id,
-        "architectures": _classes(values),
+        "layers": getattr(config, "num_hidden_layers", None),
+        "vocab_size": getattr(config, "vocab_size", None),
+        "pad_token_id": getattr(config, "pad_token_id", None),
+        "architectures": _classes(
+            config.architectures if values is None else values.get("architectures")
+        ),
     }
 
 
@@ -43,9 +47,8 @@ def label_sources(values: Mapping[str, Any], header: Header | None) -> LabelSour
     )
 
 
-def _classes(values: Mapping[str, Any]) -> tuple[str, ...]:
-    named = values.get("architectures") or ()
-    return (named,) if isinstance(named, str) else tuple(str(name) for name in named)
+def _classes(named: Any) -> tuple[str, ...]:
+    return (named,) if isinstance(named, str) else tuple(str(name) for name in named or ())
 
 
 def _layers(header: Header) -> int:

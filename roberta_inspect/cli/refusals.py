@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 from roberta_inspect.cli.target import abandon
 from roberta_inspect.errors import CannotInspectError, InspectError, UsageError, is_out_of_memory
+from roberta_inspect.render import colours
 from roberta_inspect.text import listed, safe
 
 PROGRAM = "roberta-inspect"
@@ -126,8 +127,8 @@ class Commands(TyperGroup):
         if owners := self._owners(option):
             where = "" if name else ": write it after the command"
             return f"{safe(option)} is an option of {listed(owners)}{where}."
-        if possibilities:
-            return f"Did you mean {listed(sorted(possibilities), last='or')}?"
+        for close in get_close_matches(option, possibilities or (), n=1, cutoff=0):
+            return f"Did you mean {close}?"
         return see
 
     def _owners(self, option: str) -> list[str]:
@@ -163,8 +164,8 @@ def failures_reported() -> Iterator[None]:
         if os.environ.get(DEBUG) == "1":
             traceback.print_exception(error)
         failure = _as_sentence(error)
-        _say("Error: ", in_options(failure.message), style="bold red")
-        _say("Hint: ", in_options(failure.hint), style="cyan")
+        _say("Error: ", in_options(failure.message), style=f"bold {colours.BAD}")
+        _say("Hint: ", in_options(failure.hint), style=colours.NAME)
         raise typer.Exit(failure.exit_code) from None
 
 

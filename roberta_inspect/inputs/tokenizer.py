@@ -41,8 +41,19 @@ def shown_tokens(tokenizer: Any, rows: Iterable[Sequence[int]]) -> tuple[tuple[s
     A token that holds a part of a character only stays as the vocabulary has it.
     """
     tokens = [[str(token) for token in tokenizer.convert_ids_to_tokens(row)] for row in rows]
-    is_byte_level = any("Ġ" in str(token) for token in tokenizer.tokenize("a b"))
-    return tuple(tuple(map(_text_of, row) if is_byte_level else row) for row in tokens)
+    if not _is_byte_level(tokenizer):
+        return tuple(map(tuple, tokens))
+    return tuple(tuple(map(_text_of, row)) for row in tokens)
+
+
+def _is_byte_level(tokenizer: Any) -> bool:
+    """Whether more of its tokens begin with the byte of a space than with the sign of WordPiece,
+    whose vocabularies may hold that character too."""
+    vocabulary = list(map(str, tokenizer.get_vocab()))
+    spaces, continued = (
+        sum(token.startswith(sign) for token in vocabulary) for sign in ("Ġ", "##")
+    )
+    return spaces > continued
 
 
 def _text_of(token: str) -> str:

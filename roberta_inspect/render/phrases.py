@@ -17,6 +17,7 @@ from roberta_inspect.records import (
     OutputMap,
     Place,
     Prediction,
+    Proof,
     Score,
     Setup,
     Slot,
@@ -154,12 +155,18 @@ def weights(of: Weights, *, read: bool = True) -> str:
         "nothing-from-checkpoint": f"everything {be} {random}",
         "no-weights": "none: fake tensors made from the configuration alone",
     }[of.verdict]
+    if of.head_from in ("adapter", "base"):
+        told += f"; the head comes from the {of.head_from}"
     return told if read or of.verdict == "no-weights" else f"not read: {told}"
 
 
 def given(of: Input) -> str:
     """The input: how many rows, how long, how much of it is padding, which labels."""
-    source = "synthetic ids" if of.texts is None else counted(len(of.texts), "text")
+    source = {
+        "synthetic": "synthetic ids",
+        "texts": counted(len(of.texts or ()), "text"),
+        "inputs": f"your {listed([each.name for each in of.fields if each.name != 'labels'])}",
+    }[of.source]
     size = f"batch_size {of.batch_size:,} × sequence_length {of.sequence_length:,}"
     values = safe(of.labels.values, longest=60)
     return f"{source} · {size}{_padding(of)} · labels {values} {name(of.labels.dtype)}"
@@ -221,9 +228,12 @@ def what(of: Slot | Item) -> str:
 
 def made_by(of: Slot | Item, architecture: str) -> str:
     """The module that returned this very tensor, or who must have made it where none did."""
-    if of.origin is None:
-        return f"computed in {name(architecture)}.forward; no submodule returned it"
-    return joined(_origin(of.origin))
+    return returned_by(of) or f"computed in {name(architecture)}.forward; no submodule returned it"
+
+
+def returned_by(of: Slot | Item) -> str | None:
+    """The module that returned this very tensor; `None` where no submodule did."""
+    return None if of.origin is None else joined(_origin(of.origin))
 
 
 def _origin(of: Origin) -> Line:
@@ -450,3 +460,23 @@ def function(of: Prediction) -> str:
         "sigmoid": "sigmoid of each logit: every label on its own",
         "none": "the logits as they are: a regression",
     }[of.function]
+
+
+def code(of: Call) -> str:
+    """How the call is written: `model(**inputs, labels=labels, return_dict=False, …)`."""
+    flags = {
+        "return_dict": of.return_dict,
+        "output_hidden_states": of.output_hidden_states,
+        "output_attentions": of.output_attentions,
+    }
+    given = [f"{flag}={value}" for flag, value in flags.items() if value is not None]
+    return f"model({', '.join(['**inputs', *(['labels=labels'] if of.labels else []), *given])})"
+
+
+def measured(of: Proof) -> Iterator[str]:
+    """What testing a claim showed: what was measured, the control, and the power of the test."""
+    yield sentence(of.detail)
+    if of.control:
+        yield f"control: {sentence(of.control)}"
+    if of.power is not None:
+        yield f"would have caught a mistake of {of.power:.1g} of the largest value in its row"

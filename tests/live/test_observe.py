@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from random import random
 from typing import Any
 
 import pytest
 import torch
-from makers import tiny_model
+from makers import seeded, tiny_config, tiny_model
+from transformers import RobertaForSequenceClassification
 
 from roberta_inspect import inspect
 from roberta_inspect.inputs.synthetic import synthetic
 from roberta_inspect.live.anatomy import Anatomy
-from roberta_inspect.live.observe import observe
+from roberta_inspect.live.observe import Observed, observing
+from roberta_inspect.live.stand_in import has_twin
 from roberta_inspect.records import CallSpec
 
 EVERYTHING = CallSpec(
@@ -47,6 +50,19 @@ def state(model: Any) -> dict[str, Any]:
     }
 
 
+def observed(model: Any, probe: Any = None) -> Observed:
+    with observing(model) as observer:
+        return observer.call(probe or synthetic(model.config), EVERYTHING)
+
+
+def with_a_forward_of_its_own(model: Any) -> Any:
+    """A model of which no twin can be made, since its code may hold on to it."""
+    forward = model.classifier.forward
+    model.classifier.forward = lambda *args, **given: forward(*args, **given)
+    assert not has_twin(model)
+    return model
+
+
 def used(model: Any) -> Any:
     """The model with all that a user may have left on it."""
     model.train()
@@ -61,9 +77,10 @@ def used(model: Any) -> Any:
     return model
 
 
+@pytest.mark.parametrize("make", [tiny_model, lambda: with_a_forward_of_its_own(tiny_model())])
 @pytest.mark.parametrize("aspect", list(state(tiny_model())))
-def test_a_live_model_is_as_before(aspect: str) -> None:
-    model = used(tiny_model())
+def test_a_live_model_is_as_before(aspect: str, make: Any) -> None:
+    model = used(make())
     before = state(model)[aspect]
     inspect(model)
     assert state(model)[aspect] == before
@@ -90,7 +107,7 @@ def doubled(_: Any, __: Any, output: Any) -> Any:
 def recorded_is_read(model: Any) -> bool:
     """Whether hidden_states[1] is what layer 1 read, with a hook of the user's on layer 0."""
     model.roberta.encoder.layer[0].register_forward_hook(doubled)
-    seen = observe(model, synthetic(model.config), EVERYTHING)
+    seen = observed(model)
     read = seen.trace.visit("roberta.encoder.layer.1")
     assert read is not None
     return torch.equal(seen.output.hidden_states[1], read.hidden_states)
@@ -107,7 +124,7 @@ def test_the_call_that_raises_is_recorded_with_where() -> None:
     model = tiny_model()
     probe = synthetic(model.config)
     probe.inputs["input_ids"][0, 3] = model.config.vocab_size + 1
-    seen = observe(model, probe, EVERYTHING)
+    seen = observed(model, probe)
     assert seen.error is not None
     assert (seen.error.type, seen.error.raised_in is None) == ("IndexError", False)
 
@@ -120,12 +137,12 @@ def test_running_out_of_memory_is_no_result_of_a_call() -> None:
 
     model.classifier.register_forward_hook(exhausted)
     with pytest.raises(MemoryError):
-        observe(model, synthetic(model.config), EVERYTHING)
+        observed(model)
 
 
 def test_origins_are_the_outermost_module_and_the_innermost() -> None:
     model = tiny_model()
-    seen = observe(model, synthetic(model.config), EVERYTHING)
+    seen = observed(model)
     origins = [seen.trace.origin(each) for each in (seen.output.logits, seen.output.loss)]
     assert origins[0] is not None
     assert (origins[0].module, origins[0].through) == ("classifier", "classifier.out_proj")
@@ -137,3 +154,78 @@ def test_anatomy_of_a_model_without_a_classifier() -> None:
     del model.classifier
     anatomy = Anatomy.of(model)
     assert (anatomy.classifier, anatomy.base, len(anatomy.layers)) == (None, "roberta", 2)
+
+
+def test_a_hook_can_be_taken_off_after_an_inspection() -> None:
+    """Whoever registered a hook holds on to the table that it stands in."""
+    model = with_a_forward_of_its_own(tiny_model())
+    handle = model.classifier.register_forward_hook(lambda *_: None)
+    inspect(model)
+    handle.remove()
+    assert not model.classifier._forward_hooks
+
+
+class Counting(RobertaForSequenceClassification):
+    """A state that drifts: every call adds to a buffer, which moves the logits."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.register_buffer("calls", torch.zeros(()), persistent=False)
+
+    def forward(self, *args: Any, **given: Any) -> Any:
+        self.calls += 1
+        outputs = super().forward(*args, **given)
+        logits = outputs["logits"] if isinstance(outputs, dict) else outputs[-3]
+        logits += 0.01 * self.calls
+        return outputs
+
+
+def random_in(path: str) -> Any:
+    """A model whose module at `path` draws a number at each call."""
+    model = tiny_model(attn_implementation="eager")
+    model.get_submodule(path).register_forward_hook(
+        lambda _, __, output: (
+            (output[0] + 0.01 * random(), *output[1:])
+            if isinstance(output, tuple)
+            else output + 0.01 * random()
+        )
+    )
+    return model
+
+
+@pytest.mark.parametrize(
+    ("path", "first"),
+    [
+        ("roberta.encoder.layer.1.output", "roberta.encoder.layer.1.output"),
+        ("classifier", "classifier"),
+    ],
+)
+def test_what_differs_between_two_calls_is_named(path: str, first: str) -> None:
+    found = inspect(random_in(path))
+    assert found.not_deterministic == first
+    assert [finding.id for finding in found.findings_of("error")] == ["not-deterministic"]
+    compared = {"tuple-and-dict", "padding", "rows-beside", "alone", "logits-classifier"}
+    statuses = {proof.id: proof.status for proof in found.proofs}
+    assert {statuses[claim] for claim in compared} == {"not-tested"}
+
+
+def test_a_state_that_drifts_is_seen_and_put_back() -> None:
+    model = seeded(Counting, tiny_config(attn_implementation="eager"))
+    found = inspect(model)
+    assert found.not_deterministic == ""
+    assert float(model.calls) == 0
+
+
+def test_what_forward_writes_into_is_told_and_not_the_callers() -> None:
+    class Editing(RobertaForSequenceClassification):
+        def forward(self, input_ids: Any, labels: Any = None, **given: Any) -> Any:
+            if labels is not None:
+                labels.fill_(0)
+            return super().forward(input_ids, labels=labels, **given)
+
+    labels = torch.tensor([2, 1])
+    found = inspect(seeded(Editing, tiny_config()), labels=labels)
+    assert labels.tolist() == [2, 1]
+    assert found.input.edited == ("labels",)
+    assert found.input.labels.values == [2, 1]
+    assert "input-edited" in [finding.id for finding in found.findings]
