@@ -167,7 +167,7 @@ def map_of(
     from roberta_inspect.findings import findings_of
     from roberta_inspect.live.calls import PLAIN, Calls
     from roberta_inspect.live.observe import observing
-    from roberta_inspect.live.predictions import predictions_of
+    from roberta_inspect.live.predictions import predictions_of, same_logits
     from roberta_inspect.records import Setup, Versions
     from roberta_inspect.releases import attention_of, configured_flags, versions
     from roberta_inspect.text import dtype_word
@@ -206,6 +206,7 @@ def map_of(
         proofs=proofs,
         not_deterministic=calls.parted,
         predictions=None if mode else predictions_of(model.config, probe, calls.logits),
+        same_logits=same_logits(probe, calls.logits),
     )
     return replace(
         output_map, findings=findings_of(output_map, allow_missing_head=allow_missing_head)

@@ -6,6 +6,7 @@ above it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -19,14 +20,17 @@ from roberta_inspect.records import (
     Failure,
     Finding,
     Item,
+    LabelSources,
     Level,
     ModuleTree,
     OutputMap,
     Place,
+    Renaming,
     Slot,
     Versions,
     Weights,
 )
+from roberta_inspect.records.given import IGNORED
 from roberta_inspect.text import counted, listed, safe
 
 
@@ -37,6 +41,8 @@ class Said(NamedTuple):
     hint: str | None = None
     level: Level | None = None
     """Where it is another one than the id usually has."""
+    slots: tuple[str, ...] = ()
+    """As in `Finding`."""
 
 
 Question = Callable[..., Iterator[Said]]
@@ -59,7 +65,11 @@ class Questions(list[tuple[str, Level, Question]]):
         for id_, level, question in self:
             for said in question(record, **options):
                 yield Finding(
-                    id=id_, level=said.level or level, message=said.message, hint=said.hint
+                    id=id_,
+                    level=said.level or level,
+                    message=said.message,
+                    hint=said.hint,
+                    slots=said.slots,
                 )
 
 
@@ -99,44 +109,110 @@ def by_level(*findings: Finding) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level)))
 
 
+PREDICTED = ("loss", "logits")
+"""What the head decides."""
+
+
+@CHECKPOINT.register("renamed-tensors", "error")
+def _renamed(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+    weights = checkpoint.weights
+    if weights.renaming is not None:
+        fitting, missing = weights.renaming.fitting, len(weights.missing)
+        which = f"all {missing:,}" if fitting == missing else f"{fitting:,} of the {missing:,}"
+        yield Said(
+            f"the tensors in {_names(weights.files)} go by other names: {weights.renaming.rule}, "
+            f"and {which} missing ones fit, in shape too",
+            renaming_hint(weights.renaming),
+        )
+
+
+def renaming_hint(renaming: Renaming) -> str:
+    """How a file with other names is saved right, the code on lines of its own."""
+    return f"Save it right, in its directory:\n{renaming.code}"
+
+
 @CHECKPOINT.register("head-not-in-checkpoint", "error")
 def _head_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
     weights = checkpoint.weights
     if weights.verdict == "head-not-in-checkpoint":
         allowed = "." if allow_missing_head else "; --allow-missing-head makes this a warning."
+        saved = _saved_as(checkpoint)
+        told = f" ({saved} has none)" if saved else ""
         yield Said(
-            f"{_random(weights)}: predictions of this head mean nothing",
-            f"Train the head, or load a checkpoint that was saved after fine-tuning{allowed}",
+            f"{_random(weights)}: predictions of this head mean nothing{told}",
+            _by_names(weights)
+            or f"Train the head, or load a checkpoint that was saved after fine-tuning{allowed}",
             "warning" if allow_missing_head else None,
+            PREDICTED,
         )
 
 
 @CHECKPOINT.register("encoder-not-in-checkpoint", "error")
 def _encoder_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
     if checkpoint.weights.verdict == "encoder-not-in-checkpoint":
+        layers, held = checkpoint.layers, checkpoint.layers_in_file
+        fewer = held is not None and layers is not None and held < layers
+        told = f"config.json asks for {layers} layers, and the file has {held}"
         yield Said(
-            f"{_random(checkpoint.weights)}: a part of the encoder was never trained",
-            "Compare num_hidden_layers and the other sizes in config.json with the file.",
+            f"{_random(checkpoint.weights)}: a part of the encoder was never trained"
+            f"{'; ' + told if fewer and not checkpoint.weights.renaming else ''}",
+            _by_names(checkpoint.weights)
+            or "Compare num_hidden_layers and the other sizes in config.json with the file.",
         )
 
 
 @CHECKPOINT.register("nothing-from-checkpoint", "error")
 def _everything_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
-    if checkpoint.weights.verdict == "nothing-from-checkpoint":
+    weights = checkpoint.weights
+    if weights.verdict == "nothing-from-checkpoint":
+        told = "" if weights.renaming else ": the file holds no tensor of this class"
         yield Said(
-            f"{_random(checkpoint.weights)}: the file holds no tensor of this class",
-            "Load it with the class named under architectures in its config.json.",
+            f"{_random(weights)}{told}",
+            _by_names(weights) or "Load it with the class that saved it.",
+        )
+
+
+def _by_names(weights: Weights) -> str | None:
+    """What mends a verdict that other names led to."""
+    return "Mend the names: see renamed-tensors." if weights.renaming else None
+
+
+def _saved_as(checkpoint: Checkpoint) -> str | None:
+    """The class that the configuration names, where it is another one."""
+    named = checkpoint.architectures
+    if not named or checkpoint.architecture in named:
+        return None
+    return safe(named[0], longest=80)
+
+
+@CHECKPOINT.register("fewer-layers", "warning")
+def _fewer_layers(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+    layers, held = checkpoint.layers, checkpoint.layers_in_file
+    if layers is not None and held is not None and layers < held:
+        left = held - layers
+        yield Said(
+            f"config.json asks for fewer layers than the file has: {layers} of {held}, so that "
+            f"{counted(left, 'layer')} {'was' if left == 1 else 'were'} left out",
+            f"Set num_hidden_layers to {held} in config.json, unless the model was cut on purpose.",
         )
 
 
 @CHECKPOINT.register("tensors-not-used", "warning")
 def _unused(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
-    if ignored := checkpoint.weights.ignored:
+    weights = checkpoint.weights
+    ignored = tuple(name for name in weights.ignored if not _left_out(checkpoint, name))
+    if ignored and (weights.renaming is None or len(ignored) > weights.renaming.fitting):
         yield Said(
             f"{counted(len(ignored), 'tensor')} of the checkpoint {_are(ignored)} not used by "
             f"this class: {_names(ignored)}",
             "Check that config.json belongs to these weights.",
         )
+
+
+def _left_out(checkpoint: Checkpoint, name: str) -> bool:
+    """Whether a tensor is of a layer that the configuration leaves out."""
+    layer = re.search(r"\.encoder\.layer\.(\d{1,6})\.", f".{name}")
+    return layer is not None and int(layer[1]) >= (checkpoint.layers or 0) > 0
 
 
 @CHECKPOINT.register("harmless-tensors", "note")
@@ -145,6 +221,84 @@ def _harmless(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said
         yield Said(
             f"{_names(harmless)} in the checkpoint {_are(harmless)} not used, and this class "
             "needs none of it"
+        )
+
+
+@CHECKPOINT.register("other-architecture", "note")
+def _other_architecture(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+    if saved := _saved_as(checkpoint):
+        yield Said(
+            f"config.json names {saved}; what is inspected is {safe(checkpoint.architecture)}",
+            f"Load it with {saved} for what that class returns.",
+        )
+
+
+@CHECKPOINT.register("settings-ignored", "warning")
+def _settings(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+    for setting in checkpoint.ignored_settings:
+        yield Said(
+            f"config.json sets what this release of transformers leaves aside: {safe(setting)}",
+            "Load it with the release that it was saved with: transformers_version in config.json.",
+        )
+
+
+@CHECKPOINT.register("labels-disagree", "warning")
+def _labels_disagree(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+    sources = checkpoint.label_sources
+    if sources is None:
+        return
+    counts = {sources.num_labels, sources.id2label, sources.head_rows} - {None}
+    distinct = None if sources.id2label is None else sources.id2label - _repeats(checkpoint)
+    ids_differ = None not in (sources.label2id, distinct) and sources.label2id != distinct
+    if len(counts) > 1 or ids_differ:
+        taken = checkpoint.num_labels
+        right = sources.head_rows or taken
+        names = _some_names(checkpoint)
+        yield Said(
+            f"{label_sources(sources)}: transformers takes {taken:,} ({names})",
+            f"Give num_labels, id2label and label2id in config.json {counted(right, 'label')}.",
+        )
+
+
+def _repeats(checkpoint: Checkpoint) -> int:
+    """How many names are there already: they are one key of label2id."""
+    return len(checkpoint.id2label) - len(set(checkpoint.id2label.values()))
+
+
+def label_sources(sources: LabelSources) -> str:
+    """`num_labels is 5, id2label has 2 names and the head in the file has 5 rows`."""
+    told = [
+        f"num_labels is {sources.num_labels:,}" if sources.num_labels is not None else "",
+        f"id2label has {counted(sources.id2label, 'name')}" if sources.id2label else "",
+        f"label2id has {counted(sources.label2id, 'name')}" if sources.label2id else "",
+        f"the head in the file has {counted(sources.head_rows, 'row')}"
+        if sources.head_rows is not None
+        else "",
+    ]
+    return listed([words for words in told if words])
+
+
+@CHECKPOINT.register("missing-label-names", "warning")
+def _missing_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+    if unnamed := checkpoint.unnamed_labels:
+        shown = listed([f"id {label}" for label in unnamed], most=6)
+        yield Said(
+            f"{shown} {'has' if len(unnamed) == 1 else 'have'} no label name: pipeline raises a "
+            "KeyError or answers with a blank",
+            "Name every id from 0 on in id2label of config.json.",
+            slots=("logits",),
+        )
+
+
+@CHECKPOINT.register("duplicate-label-names", "warning")
+def _duplicate_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+    for name, labels in checkpoint.shared_names.items():
+        ids = listed([f"id {label}" for label in labels], most=6)
+        yield Said(
+            f"{ids} have the same label name, {safe(name, longest=40)}: a prediction does not "
+            "tell which it is",
+            "Give every id a name of its own in id2label and label2id of config.json.",
+            slots=("logits",),
         )
 
 
@@ -163,6 +317,10 @@ def _are(names: tuple[str, ...]) -> str:
 
 def _names(names: tuple[str, ...]) -> str:
     return listed(names, most=5, show=partial(safe, longest=80))
+
+
+def _some_names(checkpoint: Checkpoint) -> str:
+    return listed(tuple(checkpoint.id2label.values()), most=4, show=partial(safe, longest=40))
 
 
 @MAP.register("no-weights", "note")
@@ -213,9 +371,8 @@ def _quantised(output_map: OutputMap) -> Iterator[Said]:
 def _placeholder_labels(output_map: OutputMap) -> Iterator[Said]:
     checkpoint = output_map.checkpoint
     if checkpoint.placeholder_labels and checkpoint.num_labels > 1:
-        names = listed(tuple(checkpoint.id2label.values()), most=4, show=safe)
         yield Said(
-            f"the labels have no names of their own, only {names}",
+            f"the labels have no names of their own, only {_some_names(checkpoint)}",
             "Set id2label and label2id in config.json.",
         )
 
@@ -238,6 +395,167 @@ def _padding_left(output_map: OutputMap) -> Iterator[Said]:
     else:
         who, hint = "the tokenizer pads", 'Set padding_side to "right" in tokenizer_config.json.'
     yield Said(f"{who} on the left: {where}{read}", hint)
+
+
+@MAP.register("tokenizer-empty", "error")
+def _tokenizer_empty(output_map: OutputMap) -> Iterator[Said]:
+    given = output_map.input
+    rows = [row for row, content in enumerate(given.contents) if content == "special"]
+    if rows and given.tokenizer is not None and given.tokens is not None:
+        which = "every text" if len(rows) == len(given.contents) else _rows(rows)
+        example = " ".join(given.tokens[rows[0]])
+        yield Said(
+            f"{which} became nothing but special tokens ({safe(example, longest=40)}): the "
+            f"{safe(given.tokenizer.cls)} knows {counted(given.tokenizer.vocabulary, 'token')}",
+            "Put the tokenizer's own files, such as tokenizer.json or its vocabulary, beside "
+            "tokenizer_config.json.",
+            slots=PREDICTED,
+        )
+
+
+@MAP.register("unknown-tokens", "warning")
+def _unknown_tokens(output_map: OutputMap) -> Iterator[Said]:
+    given = output_map.input
+    rows = [row for row, content in enumerate(given.contents) if content == "unknown"]
+    if rows and given.tokenizer is not None:
+        which = "every text" if len(rows) == len(given.contents) else _rows(rows)
+        yield Said(
+            f"{which} became nothing but {safe(given.tokenizer.unknown_token)}: the "
+            f"{safe(given.tokenizer.cls)} knows none of its words",
+            "Put the vocabulary that the model was trained with beside config.json, and name its "
+            "class as tokenizer_class in tokenizer_config.json.",
+            slots=PREDICTED,
+        )
+
+
+def _rows(rows: list[int]) -> str:
+    return f"{'row' if len(rows) == 1 else 'rows'} {listed(rows, most=6)}"
+
+
+@MAP.register("pad-ids-differ", "warning")
+def _pad_ids(output_map: OutputMap) -> Iterator[Said]:
+    tokenizer, expected = output_map.input.tokenizer, output_map.checkpoint.pad_token_id
+    pads = None if tokenizer is None else tokenizer.pad_token_id
+    if None not in (pads, expected) and pads != expected:
+        yield Said(
+            f"the tokenizer pads with id {pads}, and pad_token_id in config.json is {expected}: "
+            f"padding gets positions of its own, and the token with id {expected} gets the "
+            "position of padding",
+            f"Set pad_token_id to {pads} in config.json if the model was trained with this "
+            "tokenizer; else take the tokenizer that it was trained with.",
+        )
+
+
+@MAP.register("vocabulary-too-large", "warning")
+def _large_vocabulary(output_map: OutputMap) -> Iterator[Said]:
+    tokenizer, rows = output_map.input.tokenizer, output_map.checkpoint.vocab_size
+    if tokenizer is not None and rows is not None and tokenizer.vocabulary > rows:
+        added = tokenizer.added_tokens
+        told = f", {added:,} of them added" if added else ""
+        yield Said(
+            f"the tokenizer knows {counted(tokenizer.vocabulary, 'token')}{told}, and the table of "
+            f"word embeddings has {counted(rows, 'row')} (vocab_size): the ids from {rows:,} on "
+            "raise an IndexError",
+            "Call model.resize_token_embeddings(len(tokenizer)), train the new rows and save the "
+            "model again."
+            if added
+            else "Put the tokenizer that the model was trained with beside config.json.",
+        )
+
+
+@MAP.register("vocabulary-too-small", "warning")
+def _small_vocabulary(output_map: OutputMap) -> Iterator[Said]:
+    tokenizer, rows = output_map.input.tokenizer, output_map.checkpoint.vocab_size
+    if tokenizer is not None and rows is not None and tokenizer.vocabulary < rows // 2:
+        yield Said(
+            f"the tokenizer knows {counted(tokenizer.vocabulary, 'token')}, and the table of word "
+            f"embeddings has {counted(rows, 'row')} (vocab_size): most of it is never used",
+            "Put the tokenizer that the model was trained with beside config.json, all its files.",
+        )
+
+
+@MAP.register("constant-logits", "warning")
+def _constant_logits(output_map: OutputMap) -> Iterator[Said]:
+    if output_map.same_logits:
+        rows = "text" if output_map.input.texts else "row"
+        yield Said(
+            f"every {rows} has the same logits, although the {rows}s differ: the model does not "
+            "look at its input",
+            "Look for weights of zero, above all in the last LayerNorm, or train again with a "
+            "smaller learning rate.",
+            slots=PREDICTED,
+        )
+
+
+@MAP.register("labels-all-ignored", "warning")
+def _labels_ignored(output_map: OutputMap) -> Iterator[Said]:
+    if _all_ignored(output_map):
+        yield Said(
+            f"every label is {IGNORED}, which the loss leaves out: the loss is a mean of nothing",
+            f"Give at least one row a label other than {IGNORED}.",
+            slots=("loss",),
+        )
+
+
+def _all_ignored(output_map: OutputMap) -> bool:
+    values = output_map.input.labels.values
+    return isinstance(values, list) and bool(values) and set(map(str, values)) == {str(IGNORED)}
+
+
+@MAP.register("one-label-per-row", "note")
+def _one_label(output_map: OutputMap) -> Iterator[Said]:
+    checkpoint, values = output_map.checkpoint, output_map.input.labels.values
+    rows = values if isinstance(values, list) else []
+    several = checkpoint.problem_type == "multi_label_classification" and checkpoint.num_labels > 1
+    if several and rows and all(sorted(row)[-1:] == [1] and sum(row) == 1 for row in rows):
+        yield Said(
+            "multi-label: each row of labels is a row of 0 and 1 as floats, and every one here "
+            'has a single 1; class ids would be problem_type "single_label_classification"',
+            'If each text has one label, set "problem_type": "single_label_classification" in '
+            "config.json.",
+            slots=("loss",),
+        )
+
+
+@MAP.register("logits-per-token", "error")
+def _logits_per_token(output_map: OutputMap) -> Iterator[Said]:
+    shape = _logits_shape(output_map)
+    if _is_per_token(output_map):
+        yield Said(
+            f"the classifier was applied to every position: its logits are of shape {shape}, and "
+            "a sequence has one row of them",
+            "Let it read position 0 alone: self.out(hidden_states[:, 0]), as "
+            "RobertaClassificationHead does.",
+            slots=PREDICTED,
+        )
+
+
+@MAP.register("head-width-differs", "error")
+def _head_width(output_map: OutputMap) -> Iterator[Said]:
+    shape, labels = _logits_shape(output_map), output_map.checkpoint.num_labels
+    if _is_other_width(output_map):
+        yield Said(
+            f"the head returns {counted(shape[-1], 'number')} per row, and config.num_labels is "
+            f"{labels:,}: no loss can be computed",
+            f"Set model.config.num_labels = {shape[-1]} and model.num_labels = {shape[-1]}, or "
+            f"give the last layer of the head {labels} rows.",
+            slots=PREDICTED,
+        )
+
+
+def _logits_shape(output_map: OutputMap) -> tuple[int, ...]:
+    slots = output_map.fullest_slots("logits")
+    return (slots[0].shape or ()) if slots else ()
+
+
+def _is_per_token(output_map: OutputMap) -> bool:
+    shape, given = _logits_shape(output_map), output_map.input
+    return len(shape) == 3 and shape[:2] == (given.batch_size, given.sequence_length)
+
+
+def _is_other_width(output_map: OutputMap) -> bool:
+    shape = _logits_shape(output_map)
+    return bool(shape) and shape[-1] != output_map.checkpoint.num_labels
 
 
 @MAP.register("keyword-ignored", "warning")
@@ -265,8 +583,9 @@ def _dropped(output_map: OutputMap) -> Iterator[Said]:
 @MAP.register("call-failed", "error")
 def _failed(output_map: OutputMap) -> Iterator[Said]:
     causes: dict[Failure, list[Call]] = {}
+    known = _is_per_token(output_map) or _is_other_width(output_map)
     for call in output_map.calls:
-        if call.error:
+        if call.error and not (known and call.labels):
             causes.setdefault(call.error, []).append(call)
     for error, calls in causes.items():
         yield Said(
@@ -337,15 +656,19 @@ def _refuted(output_map: OutputMap) -> Iterator[Said]:
         yield Said(
             f"{proof.slot}: not true here ({proof.id}): {proof.claim}; {proof.detail}",
             "The model does not do what its class documents: look at what was changed.",
+            slots=(proof.slot,) if proof.slot in output_map.names else (),
         )
 
 
 @MAP.register("claim-raised", "warning")
 def _raised(output_map: OutputMap) -> Iterator[Said]:
     if raised := [proof.id for proof in output_map.proofs if proof.error is not None]:
+        own = _is_per_token(output_map) or _is_other_width(output_map)
         yield Said(
             f"testing {listed(raised)} raised an exception: see the proofs",
-            "This model is built in another way than the test expects; please report it.",
+            "The head is not that of the class."
+            if own
+            else "This model is built in another way than the test expects; please report it.",
         )
 
 
@@ -365,6 +688,8 @@ def _few_tested(output_map: OutputMap) -> Iterator[Said]:
 @MAP.register("not-finite", "error")
 def _not_finite(output_map: OutputMap) -> Iterator[Said]:
     slots = [slot for call in output_map.main_calls for slot in call.slots]
+    if _all_ignored(output_map):
+        slots = [slot for slot in slots if slot.name != "loss"]
     slots.sort(key=lambda slot: output_map.names.index(slot.name))
     places = dict.fromkeys(
         place for slot in slots for place in _not_finite_in(Place(slot=slot.name), slot)
@@ -374,6 +699,7 @@ def _not_finite(output_map: OutputMap) -> Iterator[Said]:
         yield Said(
             f"NaN or infinity in {words}",
             "Look for NaN in the weights and the labels; in float16, try --dtype float32.",
+            slots=tuple(dict.fromkeys(place.slot for place in places)),
         )
 
 
@@ -449,14 +775,26 @@ def _is_none(slot: Slot | None) -> bool:
     return slot is None or slot.kind == "none"
 
 
-@MAP.register("problem-type-written", "note")
+PIPELINE = {
+    "regression": "the raw number",
+    "single_label_classification": "softmax",
+    "multi_label_classification": "sigmoid",
+}
+"""Problem type → what `pipeline` makes of the logits."""
+
+
+@MAP.register("problem-type-written", "warning")
 def _problem_type(output_map: OutputMap) -> Iterator[Said]:
     written = [call.wrote_problem_type for call in output_map.calls if call.wrote_problem_type]
     if written:
+        after = PIPELINE.get(written[0], "something else")
+        before = "sigmoid" if output_map.checkpoint.num_labels == 1 else "softmax"
+        told = f"{after}, as before" if before == after else f"{after} in place of {before}"
         yield Said(
-            f'a call with labels writes config.problem_type = "{written[0]}", and it '
-            "sticks: save_pretrained keeps it. Here it was put back",
-            f'Set "problem_type": "{written[0]}" in config.json.',
+            f'a call with labels writes config.problem_type = "{safe(written[0])}", and it '
+            "sticks: save_pretrained keeps it, labels of another kind are refused later, and a "
+            f"later pipeline answers by it ({told}). Here it was put back",
+            f'Set "problem_type": "{safe(written[0])}" in config.json.',
         )
 
 

@@ -108,3 +108,13 @@ def loads_in_the_files_dtype() -> bool:
     from transformers import PreTrainedModel
 
     return 'dtype = "auto"' in inspect.getsource(PreTrainedModel.from_pretrained)
+
+
+def renames_every_name() -> bool:
+    """Whether `from_pretrained` puts the base model's prefix on, or takes it off, name by name.
+
+    It used to look at the file as a whole, and to put the prefix on all of its names or on none.
+    """
+    import importlib.util
+
+    return importlib.util.find_spec("transformers.core_model_loading") is not None

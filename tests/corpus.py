@@ -22,6 +22,7 @@ from makers import (
     make_masked_lm,
     tiny_model,
 )
+from safetensors.torch import load_file, save_file
 
 from roberta_inspect.checkpoint.family import MODEL_TYPES
 from roberta_inspect.text import listed
@@ -47,6 +48,8 @@ class Case:
     said: str
     """The whole sentence on stderr where the exit code is 2 or more, else what stdout shows, line
     breaks aside. `…` stands for what another machine or release may say otherwise."""
+    hint: str | None = None
+    """The hint that follows on stderr, where it is a part of the case."""
     stdout: str | None = None
     """A file to write to in place of stdout."""
     limits: Mapping[str, int] = field(default_factory=dict)
@@ -280,6 +283,107 @@ def many_labels(folder: Path) -> None:
     labelled(*(f"label number {number}" for number in range(100_000)))(folder)
 
 
+def renamed(change: Callable[[str], str], *, drop: str = " ") -> Make:
+    """A whole checkpoint whose tensors have other names, without those that begin with `drop`."""
+
+    def make(folder: Path) -> None:
+        path = whole(folder) / WEIGHTS
+        tensors = {
+            change(name): tensor
+            for name, tensor in load_file(str(path)).items()
+            if not name.startswith(drop)
+        }
+        save_file(tensors, str(path), metadata={"format": "pt"})
+
+    return make
+
+
+def nested(*keys: str) -> Make:
+    """A pickle that holds the state dict under these keys."""
+
+    def make(folder: Path) -> None:
+        checkpoint = make_checkpoint(folder / "checkpoint", form="bin")
+        path = checkpoint / "pytorch_model.bin"
+        state: Any = torch.load(path, weights_only=True)
+        for key in reversed(keys):
+            state = {"epoch": 3, key: state}
+        torch.save(state, path)
+
+    return make
+
+
+def in_form(*names: str) -> Make:
+    """A checkpoint whose weights lie in these files alone; a name with a slash at its end is a
+    directory."""
+
+    def make(folder: Path) -> None:
+        checkpoint = whole(folder)
+        (checkpoint / WEIGHTS).unlink()
+        for name in names:
+            if name.endswith("/"):
+                (checkpoint / name).mkdir()
+            else:
+                (checkpoint / name).write_bytes(b"x")
+
+    return make
+
+
+def inside(*folders: str) -> Make:
+    """A directory that holds checkpoints, and none itself."""
+
+    def make(folder: Path) -> None:
+        for name in folders:
+            make_checkpoint(folder / "checkpoint" / name)
+
+    return make
+
+
+def headed_by(rows: int, **changes: Any) -> Make:
+    """A checkpoint whose head has so many rows, and whose `config.json` says something else."""
+    return lambda folder: edit_config(
+        make_checkpoint(folder / "checkpoint", tiny_model(num_labels=rows), tokenizer=True),
+        **{"num_labels": ..., "id2label": ..., "label2id": ..., **changes},
+    )
+
+
+def constant(folder: Path) -> None:
+    """A checkpoint whose last LayerNorm forgets what it reads."""
+    model = tiny_model()
+    with torch.no_grad():
+        model.roberta.encoder.layer[-1].output.LayerNorm.weight.zero_()
+    make_checkpoint(folder / "checkpoint", model, tokenizer=True)
+
+
+def settings_alone(folder: Path) -> None:
+    """A checkpoint with the settings of a tokenizer and no vocabulary."""
+    checkpoint = whole(folder)
+    for name in ("tokenizer.json", "vocab.json", "merges.txt"):
+        (checkpoint / name).unlink()
+
+
+def padding_elsewhere(tokenizer: dict[str, Any]) -> None:
+    """`<pad>` and `<unk>` change places."""
+    tokenizer["model"]["vocab"] |= {"<pad>": 3, "<unk>": 1}
+    for token in tokenizer["added_tokens"]:
+        token["id"] = {1: 3, 3: 1}.get(token["id"], token["id"])
+
+
+def knows_one_letter(tokenizer: dict[str, Any]) -> None:
+    """No letter but `a` is in the vocabulary."""
+    model = tokenizer["model"]
+    model["vocab"] = {
+        name: number for name, number in model["vocab"].items() if number < 5 or name == "a"
+    }
+
+
+def more_tokens(tokenizer: dict[str, Any]) -> None:
+    """Twenty tokens that were added without `resize_token_embeddings`."""
+    token = {**tokenizer["added_tokens"][-1], "special": False}
+    tokenizer["added_tokens"] += [
+        {**token, "id": 37 + number, "content": f"[new {number}]"} for number in range(20)
+    ]
+
+
 # Cases
 
 BROKEN = [
@@ -439,7 +543,7 @@ BROKEN = [
     Case(
         given="a git-lfs pointer",
         make=holding(WEIGHTS, b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
-        said="checkpoint/model.safetensors is a git-lfs pointer, not the weights",
+        said="checkpoint/model.safetensors is a git-lfs pointer, not the file itself",
     ),
     Case(
         given="a header longer than the file",
@@ -818,37 +922,42 @@ WRONG = [
             (
                 "num_labels",
                 4,
-                "checkpoint/config.json: num_labels is 4, it must be 3, as many as id2label names",
+                "checkpoint/config.json does not fit the head: "
+                "num_labels is 4, id2label has 3 names, label2id has "
+                "3 names and the head in the file has 3 rows: transformers takes 4",
             ),
             (
                 "num_labels",
                 0,
                 "checkpoint/config.json: num_labels is 0, it must be a whole number from 1 to "
-                "131,072",
+                "131,072, or null",
             ),
             (
                 "id2label",
                 {},
                 "checkpoint/config.json: id2label is {}, it must be an object from the label "
-                "ids 0, 1, … to at most 131,072 label names",
+                "ids 0, 1, … to at most 131,072 label names, or null",
             ),
             (
                 "id2label",
                 ["a", "b"],
                 "checkpoint/config.json: id2label is ['a', 'b'], it must be an object from the "
-                "label ids 0, 1, … to at most 131,072 label names",
+                "label ids 0, 1, … to at most 131,072 label names, or null",
             ),
             (
                 "id2label",
                 {"0": "a", "2": "b"},
-                "checkpoint/config.json: id2label is {'0': 'a', '2': 'b'}, it must be an "
-                "object from the label ids 0, 1, … to at most 131,072 label names",
+                "checkpoint/config.json does not fit the head: "
+                "id2label has 2 names, label2id has 3 names and the "
+                "head in the file has 3 rows: transformers takes 2; "
+                "id2label has no name for id 1",
             ),
             (
                 "id2label",
                 {"0": "a", "1": "b"},
-                "checkpoint holds tensor classifier.out_proj.weight in another shape than "
-                "configured, like 1 other: config.json asks for num_labels 2, the file has 3",
+                "checkpoint/config.json does not fit the head: "
+                "id2label has 2 names, label2id has 3 names and the "
+                "head in the file has 3 rows: transformers takes 2",
             ),
             (
                 "is_decoder",
@@ -863,9 +972,9 @@ WRONG = [
             ),
             (
                 "architectures",
-                "Roberta",
-                "checkpoint/config.json: architectures is Roberta, it must be a list of class "
-                "names, or null",
+                1,
+                "checkpoint/config.json: architectures is 1, it must be a list of class names, "
+                "or null",
             ),
         )
     ),
@@ -959,7 +1068,7 @@ BOMBS = [
                 "run checkpoint",
                 {"id2label": ..., "label2id": ...},
                 "checkpoint/config.json: num_labels is 1000000000, it must be a whole number "
-                "from 1 to 131,072",
+                "from 1 to 131,072, or null",
             ),
             (
                 "num_labels",
@@ -967,7 +1076,7 @@ BOMBS = [
                 "run checkpoint --text a",
                 {"id2label": ..., "label2id": ...},
                 "checkpoint/config.json: num_labels is 1000000000, it must be a whole number "
-                "from 1 to 131,072",
+                "from 1 to 131,072, or null",
             ),
         )
     ),
@@ -976,7 +1085,7 @@ BOMBS = [
         make=configured(id2label={str(number): "" for number in range(2**17 + 1)}),
         said=(
             "checkpoint/config.json: id2label is …, it must be an object from the label ids 0, 1, "
-            "… to at most 131,072 label names"
+            "… to at most 131,072 label names, or null"
         ),
     ),
     Case(
@@ -1188,6 +1297,344 @@ HOSTILE = [
     ),
 ]
 
+RENAMED = (
+    ("all names begin with `module.`", "module.{}", "take off `module.`, and all 41"),
+    ("all names begin with `_orig_mod.`", "_orig_mod.{}", "take off `_orig_mod.`, and all 41"),
+    ("all names begin with `model.`", "model.{}", "take off `model.`, and all 41"),
+    (
+        "all names begin with `base_model.model.`",
+        "base_model.model.{}",
+        "take off `base_model.model.`, and all 41",
+    ),
+)
+
+ADVICE = [
+    *(
+        Case(
+            given=given,
+            make=renamed(pattern.format),
+            code=1,
+            said=(
+                f"renamed-tensors: the tensors in model.safetensors go by other names: {rule} "
+                "missing ones fit, in shape too"
+            ),
+        )
+        for given, pattern, rule in RENAMED
+    ),
+    Case(
+        given="names that begin with `bert.` where the class has `roberta.`",
+        make=renamed(lambda name: name.replace("roberta.", "bert.")),
+        code=1,
+        said=(
+            "renamed-tensors: the tensors in model.safetensors go by other names: put `roberta.` "
+            "for `bert.`, and all 37 missing ones fit, in shape too"
+        ),
+    ),
+    Case(
+        given="every name under one more `roberta.`, which transformers 5 takes off",
+        make=renamed("roberta.{}".format),
+        command="run checkpoint --attention eager",
+        code=0,
+        said="complete: all 41 tensors come from model.safetensors",
+    ),
+    Case(
+        given="`query` called `q` in every layer",
+        make=renamed(lambda name: name.replace(".query.", ".q.")),
+        code=1,
+        said="put `query` for `q`, and all 4 missing ones fit, in shape too",
+    ),
+    Case(
+        given="the names that PEFT gives",
+        make=renamed(
+            lambda name: (
+                "base_model.model."
+                + name.replace("query.", "query.base_layer.").replace(
+                    "classifier.", "classifier.modules_to_save.default."
+                )
+            )
+        ),
+        code=1,
+        said="model = model.merge_and_unload()",
+    ),
+    Case(
+        given="a pickle with the state dict under `model_state_dict`",
+        make=nested("model_state_dict"),
+        said=(
+            "checkpoint/pytorch_model.bin goes by other names: read what the file holds under "
+            "`model_state_dict`, and 41 of the 41 missing tensors fit, in shape too"
+        ),
+        hint=(
+            "Save it right, in its directory: import torch; state = torch.load("
+            "'pytorch_model.bin', weights_only=True)['model_state_dict']; torch.save(state, "
+            "'pytorch_model.bin')"
+        ),
+    ),
+    Case(
+        given="a pickle with the state dict under `checkpoint` and there under `state_dict`",
+        make=nested("checkpoint", "state_dict"),
+        command="run checkpoint --no-weights",
+        code=1,
+        said="weights_only=True)['checkpoint']['state_dict']",
+    ),
+    Case(
+        given="one layer asked for, two in the file",
+        make=configured(num_hidden_layers=1),
+        command="run checkpoint --attention eager",
+        code=0,
+        said=(
+            "fewer-layers: config.json asks for fewer layers than the file has: 1 of 2, so that 1 "
+            "layer was left out"
+        ),
+    ),
+    *(
+        Case(
+            given=given,
+            make=in_form(*names),
+            said=(
+                f"checkpoint has its weights in {named} ({kind}), and none of model.safetensors, "
+                "model.safetensors.index.json, pytorch_model.bin or pytorch_model.bin.index.json"
+            ),
+        )
+        for given, names, named, kind in (
+            ("weights of TensorFlow alone", ["tf_model.h5"], "tf_model.h5", "TensorFlow"),
+            ("weights of Flax alone", ["flax_model.msgpack"], "flax_model.msgpack", "Flax"),
+            ("an ONNX export alone", ["model.onnx"], "model.onnx", "ONNX"),
+            ("a GGUF file alone", ["model.gguf"], "model.gguf", "GGUF"),
+            ("a `.pt` file alone", ["best.pt"], "best.pt", "a file of torch.save"),
+            ("a `.ckpt` file alone", ["last.ckpt"], "last.ckpt", "a checkpoint of Lightning"),
+            (
+                "a folder of DeepSpeed",
+                ["global_step10/", "zero_to_fp32.py"],
+                "global_step10 and zero_to_fp32.py",
+                "DeepSpeed",
+            ),
+            ("a folder of FSDP", ["pytorch_model_fsdp_0/"], "pytorch_model_fsdp_0", "FSDP"),
+            (
+                "a download that was interrupted",
+                ["model.safetensors.incomplete"],
+                "model.safetensors.incomplete",
+                "a download that was interrupted",
+            ),
+            (
+                "shards without their index",
+                ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"],
+                "model-00001-of-00002.safetensors and model-00002-of-00002.safetensors",
+                "shards without their index",
+            ),
+        )
+    ),
+    Case(
+        given="weights of TensorFlow alone, and `--no-weights`",
+        make=in_form("tf_model.h5"),
+        command="run checkpoint --no-weights",
+        code=0,
+        said="no-weights: the checkpoint has no weights",
+    ),
+    Case(
+        given="a folder of Trainer with `checkpoint-500` and `checkpoint-1000`",
+        make=inside("checkpoint-500", "checkpoint-1000"),
+        said="checkpoint holds no config.json",
+        hint="Give the newest of its 2 checkpoints: checkpoint/checkpoint-1000",
+    ),
+    Case(
+        given="a folder of sentence-transformers",
+        make=inside("0_Transformer"),
+        said="checkpoint holds no config.json",
+        hint="Give checkpoint/0_Transformer.",
+    ),
+    Case(
+        given="a `config.json` that is a git-lfs pointer",
+        make=holding("config.json", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+        said="checkpoint/config.json is a git-lfs pointer, not the file itself",
+    ),
+    Case(
+        given="a `config.json` with a byte order mark",
+        make=damaged(lambda content: b"\xef\xbb\xbf" + content, "config.json"),
+        command="run checkpoint --attention eager",
+        code=0,
+        said="complete: all 41 tensors come from model.safetensors",
+    ),
+    Case(
+        given="a `config.json` of something else",
+        make=holding("config.json", b'{"stocks": ["A", "B"], "interval": 5}'),
+        said=(
+            "checkpoint/config.json is not the configuration of a model: it has stocks and interval"
+        ),
+    ),
+    Case(
+        given="a class of the user's own under `architectures`, as a string",
+        make=configured(architectures="RobertaForMyOwnLabels"),
+        command="run checkpoint --attention eager",
+        code=0,
+        said="other-architecture: config.json names RobertaForMyOwnLabels",
+    ),
+    Case(
+        given="`position_embedding_type` `relative_key`, which transformers 5 leaves aside",
+        make=configured(position_embedding_type="relative_key"),
+        command="run checkpoint --attention eager",
+        code=0,
+        said="leaves aside: position_embedding_type relative_key",
+    ),
+    Case(
+        given="`pruned_heads`, which transformers 5 leaves aside",
+        make=configured(pruned_heads={"0": [1]}),
+        command="run checkpoint --attention eager",
+        code=0,
+        said="leaves aside: pruned_heads",
+    ),
+    Case(
+        given="one label and `single_label_classification`, with a text",
+        make=headed_by(1, id2label={"0": "x"}, problem_type="single_label_classification"),
+        command="run checkpoint --text a",
+        said="transformers refuses checkpoint/config.json: ValueError: …",
+        hint='One label is a regression: set problem_type to "regression" in config.json; a head '
+        "that decides between two classes has two labels.",
+    ),
+    Case(
+        given="`num_labels` 5, two names, a head of five rows",
+        make=headed_by(5, num_labels=5, id2label={"0": "a", "1": "b"}, label2id={"a": 0, "b": 1}),
+        command="run checkpoint --attention eager",
+        code=0,
+        said=(
+            "labels-disagree: num_labels is 5, id2label has 2 names, label2id has 2 names and the "
+            "head in the file has 5 rows: transformers takes 5 (LABEL_0, LABEL_1, LABEL_2 and 2 "
+            "more)"
+        ),
+    ),
+    Case(
+        given="28 labels, the name of id 17 missing",
+        make=headed_by(28, id2label={str(each): f"n{each}" for each in range(28) if each != 17}),
+        said=(
+            "checkpoint/config.json does not fit the head: "
+            "id2label has 27 names and the head in the file has 28 "
+            "rows: transformers takes 27; id2label has no name for id 17"
+        ),
+        hint="Give id 17 a name in id2label of config.json.",
+    ),
+    Case(
+        given="names for the ids 1, 2, 3",
+        make=headed_by(3, id2label={"1": "a", "2": "b", "3": "c"}),
+        command="run checkpoint --attention eager",
+        code=0,
+        said="missing-label-names: id 0 has no label name",
+    ),
+    Case(
+        given="names in the order 2, 0, 1",
+        make=headed_by(3, id2label={"2": "good", "0": "bad", "1": "fair"}),
+        command="run checkpoint --label x --label y",
+        code=2,
+        said='label "x" is neither a label id nor a label name of this checkpoint',
+        hint="Its labels are bad, fair and good.",
+    ),
+    Case(
+        given="two labels called `yes` and two without a name",
+        make=headed_by(4, id2label={"0": "yes", "1": "yes", "2": "", "3": "   "}),
+        command="run checkpoint --attention eager",
+        code=0,
+        said="4: yes (id:0), yes (id:1), (id:2) and (id:3)",
+    ),
+    Case(
+        given="two labels called `yes`",
+        make=headed_by(4, id2label={"0": "yes", "1": "yes", "2": "", "3": "   "}),
+        command="run checkpoint --label yes --label 0",
+        code=2,
+        said='label "yes" is ambiguous: it is the name of id 0 and id 1',
+        hint="Give id:0 or id:1.",
+    ),
+    Case(
+        given="a label with a comma in its name, by its id",
+        make=labelled("a, b", "1", "c"),
+        command="run checkpoint --attention eager --label id:1 --label 'a, b'",
+        code=0,
+        said="labels [1, 0] int64",
+    ),
+    Case(
+        given="class ids where the configuration says multi-label",
+        make=configured(problem_type="multi_label_classification"),
+        command="run checkpoint --attention eager --label 1 --label 0",
+        code=0,
+        said=(
+            "one-label-per-row: multi-label: each row of labels is a row of 0 and 1 as floats, and "
+            "every one here has a single 1; class ids would be problem_type "
+            '"single_label_classification"'
+        ),
+    ),
+    Case(
+        given="a tokenizer that pads with another id than the configuration says",
+        make=tokenizing(padding_elsewhere),
+        command="run checkpoint --attention eager --text a --text abc",
+        code=0,
+        said="pad-ids-differ: the tokenizer pads with id 3, and pad_token_id in config.json is 1",
+    ),
+    Case(
+        given="the settings of a tokenizer, and no vocabulary",
+        make=settings_alone,
+        command="run checkpoint --text abc",
+        code=1,
+        said="tokenizer-empty: every text became nothing but special tokens",
+    ),
+    Case(
+        given="a tokenizer that does not know the words",
+        make=tokenizing(knows_one_letter, tokenizer_class=PLAIN),
+        command="run checkpoint --attention eager --text xyz",
+        code=0,
+        said="unknown-tokens: every text became nothing but <unk>",
+    ),
+    Case(
+        given="tokens that were added without `resize_token_embeddings`",
+        make=tokenizing(more_tokens),
+        command="run checkpoint --attention eager --text abc",
+        code=0,
+        said=(
+            "vocabulary-too-large: the tokenizer knows 57 tokens, 20 of them added, and the table "
+            "of word embeddings has 50 rows (vocab_size)"
+        ),
+    ),
+    Case(
+        given="a model that does not look at its input",
+        make=constant,
+        command="run checkpoint --attention eager --text abc --text xyz",
+        code=0,
+        said="constant-logits: every text has the same logits, although the texts differ",
+    ),
+    Case(
+        given="labels that are all left out",
+        make=whole,
+        command="run checkpoint --attention eager --label=-100 --label=-100",
+        code=0,
+        said="labels-all-ignored: every label is -100, which the loss leaves out",
+    ),
+    Case(
+        given="no head in the file, one slot explained",
+        make=renamed(str, drop="classifier."),
+        command="run checkpoint --explain 0 --no-labels",
+        code=1,
+        said="head-not-in-checkpoint: 4 tensors are not in the checkpoint",
+    ),
+    Case(
+        given="no head in the file, a text",
+        make=renamed(str, drop="classifier."),
+        command="run checkpoint --text abc",
+        code=1,
+        said="What the logits say the head is random: these predictions mean nothing",
+    ),
+    Case(
+        given="a slot by a name that no call has",
+        make=whole,
+        command="run checkpoint --explain logit",
+        code=2,
+        said="no call of this class returns logit",
+    ),
+    Case(
+        given="an empty slot",
+        make=whole,
+        command="run checkpoint --explain attentions --attention sdpa",
+        code=0,
+        said='how to fill it load the model with attn_implementation="eager" and pass '
+        "output_attentions=True",
+    ),
+]
+
 PREFLIGHT = [
     Case(
         given="a text that is too long",
@@ -1311,8 +1758,8 @@ PREFLIGHT = [
         command="run checkpoint --label 0,1 --label 2",
         code=2,
         said=(
-            "CrossEntropyLoss rejects labels of dtype float32 (config.problem_type is "
-            '"single_label_classification")'
+            "labels of shape (2, 3) for CrossEntropyLoss (config.problem_type is "
+            '"single_label_classification"), which needs one class id per row: (2,)'
         ),
     ),
     Case(
@@ -1428,6 +1875,7 @@ SECTIONS: dict[str, list[Case]] = {
     "Wrong configurations": WRONG,
     "Memory bombs": BOMBS,
     "Hostile checkpoints": HOSTILE,
+    "Checkpoints that load and mislead, or nearly load": ADVICE,
     "What would make `forward` fail": PREFLIGHT,
     "While working": WORKING,
 }

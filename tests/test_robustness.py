@@ -25,6 +25,7 @@ from xml.etree import ElementTree
 
 import pytest
 from corpus import (
+    ADVICE,
     BOMBS,
     BROKEN,
     ESCAPES,
@@ -103,7 +104,7 @@ def check_invariants(outcome: Outcome, arguments: list[str]) -> None:
 def named(cases: list[Case]) -> list[Any]:
     """The cases as parameters. What files and configurations alone are refused for says nothing
     of a release."""
-    own = [case for case in (*BROKEN, *WRONG, *BOMBS) if case.code == 3]
+    own = [case for case in (*BROKEN, *WRONG, *BOMBS) if case.code == 3] + ADVICE
     return [
         pytest.param(
             case,
@@ -134,6 +135,8 @@ def test_named_case(case: Case, warm: Warm, tmp_path: Path) -> None:
     if case.code >= 2:
         sentence = outcome.stderr.splitlines()[0].removeprefix("Error: ")
         assert case.pattern().fullmatch(sentence), sentence
+        if case.hint is not None:
+            assert outcome.stderr.splitlines()[1] == f"Hint: {case.hint}"
     else:
         assert case.pattern().search(words(outcome.stdout, arguments)), outcome.stdout
 

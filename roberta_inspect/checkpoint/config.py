@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from roberta_inspect.checkpoint import family, files
 from roberta_inspect.checkpoint.dtype import DTYPES
+from roberta_inspect.checkpoint.forms import inner_checkpoint
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.records import ProblemType
-from roberta_inspect.text import safe
+from roberta_inspect.text import listed, safe
 
 MOST_LABELS = 2**17
 """Labels that are tried: transformers keeps their names several times, a kilobyte for each."""
@@ -43,8 +45,9 @@ def _one_of(*names: str) -> Field:
 def _is_labels(value: Any) -> bool:
     if not isinstance(value, dict) or not 0 < len(value) <= MOST_LABELS:
         return False
-    named = all(isinstance(name, str | int | float) for name in value.values())
-    return named and value.keys() == {str(number) for number in range(len(value))}
+    named = all(name is None or isinstance(name, str | int | float) for name in value.values())
+    # Gaps are allowed: transformers counts the names.
+    return named and all(key.isascii() and key.isdecimal() and len(key) < 10 for key in value)
 
 
 _SIZE = Field(
@@ -69,7 +72,10 @@ _ATTENTION = Field(
 )
 _CLASSES = Field(
     "a list of class names",
-    lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+    lambda value: (
+        isinstance(value, str)
+        or (isinstance(value, list) and all(isinstance(each, str) for each in value))
+    ),
 )
 
 _SIZES = (
@@ -84,7 +90,7 @@ _FLAGS = (
 FIELDS: Mapping[str, Field] = {
     **dict.fromkeys(_SIZES, _SIZE),
     **dict.fromkeys(_FLAGS, _FLAG),
-    "num_labels": _LABELS,
+    "num_labels": _optional(_LABELS),
     **dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), _SHARE),
     "classifier_dropout": _optional(_SHARE),
     **dict.fromkeys(("layer_norm_eps", "initializer_range"), _AMOUNT),
@@ -93,10 +99,13 @@ FIELDS: Mapping[str, Field] = {
     "bos_token_id": _optional(_COUNT),
     "eos_token_id": _optional(_TOKENS),
     "hidden_act": Field("the name of an activation", lambda value: isinstance(value, str)),
-    "position_embedding_type": _one_of("absolute", "relative_key", "relative_key_query"),
+    "position_embedding_type": _optional(_one_of("absolute", "relative_key", "relative_key_query")),
     "problem_type": _optional(_one_of(*get_args(ProblemType))),
-    "id2label": Field(
-        f"an object from the label ids 0, 1, … to at most {MOST_LABELS:,} label names", _is_labels
+    "id2label": _optional(
+        Field(
+            f"an object from the label ids 0, 1, … to at most {MOST_LABELS:,} label names",
+            _is_labels,
+        )
     ),
     "label2id": _optional(_OBJECT),
     **dict.fromkeys(("attn_implementation", "_attn_implementation"), _optional(_ATTENTION)),
@@ -129,9 +138,15 @@ def read_config(directory: Path) -> dict[str, Any]:
         raise files.fault(
             directory,
             "holds no config.json",
-            hint="Give a directory that save_pretrained wrote.",
+            hint=inner_checkpoint(directory) or "Give a directory that save_pretrained wrote.",
         )
     values = files.json_object(path)
+    if not values.keys() & {*FIELDS, "model_type"}:
+        raise files.fault(
+            path,
+            f"is not the configuration of a model: it has {_names(values)}",
+            hint="Give a directory that save_pretrained wrote.",
+        )
     family.member_in(path, values)
     for name, value in values.items():
         if name in FIELDS and not FIELDS[name].fits(value):
@@ -145,7 +160,7 @@ def read_config(directory: Path) -> dict[str, Any]:
 
 def with_labels(values: dict[str, Any], num_labels: int | None) -> dict[str, Any]:
     """The fields with as many labels as an adapter's head has, where it has one."""
-    own = len(values["id2label"]) if "id2label" in values else values.get("num_labels", 2)
+    own = len(values.get("id2label") or ()) or values.get("num_labels") or 2
     if num_labels in (None, own):
         return values
     kept = {name: each for name, each in values.items() if name not in ("id2label", "label2id")}
@@ -170,9 +185,21 @@ def check_together(directory: Path, values: Mapping[str, Any], defaults: Mapping
     if positions <= pad + 1:
         allowed = f"more than {pad + 1:,}: positions start at pad_token_id + 1"
         raise wrong(path, "max_position_embeddings", positions, allowed)
-    labels, names = values.get("num_labels"), values.get("id2label")
-    if labels is not None and names is not None and labels != len(names):
-        raise wrong(path, "num_labels", labels, f"{len(names):,}, as many as id2label names")
+
+
+def _names(values: Mapping[str, Any]) -> str:
+    return listed(tuple(values), most=4, show=partial(safe, longest=40)) or "no field"
+
+
+def mend(values: Mapping[str, Any]) -> str:
+    """What to do about checked `values` that transformers refuses."""
+    labels = values.get("num_labels") or len(values.get("id2label") or ())
+    if values.get("problem_type") == "single_label_classification" and labels == 1:
+        return (
+            'One label is a regression: set problem_type to "regression" in config.json; a head '
+            "that decides between two classes has two labels."
+        )
+    return "Correct the field in config.json."
 
 
 def wrong(path: Path, name: str, value: Any, allowed: str) -> CannotInspectError:

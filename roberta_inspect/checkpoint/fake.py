@@ -58,7 +58,7 @@ def skeleton(
     if header is None:
         seen = Weights(verdict="no-weights", files=names)
     else:
-        seen, header = loading.judged(directory, model, header, names, config)
+        seen, header = loading.judged(directory, model, header, names, values)
     return Loaded(
         model=model,
         mode=mode,
@@ -66,4 +66,5 @@ def skeleton(
         header=header,
         source=location.source,
         location=location,
+        values=values,
     )

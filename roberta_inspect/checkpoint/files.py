@@ -25,6 +25,9 @@ FORMS = (
 )
 """The file that a directory's weights start from, in the order `from_pretrained` looks."""
 
+LONGEST_REASON = 400
+"""Characters of somebody else's error that are shown."""
+
 AGAIN = "Save the checkpoint again with save_pretrained, or download it again."
 _POINTER = b"version https://git-lfs"
 
@@ -39,7 +42,7 @@ def reason_of(error: Exception) -> str:
     it, without the full stop."""
     first, *rest = str(error).strip().splitlines() or [""]
     told = [type(error).__name__ + ":", first, *(rest[:1] if first.endswith(":") else ())]
-    return safe(" ".join(each.strip() for each in told)).rstrip(".: ")
+    return safe(" ".join(each.strip() for each in told), longest=LONGEST_REASON).rstrip(".: ")
 
 
 @contextmanager
@@ -110,7 +113,7 @@ def check_pointer(path: Path) -> None:
     if head_of(path, len(_POINTER)) == _POINTER:
         raise fault(
             path,
-            "is a git-lfs pointer, not the weights",
+            "is a git-lfs pointer, not the file itself",
             hint="Install git-lfs and run `git lfs pull` in that directory.",
         )
 
@@ -124,6 +127,7 @@ def json_object(path: Path) -> dict[str, Any]:
     size = size_of(path)
     if size > LARGEST:
         raise fault(path, f"is {storage(size)} large; at most {storage(LARGEST)} are read")
+    check_pointer(path)
     return parsed_object(head_of(path, size), str(path))
 
 
@@ -133,7 +137,7 @@ def parsed_object(content: bytes, where: str) -> dict[str, Any]:
         raise fault(where, "is empty")
     try:
         value = json.loads(
-            content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+            content.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_constant
         )
     except UnicodeDecodeError as error:
         raise fault(where, f"is not UTF-8 text: {error.reason} at byte {error.start:,}") from error

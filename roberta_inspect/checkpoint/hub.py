@@ -10,30 +10,23 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from roberta_inspect.checkpoint import files, weights
 from roberta_inspect.checkpoint.files import reason_of
+from roberta_inspect.checkpoint.forms import check_other_forms
 from roberta_inspect.checkpoint.header import BITS, Header
 from roberta_inspect.checkpoint.index import read_index
 from roberta_inspect.checkpoint.locate import Location, spelt_otherwise
+from roberta_inspect.checkpoint.vocabulary import SETTINGS, vocabulary_files
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.text import safe
 
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-)
 
-
-def fetched(location: Location, names: Sequence[str] | None = None) -> Path:
-    """The directory with `config.json` and the weights, or with those of `names` that there are.
+def fetched(location: Location) -> Path:
+    """The directory with `config.json` and the weights.
 
     A local checkpoint's directory as it is; the snapshot in the Hub's cache otherwise.
 
@@ -44,17 +37,38 @@ def fetched(location: Location, names: Sequence[str] | None = None) -> Path:
         return location.directory
     with _client(location) as fetch:
         directory = fetch.config()
-        for name in names or ():
-            fetch.optional(name)
-        if names is None:
-            for name in files.FORMS:
-                found = fetch.optional(name)
-                if found is not None and name.endswith(".json"):
-                    for shard in sorted(set(read_index(found).values())):
-                        fetch.required(shard)
-                if found is not None:
-                    break
+        for name in files.FORMS:
+            found = fetch.optional(name)
+            if found is not None and name.endswith(".json"):
+                for shard in sorted(set(read_index(found).values())):
+                    fetch.required(shard)
+            if found is not None:
+                break
     return directory
+
+
+def fetched_tokenizer(location: Location) -> tuple[Path, tuple[str, ...]]:
+    """The directory with `config.json` and the tokenizer, and which of its files there are.
+
+    Raises:
+        CannotInspectError: as `fetched`.
+    """
+    if location.directory is not None:
+        return location.directory, _present(location.directory)
+    with _client(location) as fetch:
+        directory = fetch.config()
+        for name in SETTINGS:
+            fetch.optional(name)
+        for name in vocabulary_files(directory):
+            fetch.optional(name)
+    return directory, _present(directory)
+
+
+def _present(directory: Path) -> tuple[str, ...]:
+    if not files.present(directory / "config.json"):
+        return ()
+    names = (*SETTINGS, *vocabulary_files(directory))
+    return tuple(name for name in names if files.present(directory / name))
 
 
 def outline(location: Location) -> tuple[Path, Header | None, tuple[str, ...]]:
@@ -82,10 +96,14 @@ def has_weights(location: Location) -> bool:
     """Whether there is a weight file beside the configuration.
 
     Raises:
-        CannotInspectError: the Hub has no such model, or does not answer.
+        CannotInspectError: weights in another form alone; the Hub has no such model, or does not
+            answer.
     """
     if location.directory is not None:
-        return files.weight_form(location.directory) is not None
+        there = files.weight_form(location.directory) is not None
+        if not there and files.present(location.directory / "config.json"):
+            check_other_forms(location.directory)
+        return there
     with _client(location) as fetch:
         return (files.weight_form(fetch.config()) or fetch.form()) is not None
 

@@ -20,11 +20,13 @@ from transformers.utils import logging as transformers_logging
 from roberta_inspect import releases
 from roberta_inspect.checkpoint import config as configs
 from roberta_inspect.checkpoint import family, files, hub, weights
+from roberta_inspect.checkpoint.description import description, label_sources
 from roberta_inspect.checkpoint.dtype import DTYPES
 from roberta_inspect.checkpoint.files import reason_of, told
 from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
 from roberta_inspect.checkpoint.locate import Location
 from roberta_inspect.checkpoint.memory import check_layers, check_memory
+from roberta_inspect.checkpoint.vocabulary import SETTINGS_ALONE
 from roberta_inspect.errors import CannotInspectError, UsageError, is_out_of_memory
 from roberta_inspect.records import Checkpoint, Weights
 from roberta_inspect.text import listed, safe
@@ -44,8 +46,10 @@ class Loaded:
     location: Location | None = None
     """Where it was loaded from; `None` for a live model."""
     header: Header | None = None
-    """Of such a model: name → dtype (`F32`) and shape in the files, under the class's names; `None`
-    where there is no file."""
+    """Name → dtype (`F32`) and shape in the files, under the class's names; `None` where there is
+    no file."""
+    values: Mapping[str, Any] | None = None
+    """The fields of config.json; `None` for a live model."""
     wrappers: tuple[str, ...] = ()
     """The classes of the objects around a live model that were taken off, outermost first."""
 
@@ -65,10 +69,13 @@ class Loaded:
             parameters=sum(each.numel() for each in self.model.parameters()),
             num_labels=config.num_labels,
             problem_type=config.problem_type,
-            id2label={str(key): str(name) for key, name in sorted(config.id2label.items())},
+            id2label={
+                str(key): "" if name is None else str(name)
+                for key, name in sorted(config.id2label.items())
+            },
             weights=self.weights,
             model_type=str(config.model_type),
-            architectures=tuple(str(name) for name in config.architectures or ()),
+            **description(self.model, self.values, self.header),
         )
 
     @property
@@ -123,14 +130,24 @@ def load(
         with torch.device("meta"):
             laid_out = built(config, attention, name)
         check_memory(directory, laid_out, element_bytes=getattr(torch, name).itemsize)
-        seen, _ = judged(directory, laid_out, header, names, config)
-        model, missing = _from_pretrained(directory, config, attention, dtype)
-    weights.check_agreement(missing, seen, model.base_model_prefix)
+        seen, header = judged(directory, laid_out, header, names, values)
+        weights.check_nested(directory, seen)
+        try:
+            model, missing = _from_pretrained(directory, config, attention, dtype)
+        except CannotInspectError as error:
+            if seen.renaming is None:
+                raise
+            # Some releases load nothing at all where no name has the prefix of the base model.
+            raise weights.other_names(directory, seen, seen.renaming) from error
+    shapes = tuple(laid_out.state_dict(keep_vars=True))
+    seen = weights.agreed(missing, seen, shapes, model.base_model_prefix)
     return Loaded(
         model=_moved(model.eval(), target),
         weights=seen,
         source=location.source,
         location=location,
+        header=header,
+        values=values,
     )
 
 
@@ -144,20 +161,28 @@ def load_tokenizer(location: Location | None) -> Any:
         return None
     from transformers import AutoTokenizer
 
-    directory = hub.fetched(location, hub.TOKENIZER_FILES)
+    directory, names = hub.fetched_tokenizer(location)
     configs.read_config(directory)
-    found = [name for name in hub.TOKENIZER_FILES if files.present(directory / name)]
-    if not found:
+    if not names:
         return None
-    for name in found:
+    for name in names:
         if name.endswith(".json"):
             files.json_object(directory / name)
+        files.check_pointer(directory / name)
     failed = f"the tokenizer of {safe(location.source)} cannot be loaded"
     hint = "Save it again with tokenizer.save_pretrained, or leave texts= out."
+    if not set(names) - set(SETTINGS_ALONE):
+        hint = "Its vocabulary is missing: put tokenizer.json, or its own files, beside it."
     with quiet(), told(failed, hint=hint):
-        return AutoTokenizer.from_pretrained(
-            str(directory), trust_remote_code=False, local_files_only=True
-        )
+        try:
+            return AutoTokenizer.from_pretrained(
+                str(directory), trust_remote_code=False, local_files_only=True
+            )
+        except ImportError as error:
+            raise CannotInspectError(
+                f"{failed}: {reason_of(error)}",
+                hint="Install the library that it asks for: pip install sentencepiece protobuf.",
+            ) from error
 
 
 _ONE_AT_A_TIME = threading.RLock()
@@ -198,7 +223,7 @@ def configured(directory: Path, values: Mapping[str, Any]) -> Any:
         raise configs.wrong(directory / "config.json", "hidden_act", activation, allowed)
     refused = f"transformers refuses {safe(directory / 'config.json')}"
     # Each release checks other fields, with exceptions of its own.
-    with told(refused, hint="Correct the field in config.json."):
+    with told(refused, hint=configs.mend(values)):
         return member.config.from_dict(dict(values))
 
 
@@ -246,7 +271,7 @@ def built(config: Any, attention: str | None, dtype: str) -> Any:
 
 
 def judged(
-    directory: Path, model: Any, header: Header, names: Sequence[str], config: Any
+    directory: Path, model: Any, header: Header, names: Sequence[str], values: Mapping[str, Any]
 ) -> tuple[Weights, Header]:
     """The verdict on the files `names` with `header` for a laid-out `model`, from names and
     shapes alone, and the header under the class's names.
@@ -257,8 +282,8 @@ def judged(
     shapes = {name: tuple(value.shape) for name, value in model.state_dict(keep_vars=True).items()}
     base = model.base_model_prefix
     named = weights.named_for_the_class(header, shapes, base)
-    sizes = {**config.to_dict(), "num_labels": config.num_labels}
-    weights.check_shapes(directory, named, shapes, sizes)
+    sizes = {**model.config.to_dict(), "num_labels": model.config.num_labels}
+    weights.check_shapes(directory, named, shapes, sizes, label_sources(values, named))
     return weights.verdict_of(named, shapes, base, names), named
 
 

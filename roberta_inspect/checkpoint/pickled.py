@@ -11,6 +11,7 @@ import torch
 from roberta_inspect import releases
 from roberta_inspect.checkpoint import files
 from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
+from roberta_inspect.checkpoint.renaming import flattened
 from roberta_inspect.text import safe
 
 
@@ -45,7 +46,7 @@ def read_pickled_header(path: Path) -> Header:
     names = {getattr(torch, name): short for short, name in TORCH_NAMES.items()}
     return {
         name: (names.get(value.dtype, str(value.dtype)), tuple(value.shape))
-        for name, value in state.items()
+        for name, value in flattened(state).items()
         if isinstance(value, torch.Tensor)
     }
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from roberta_inspect import releases
 from roberta_inspect.checkpoint import files
 from roberta_inspect.checkpoint.header import Header, read_header
 from roberta_inspect.checkpoint.index import read_index, shards
+from roberta_inspect.checkpoint.renaming import NESTED, renaming_for
 from roberta_inspect.errors import CannotInspectError
-from roberta_inspect.records import Verdict, Weights
+from roberta_inspect.findings import label_sources
+from roberta_inspect.records import LabelSources, Renaming, Verdict, Weights
 from roberta_inspect.text import counted, listed, safe
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -65,34 +69,44 @@ def outline(directory: Path) -> tuple[Header | None, tuple[str, ...]]:
 
 
 def named_for_the_class(header: Header, shapes: Shapes, base: str) -> Header:
-    """`header` under the names of the class, where the files use others for the same tensors.
+    """`header` under the names of the class, where transformers finds them under others.
 
-    A base model's file lacks the prefix `base`; the first releases named LayerNorms otherwise.
+    A base model's file lacks the prefix `base`, a model saved inside another may have it twice;
+    the first releases named LayerNorms otherwise.
     """
-    prefix = "" if any(name.startswith(f"{base}.") for name in header) else f"{base}."
+    one_by_one = releases.renames_every_name()
+    adds = one_by_one or not any(name.startswith(f"{base}.") for name in header)
     renamed: Header = {}
     for name, value in header.items():
         ending = ".".join(name.rsplit(".", 2)[-2:])
         modern = name[: len(name) - len(ending)] + _LEGACY[ending] if ending in _LEGACY else name
-        wanted = next((each for each in (modern, prefix + modern) if each in shapes), name)
+        known = [modern, *([f"{base}.{modern}"] if adds else [])]
+        known += [modern.removeprefix(f"{base}.")] if one_by_one else []
+        wanted = next((each for each in known if each in shapes), name)
         renamed[wanted if wanted not in renamed else name] = value
     return renamed
 
 
 def verdict_of(header: Header, shapes: Shapes, base: str, names: Iterable[str]) -> Weights:
     """What the files called `names` hold of a class with `shapes`; `header` has its names."""
+    files = tuple(names)
     missing = tuple(name for name in shapes if name not in header)
     return Weights(
         verdict=_verdict(missing, shapes, base),
-        files=tuple(names),
+        files=files,
         loaded=len(shapes) - len(missing),
         missing=missing,
         unexpected=tuple(sorted(name for name in header if name not in shapes)),
+        renaming=renaming_for(header, shapes, files),
     )
 
 
 def check_shapes(
-    directory: Path, header: Header, shapes: Shapes, config: Mapping[str, Any]
+    directory: Path,
+    header: Header,
+    shapes: Shapes,
+    config: Mapping[str, Any],
+    labels: LabelSources,
 ) -> None:
     """Refuse a file whose tensors are not of the configured shapes.
 
@@ -104,13 +118,15 @@ def check_shapes(
         return
     name, wanted, given = wrong[0], shapes[wrong[0]], header[wrong[0]][1]
     field, other = _field(name, wanted, given, config)
+    if field == "num_labels":
+        raise _other_labels(directory, config[field], labels, config["id2label"])
     asks = (
         f"config.json asks for {field} {config[field]:,}, the file has {other:,}"
         if field
         else f"{safe(given)} in the file, {safe(wanted)} by config.json"
     )
     rest = f", like {counted(len(wrong) - 1, 'other')}" if len(wrong) > 1 else ""
-    mend = "id2label" if field == "num_labels" else field or "the sizes"
+    mend = field or "the sizes"
     raise files.fault(
         directory,
         f"holds tensor {name} in another shape than configured{rest}: {asks}",
@@ -118,29 +134,73 @@ def check_shapes(
     )
 
 
-def check_agreement(report: Iterable[str], weights: Weights, base: str) -> None:
-    """The loading report's missing tensors are those that the file's header lacks.
+def check_nested(directory: Path, weights: Weights) -> None:
+    """Refuse a pickle that holds its tensors in a dictionary in it: transformers reads none.
+
+    Raises:
+        CannotInspectError: where they are, and how to save them.
+    """
+    if weights.renaming is not None and any(NESTED in name for name in weights.unexpected):
+        raise other_names(directory, weights, weights.renaming)
+
+
+def other_names(directory: Path, weights: Weights, renaming: Renaming) -> CannotInspectError:
+    """The error for files whose names keep transformers from loading them at all."""
+    code = renaming.code.replace("\n", "; ") if len(weights.files) == 1 else renaming.code
+    named = listed([directory / name for name in weights.files], most=3, show=safe)
+    return files.fault(
+        named,
+        f"goes by other names: {renaming.rule}, and {renaming.fitting:,} of the "
+        f"{len(weights.missing):,} missing tensors fit, in shape too",
+        hint=f"Save it right, in its directory: {code}",
+    )
+
+
+def agreed(report: Iterable[str], weights: Weights, names: Collection[str], base: str) -> Weights:
+    """The verdict that the loading report's missing tensors leave: what transformers loaded under
+    names that this tool does not know is loaded. `names` are those of the class.
 
     Where a file has no name with the prefix `base`, older releases report without it.
 
     Raises:
-        CannotInspectError: they are not: one of the two is wrong, so no verdict is given.
+        CannotInspectError: the file's header has a tensor that the report calls missing, or the
+            file has nothing that a loaded one could be: one of the two is wrong.
     """
-    seen = set(weights.missing)
-    told = {f"{base}.{name}" if f"{base}.{name}" in seen else name for name in report}
-    if told != seen:
-        differing = listed(sorted(told ^ seen), most=4, show=safe)
+    unnamed = set(weights.missing)
+    told = {f"{base}.{name}" if f"{base}.{name}" in unnamed else name for name in report}
+    if told == unnamed:
+        return weights
+    loaded = unnamed - told
+    ends = {_end(name) for name in weights.unexpected}
+    wrong = (told - unnamed) | {name for name in loaded if _end(name) not in ends}
+    if wrong:
+        differing = listed(sorted(wrong), most=4, show=safe)
         named = listed(weights.files, most=3, show=safe)
         raise CannotInspectError(
             f"transformers' loading report and the names in {named} disagree about {differing}",
             hint="Run it with another release of transformers, and report this disagreement.",
         )
+    missing = tuple(name for name in weights.missing if name in told)
+    return replace(
+        weights,
+        verdict=_verdict(missing, names, base),
+        loaded=len(names) - len(missing),
+        missing=missing,
+        unexpected=tuple(
+            name for name in weights.unexpected if _end(name) not in set(map(_end, loaded))
+        ),
+        renaming=None,
+    )
 
 
-def _verdict(missing: tuple[str, ...], shapes: Shapes, base: str) -> Verdict:
+def _end(name: str) -> str:
+    return ".".join(name.split(".")[-2:])
+
+
+def _verdict(missing: tuple[str, ...], names: Collection[str], base: str) -> Verdict:
     if not missing:
         return "complete"
-    if len(missing) == len(shapes):
+    if len(missing) == len(names):
         return "nothing-from-checkpoint"
     if any(name.startswith(f"{base}.") for name in missing):
         return "encoder-not-in-checkpoint"
@@ -158,6 +218,27 @@ def _field(
     candidates = [rows] if axis == 0 and rows else ["hidden_size", "intermediate_size"]
     found = (field for field in candidates if config[field] == wanted[axis])
     return next(found, None), given[axis]
+
+
+def _other_labels(
+    directory: Path, taken: int, sources: LabelSources, names: Mapping[Any, Any]
+) -> CannotInspectError:
+    """The error for a head with another number of rows than transformers makes of config.json."""
+    rows = sources.head_rows or 0
+    unnamed = [number for number in range(rows) if number not in names]
+    if len(names) == taken and max(names, default=0) >= taken and unnamed:
+        lacks = f"id2label has no name for id {listed(unnamed, most=6)}"
+        hint = f"Give id {listed(unnamed, most=6)} a name in id2label of config.json."
+    else:
+        lacks = None
+        hint = f"Give id2label and label2id in config.json {counted(rows, 'name')}, or take the "
+        hint += "weights that belong to it."
+    taken_words = f"{label_sources(sources)}: transformers takes {taken:,}"
+    return files.fault(
+        directory / "config.json",
+        f"does not fit the head: {taken_words}{f'; {lacks}' if lacks else ''}",
+        hint=hint,
+    )
 
 
 def _check_index(path: Path, header: Header) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from roberta_inspect.cli.explained import Asked, asked, call_for, slot_at
 from roberta_inspect.cli.options import (
     DEFAULT_SIZES,
     Attention,
@@ -28,8 +29,7 @@ from roberta_inspect.cli.options import (
 from roberta_inspect.cli.progress import progress_shown
 from roberta_inspect.cli.refusals import Commands, failures_reported, status
 from roberta_inspect.cli.target import Target
-from roberta_inspect.errors import CannotInspectError, UsageError
-from roberta_inspect.text import counted, safe
+from roberta_inspect.errors import UsageError
 from roberta_inspect.version import __version__
 
 if TYPE_CHECKING:
@@ -126,9 +126,11 @@ def run(
     ] = False,
     allow_missing_head: MissingHead = False,
     explain: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            metavar="INDEX", help="Explain outputs[INDEX] alone, such as 1.", show_default=False
+            metavar="PLACE",
+            help="Explain one output alone: 1, -1, outputs[1], logits, cls, hidden_states[-1].",
+            show_default=False,
         ),
     ] = None,
     labels: Annotated[
@@ -147,6 +149,7 @@ def run(
         form = format_name("run", format, output)
         check_device(device, no_weights)
         _check_explained(explain, form, format, labels)
+        place = None if explain is None else asked(explain)
         check_rows(text, text_pair, inputs, (batch_size, sequence_length))
         _check_located(checkpoint, revision)
         with status("Importing torch and transformers"):
@@ -163,7 +166,7 @@ def run(
                 output_attentions=attentions,
                 # What the two flags move is seen in the calls that leave them out; the switches of
                 # a page are wired to all of them.
-                matrix=matrix or explain is not None or form == "html",
+                matrix=matrix or place is not None or form == "html",
                 revision=revision,
                 attention=attention and attention.value,
                 device=device,
@@ -172,18 +175,18 @@ def run(
                 no_weights=no_weights,
                 progress=progress,
             )
-        if explain is not None:
-            _explain(target, found, explain, labels)
+        if place is not None:
+            _explain(target, found, place, labels)
         else:
             target.deliver(found, form)
         raise typer.Exit(0 if found.ok else 1)
 
 
-def _check_explained(explain: int | None, form: str, asked: str | None, labels: bool) -> None:
+def _check_explained(explain: str | None, form: str, asked: str | None, labels: bool) -> None:
     if explain is None and not labels:
         raise UsageError(
             "--no-labels is for --explain alone: a map always holds the calls with labels",
-            hint="Give --explain INDEX, or leave --no-labels out.",
+            hint="Give --explain PLACE, or leave --no-labels out.",
         )
     if explain is not None and form != "table":
         raise UsageError(
@@ -193,24 +196,19 @@ def _check_explained(explain: int | None, form: str, asked: str | None, labels: 
         )
 
 
-def _explain(target: Target, found: OutputMap, index: int, labels: bool) -> None:
+def _explain(target: Target, found: OutputMap, place: Asked, labels: bool) -> None:
     from roberta_inspect.render.explain import explanation
 
-    call = found.call(return_dict=False, labels=labels)
-    if call.error is not None:
-        raise CannotInspectError(
-            f"there is nothing to explain: the call with {call.words} raised "
-            f"{safe(call.error.type)}: {safe(call.error.message)}",
-            hint="Leave --explain out to see the other calls.",
-        )
-    slots = call.positions
-    if not -len(slots) <= index < len(slots):
-        raise UsageError(
-            f"this call returns a tuple of {counted(len(slots), 'element')}: it has no "
-            f"outputs[{index}]",
-            hint=f"Give an index from 0 to {len(slots) - 1}; -1 is the last one.",
-        )
-    target.deliver_text(explanation(found, call, slots[index], asked=index))
+    call = call_for(found, labels)
+    told = explanation(
+        found,
+        call,
+        slot_at(place, found, call) or place.name or "",
+        asked=place.typed,
+        items=place.items,
+        first=place.first,
+    )
+    target.deliver_text(told)
 
 
 @app.command(short_help="Which module makes which output.")

@@ -15,6 +15,9 @@ from roberta_inspect.text import counted, dtype_word, listed, safe
 IGNORED = torch.nn.CrossEntropyLoss().ignore_index
 """The class id that `CrossEntropyLoss` leaves out."""
 
+BY_ID = "id:"
+"""What stands before a label's id where its name would not do: `id:1`."""
+
 
 def problem_type_for(config: Any, labels: torch.Tensor) -> tuple[ProblemType, str]:
     """Which loss `forward` will use for these labels, and what decides it.
@@ -38,7 +41,7 @@ def labels_for(
     """Labels for the labelled calls: those given, or some that fit the problem type.
 
     `given` is a tensor, which is used as it is; a list of numbers or of lists of 0 and 1; a list
-    of strings from the command line: label ids or names (several, joined by commas, for a
+    of strings from the command line: label ids, `id:1` or names (several, joined by commas, for a
     multi-label problem), or numbers for a regression; or the labels of a saved map, which another
     checkpoint need not fit: then they are chosen anew. With `texts` each row is a text.
 
@@ -86,9 +89,12 @@ def _chosen(config: Any, batch_size: int) -> torch.Tensor:
     if kind == "single_label_classification":
         return torch.tensor([row * (count - 1) % count for row in range(batch_size)])
     if kind == "multi_label_classification":
-        return torch.tensor(
-            [[float((row + label) % 2) for label in range(count)] for row in range(batch_size)]
-        )
+        # The first row has every label: class ids could not say that.
+        rows = [
+            [float(not row or (row + label) % 2) for label in range(count)]
+            for row in range(batch_size)
+        ]
+        return torch.tensor(rows)
     if count == 1:
         return torch.tensor([row + 0.5 for row in range(batch_size)])
     return torch.tensor(
@@ -102,7 +108,9 @@ def _numbers(config: Any, given: Sequence[Any]) -> list[Any]:
     kind = problem_type_for(config, torch.tensor([0]))[0]
     if kind == "regression":
         return [_numbers_of(label, config) for label in given]
-    if kind == "multi_label_classification" or any("," in label for label in given):
+    names = _ids_by_name(config)
+    several = any("," in label and label not in names for label in given)
+    if kind == "multi_label_classification" or several:
         return [_several(label, config) for label in given]
     return [_label_id(label, config) for label in given]
 
@@ -119,21 +127,64 @@ def _numbers_of(label: str, config: Any) -> Any:
 
 
 def _several(label: str, config: Any) -> list[float]:
-    chosen = [_label_id(part.strip(), config) for part in label.split(",") if part.strip()]
+    parts = [label] if label in _ids_by_name(config) else label.split(",")
+    chosen = [_label_id(part.strip(), config) for part in parts if part.strip()]
     _check_range(config, chosen, hint="Give ids in that range, or label names.")
     return [float(label in chosen) for label in range(config.num_labels)]
 
 
+def _ids_by_name(config: Any) -> dict[str, list[int]]:
+    """Label name → the ids that have it; in the order of the ids."""
+    ids: dict[str, list[int]] = {}
+    for label, name in sorted(config.id2label.items()):
+        ids.setdefault("" if name is None else str(name), []).append(int(label))
+    return ids
+
+
 def _label_id(label: str, config: Any) -> int:
-    named = {str(name): int(key) for key, name in config.id2label.items()}
-    if label in named:
-        return named[label]
-    if label.lstrip("-").isascii() and label.lstrip("-").isdigit():
-        return int(label)
+    """The id that a word means: `id:1`, a name, or a number."""
+    names = _ids_by_name(config)
+    number = label.removeprefix(BY_ID) if label.startswith(BY_ID) else label
+    is_number = number.removeprefix("-").isascii() and number.removeprefix("-").isdecimal()
+    if is_number and (number != label or label not in names):
+        return int(number)
+    meant: list[int] = list(
+        dict.fromkeys([*names.get(label, ()), *([int(label)] if is_number else ())])
+    )
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        ids = listed([f"{BY_ID}{each}" for each in meant], last="or")
+        also = " and an id" if is_number else ""
+        raise UsageError(
+            f'label "{safe(label)}" is ambiguous: it is the name of '
+            f"{listed([f'id {each}' for each in names[label]])}{also}",
+            hint=f"Give {ids}.",
+        )
     raise UsageError(
         f'label "{safe(label)}" is neither a label id nor a label name of this checkpoint',
-        hint=f"Its labels are {listed(tuple(named), show=partial(safe, longest=40))}.",
+        hint=f"{_whole_number(label)}Its labels are {_label_list(names)}.",
     )
+
+
+def _whole_number(label: str) -> str:
+    try:
+        number = float(label)
+    except ValueError:
+        return ""
+    return f"Class ids are whole numbers: give {int(number)}. " if number.is_integer() else ""
+
+
+def _label_list(names: Mapping[str, Sequence[int]]) -> str:
+    """The names in the order of their ids; with its id each that does not tell which it is."""
+    told = [
+        name
+        if name.strip() and len(ids) == 1 and not name.isdecimal()
+        else f"{name} ({BY_ID}{label})"
+        for name, ids in names.items()
+        for label in ids
+    ]
+    return listed([each.strip() for each in told], show=partial(safe, longest=40))
 
 
 def check_labels(
@@ -154,7 +205,7 @@ def check_labels(
         )
     kind, reason = problem_type_for(config, labels)
     if kind == "single_label_classification":
-        _check_class_ids(config, labels, reason)
+        _check_class_ids(config, labels, batch_size, reason)
     elif kind == "multi_label_classification":
         _check_multi_hot(config, batch_size, labels, reason)
     elif labels.numel() != batch_size * config.num_labels:
@@ -166,17 +217,37 @@ def check_labels(
         )
 
 
-def _check_class_ids(config: Any, labels: torch.Tensor, reason: str) -> None:
+def _check_class_ids(config: Any, labels: torch.Tensor, batch_size: int, reason: str) -> None:
+    if labels.numel() != batch_size:
+        raise UsageError(
+            f"labels of shape {tuple(labels.shape)} for CrossEntropyLoss ({reason}), which needs "
+            f"one class id per row: ({batch_size},)",
+            hint="Give labels.argmax(dim=-1)."
+            if _is_one_hot(labels)
+            else "Give one class id per row; rows of several labels need problem_type "
+            '"multi_label_classification" in config.json.',
+        )
     if labels.dtype not in (torch.int64, torch.uint8):
+        whole = not labels.is_complex() and bool((labels == labels.round()).all())
         raise UsageError(
             f"CrossEntropyLoss rejects labels of dtype {dtype_word(labels.dtype)} ({reason})",
-            hint="Cast them: labels.long().",
+            hint="They are whole numbers: give them as class ids, labels.long()."
+            if whole
+            else "Class ids are whole numbers; for numbers to predict, set problem_type "
+            '"regression" in config.json.',
         )
     _check_range(
         config,
         [each for each in labels.flatten().tolist() if each != IGNORED],
         hint=f"Give an id in that range, or {IGNORED} to have the row ignored by the loss.",
     )
+
+
+def _is_one_hot(labels: torch.Tensor) -> bool:
+    """Whether every row of `(batch_size, num_labels)` is zeros but for a single 1."""
+    if labels.ndim != 2 or labels.is_complex():
+        return False
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(dim=-1) == 1).all())
 
 
 def _check_range(config: Any, ids: Iterable[int], *, hint: str) -> None:
@@ -190,15 +261,30 @@ def _check_range(config: Any, ids: Iterable[int], *, hint: str) -> None:
 
 
 def _check_multi_hot(config: Any, batch_size: int, labels: torch.Tensor, reason: str) -> None:
+    wanted = (batch_size, config.num_labels)
+    if tuple(labels.shape) != wanted:
+        raise UsageError(
+            f"labels of shape {tuple(labels.shape)} for BCEWithLogitsLoss ({reason}), which needs "
+            f"a row of 0 and 1 as floats for each row of input: (batch_size {batch_size}, "
+            f"num_labels {config.num_labels:,})",
+            hint=_instead_of_multi_hot(config, labels, batch_size),
+        )
     if not labels.dtype.is_floating_point:
         raise UsageError(
             f"BCEWithLogitsLoss rejects labels of dtype {dtype_word(labels.dtype)} ({reason})",
             hint="Cast them: labels.float().",
         )
-    if tuple(labels.shape) != (batch_size, config.num_labels):
-        raise UsageError(
-            f"labels of shape {tuple(labels.shape)} for BCEWithLogitsLoss ({reason}), which needs "
-            f"(batch_size {batch_size}, num_labels {config.num_labels:,})",
-            hint="Give one 0 or 1 per label and row; for one class id per row cast them: "
-            "labels.long().",
-        )
+
+
+def _instead_of_multi_hot(config: Any, labels: torch.Tensor, batch_size: int) -> str:
+    """What to do with labels of another shape, which may be class ids."""
+    if labels.numel() != batch_size or not bool((labels == labels.round()).all()):
+        return "Give one 0 or 1 per label and row."
+    ids = "labels.flatten().long()" if labels.is_floating_point() else "labels.flatten()"
+    as_rows = f"torch.nn.functional.one_hot({ids}, {config.num_labels}).float()"
+    if config.problem_type is None:
+        return f"Class ids are integers: give {ids}. For several labels per row give {as_rows}."
+    return (
+        "Class ids, one per row, need problem_type "
+        f'"single_label_classification" in config.json; here give {as_rows}.'
+    )

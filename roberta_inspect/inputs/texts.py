@@ -11,7 +11,8 @@ from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.inputs.labels import labels_for
 from roberta_inspect.inputs.limits import usable_length, usable_words
 from roberta_inspect.inputs.probe import TYPES, Probe
-from roberta_inspect.records import Text, Tokenizer
+from roberta_inspect.inputs.tokenizer import shown_tokens, tokenizer_record
+from roberta_inspect.records import Text
 from roberta_inspect.text import counted, safe
 
 
@@ -64,15 +65,8 @@ def from_texts(config: Any, tokenizer: Any, texts: Iterable[Any], *, labels: Any
         texts=texts,
         dropped=(TYPES,) if dropped else (),
         source="texts",
-        tokenizer=Tokenizer(
-            cls=type(tokenizer).__name__,
-            vocabulary=len(tokenizer),
-            pad_token_id=tokenizer.pad_token_id,
-            padding_side=getattr(tokenizer, "padding_side", None),
-        ),
-        tokens=tuple(
-            tuple(str(token) for token in tokenizer.convert_ids_to_tokens(row)) for row in rows
-        ),
+        tokenizer=tokenizer_record(tokenizer),
+        tokens=shown_tokens(tokenizer, rows),
     )
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Function = Literal["softmax", "sigmoid", "none"]
+
+Content = Literal["tokens", "unknown", "special"]
+"""Ordinary tokens; none but the unknown one; none but special ones."""
+
+IGNORED = -100
+"""The class id that `CrossEntropyLoss` leaves out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +55,12 @@ class Tokenizer:
     """Tokens that it knows, added ones too."""
     pad_token_id: int | None = None
     padding_side: str | None = None
+    special_tokens: tuple[str, ...] = ()
+    """Tokens that frame, part or fill texts: `<s>`, `</s>`, `<pad>` …; not the unknown one."""
+    unknown_token: str | None = None
+    """What stands for everything that it does not know; `None` where it has no such token."""
+    added_tokens: int = 0
+    """How many of its tokens were added after its vocabulary was made, special ones aside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +93,29 @@ class Input:
     rows for their ids."""
     edited: tuple[str, ...] = ()
     """Tensors of the input that `forward` wrote into; the model was given copies."""
+
+    @property
+    def contents(self) -> tuple[Content, ...]:
+        """What became of each text; empty without texts."""
+        return contents(self.texts, self.tokens, self.tokenizer)
+
+
+def contents(
+    texts: Sequence[Text] | None,
+    tokens: Sequence[Sequence[str]] | None,
+    tokenizer: Tokenizer | None,
+) -> tuple[Content, ...]:
+    """What became of each text in the eyes of its tokenizer; empty where that is not known."""
+    if texts is None or tokens is None or tokenizer is None or not tokenizer.special_tokens:
+        return ()
+    return tuple(_content(text, row, tokenizer) for text, row in zip(texts, tokens, strict=True))
+
+
+def _content(text: Text, row: Sequence[str], tokenizer: Tokenizer) -> Content:
+    ordinary = {token for token in row if token not in tokenizer.special_tokens}
+    if ordinary - {tokenizer.unknown_token} or not f"{text.first}{text.second or ''}".strip():
+        return "tokens"
+    return "unknown" if ordinary else "special"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

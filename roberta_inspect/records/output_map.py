@@ -38,6 +38,9 @@ class OutputMap(Product):
     model itself; `None` where two calls never differed."""
     findings: tuple[Finding, ...] = ()
     predictions: tuple[Prediction, ...] | None = None
+    same_logits: bool | None = None
+    """Whether every row has the same logits, although the rows differ; `None` for one row and
+    where there are no values."""
     consumers: tuple[Consumer, ...] | None = None
     """What pipeline, Trainer and the exports make of the outputs; `None` where nobody asked."""
     schema: int = SCHEMA

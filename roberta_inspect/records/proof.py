@@ -55,6 +55,9 @@ class Finding:
     level: Level
     message: str
     hint: str | None = None
+    """What mends it; a line break stands before each line of code."""
+    slots: tuple[str, ...] = ()
+    """The slots that it is about; empty for one about all of them."""
 
 
 def finite(number: float | None) -> float | None:

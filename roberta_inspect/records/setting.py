@@ -111,6 +111,31 @@ class Checkpoint:
     """Fields of the configuration that change nothing in this release, as `name: why`."""
     layers_in_file: int | None = None
     """How many layers the weight files have; `None` where they were not read."""
+    layers: int | None = None
+    """How many layers the configuration asks for."""
+    vocab_size: int | None = None
+    """Rows of the table of word embeddings, as the configuration has them."""
+    pad_token_id: int | None = None
+    """The id that the configuration takes for padding: it gets no position of its own."""
+
+    @property
+    def unnamed_labels(self) -> tuple[int, ...]:
+        """Ids of labels without a name, or with a blank one."""
+        return tuple(
+            label
+            for label in range(self.num_labels)
+            if not self.id2label.get(str(label), "").strip()
+        )
+
+    @property
+    def shared_names(self) -> Mapping[str, tuple[int, ...]]:
+        """Names that several labels have, blank ones aside → their ids."""
+        ids: dict[str, list[int]] = {}
+        for label, name in self.id2label.items():
+            ids.setdefault(name, []).append(int(label))
+        return {
+            name: tuple(labels) for name, labels in ids.items() if len(labels) > 1 and name.strip()
+        }
 
     @property
     def placeholder_labels(self) -> bool:

@@ -27,9 +27,7 @@ def _told(finding: Finding) -> Text:
         (phrases.name(finding.id), "bold"), ": ", phrases.sentence(finding.message)
     )
     if finding.hint:
-        told.append_text(
-            Text.assemble("\n", ("Hint: ", colours.NAME), phrases.sentence(finding.hint))
-        )
+        told.append_text(Text.assemble("\n", ("Hint: ", colours.NAME), phrases.lines(finding.hint)))
     return told
 
 

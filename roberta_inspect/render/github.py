@@ -29,7 +29,7 @@ def map_github(of: OutputMap) -> str:
 
 def _message(finding: Finding) -> str:
     message = phrases.sentence(finding.message)
-    return f"{message}\nHint: {phrases.sentence(finding.hint)}" if finding.hint else message
+    return f"{message}\nHint: {phrases.lines(finding.hint)}" if finding.hint else message
 
 
 def annotation(command: str, *, title: str, message: str) -> str:

@@ -151,13 +151,14 @@ def _predictions(of: OutputMap) -> Iterator[str]:
     if not of.predictions:
         return
     yield "### What the logits say"
+    yield from (f"\n**{escaped(words)}**" for words in phrases.doubts(of))
     rows = []
     shown, rest = phrases.first(of.predictions, phrases.MOST_TEXTS, "text")
     for each in shown:
-        ranked, others = phrases.first(each.ranked, phrases.MOST_LABELS, "label")
+        ranked, others = phrases.first(phrases.ranked(each), phrases.MOST_LABELS, "label")
         told = [
-            f"{code(phrases.name(score.label))} {escaped(', '.join(phrases.score(each, score)))}"
-            for score in ranked
+            f"{code(phrases.name(name))} {escaped(', '.join(phrases.score(each, score)))}"
+            for name, score in ranked
         ]
         rows.append([escaped(phrases.text(each.text)), "<br>".join([*told, *others])])
     rows += [[words, ""] for words in rest]
@@ -173,7 +174,7 @@ def _findings(of: OutputMap) -> Iterator[str]:
             f"{LEVEL[each.level].sign} {LEVEL[each.level].word}",
             code(phrases.name(each.id)),
             escaped(phrases.sentence(each.message)),
-            escaped(phrases.sentence(each.hint or "")),
+            "<br>".join(map(escaped, phrases.lines(each.hint or "").split("\n"))),
         ]
         for each in of.findings
     ]

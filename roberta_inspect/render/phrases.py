@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import TypeVar
@@ -98,10 +99,30 @@ def checkpoint(of: Checkpoint) -> str:
 
 def labels(of: Checkpoint) -> str:
     """How many labels there are, their names and the problem type."""
-    names = listed(tuple(of.id2label.values()), most=6, show=name)
+    names = listed(label_names(of), most=6, show=name)
     placeholders = " (placeholder names)" if of.placeholder_labels else ""
     problem = name(of.problem_type) if of.problem_type else "unset"
     return f"{of.num_labels:,}: {names}{placeholders} · problem_type {problem}"
+
+
+def label_names(of: Checkpoint) -> list[str]:
+    """The name of every label in the order of the ids; with its id where the name does not tell."""
+    labels = range(of.num_labels)
+    return ids_told({label: of.id2label.get(str(label), "") for label in labels})
+
+
+def ids_told(names: Mapping[int, str]) -> list[str]:
+    """`names` of labels by id; `yes (id:1)` where another has that name, `(id:2)` without one."""
+    often = Counter(names.values())
+    return [
+        text if text.strip() and often[text] == 1 else f"{name(text.strip())} (id:{label})".strip()
+        for label, text in names.items()
+    ]
+
+
+def lines(untrusted: str) -> str:
+    """A hint, harmless: its own line breaks stand before lines of code."""
+    return "\n".join(sentence(line) for line in untrusted.split("\n"))
 
 
 def setup(of: OutputMap) -> str:
@@ -205,7 +226,7 @@ def what(of: Slot | Item) -> str:
     return f"{count}{alike}{holes}"
 
 
-def made_by(of: Slot, architecture: str) -> str:
+def made_by(of: Slot | Item, architecture: str) -> str:
     """The module that returned this very tensor, or who must have made it where none did."""
     return returned_by(of) or f"computed in {name(architecture)}.forward; no submodule returned it"
 
@@ -325,6 +346,21 @@ def legend(of: OutputMap) -> dict[str, str]:
     return told
 
 
+PREDICTED = ("constant-logits", "head-width-differs", "logits-per-token", "unknown-tokens")
+"""Findings that bear on what the logits of a text say."""
+
+
+def doubts(of: OutputMap) -> list[str]:
+    """Why predictions of this map are worth nothing, where they are; told where they stand."""
+    random = {
+        "head-not-in-checkpoint": "the head is random",
+        "encoder-not-in-checkpoint": "a part of the encoder is random",
+        "nothing-from-checkpoint": "every weight is random",
+    }.get(of.checkpoint.weights.verdict)
+    told = [f"{random}: these predictions mean nothing"] if random else []
+    return told + [sentence(each.message) for each in of.findings if each.id in PREDICTED]
+
+
 def verdict(of: OutputMap) -> str:
     """All of it in one line: `21 proofs hold · 0 refuted · 1 not tested · 1 warning`.
 
@@ -394,6 +430,13 @@ def goes(of: StageSlot) -> str:
     """Where it is found again, and what else is known of it."""
     reaches = f"→ {', '.join(map(place, of.reaches))}" if of.reaches else ""
     return " · ".join(each for each in (reaches, sentence(of.note or "")) if each)
+
+
+def ranked(of: Prediction) -> list[tuple[str, Score]]:
+    """The scores of a prediction, the highest first, each with its label's name."""
+    names = ids_told({label: score.label for label, score in enumerate(of.scores)})
+    by_score = {id(score): label for label, score in zip(names, of.scores, strict=True)}
+    return [(by_score[id(score)], score) for score in of.ranked]
 
 
 def score(of: Prediction, each: Score) -> tuple[str, ...]:

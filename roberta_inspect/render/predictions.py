@@ -20,17 +20,18 @@ def predictions(of: OutputMap) -> Group:
     """Each text with its labels, the likeliest first."""
     shown, rest = phrases.first(of.predictions or (), phrases.MOST_TEXTS, "text")
     how = [Text(f"  {phrases.function(each)}", "dim") for each in shown[:1]]
+    doubts = [Text(f"  {words}", "bold red") for words in phrases.doubts(of)]
     parts = [part for prediction in shown for part in _one(prediction)]
     more = [Text(f"  {words}", "dim") for words in rest]
-    return block("What the logits say", *how, *parts, *more)
+    return block("What the logits say", *doubts, *how, *parts, *more)
 
 
 def _one(prediction: Prediction) -> Iterator[RenderableType]:
-    ranked, rest = phrases.first(prediction.ranked, phrases.MOST_LABELS, "label")
+    ranked, rest = phrases.first(phrases.ranked(prediction), phrases.MOST_LABELS, "label")
     yield Text(f"  {phrases.text(prediction.text)}", "bold")
     grid = Table.grid(padding=GAP)
-    for score in ranked:
-        label = Text(f"    {phrases.name(score.label)}")
+    for name, score in ranked:
+        label = Text(f"    {phrases.name(name)}")
         grid.add_row(label, *(Text(each) for each in phrases.score(prediction, score)), _bar(score))
     yield grid
     yield from (Text(f"    {words}", "dim") for words in rest)

@@ -47,7 +47,7 @@ def test_the_ids_are_of_the_vocabulary() -> None:
         ({"num_labels": 3}, [0, 2], torch.int64),
         ({"num_labels": 2}, [0, 1], torch.int64),
         ({"num_labels": 1}, [0.5, 1.5], torch.float32),
-        ({"num_labels": 3, **MULTI}, [[0, 1, 0], [1, 0, 1]], torch.float32),
+        ({"num_labels": 3, **MULTI}, [[1, 1, 1], [1, 0, 1]], torch.float32),
         ({"num_labels": 2, "problem_type": "regression"}, [[0.5, 1.5], [1.5, 2.5]], torch.float32),
     ],
 )

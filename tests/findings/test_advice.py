@@ -1,0 +1,284 @@
+"""Findings that lead to the mend: replaced heads, predictions, the file and the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from makers import edit_config, make_checkpoint, make_masked_lm, tiny_model
+from torch import nn
+from typer.testing import CliRunner
+
+from roberta_inspect import inspect
+from roberta_inspect.cli.commands import app
+from roberta_inspect.errors import CannotInspectError
+from roberta_inspect.records import OutputMap
+
+
+def finding(output_map: OutputMap, id_: str) -> Any:
+    return next(each for each in output_map.findings if each.id == id_)
+
+
+def per_token() -> Any:
+    model = tiny_model()
+    model.classifier = nn.Linear(16, 3)
+    return model
+
+
+def wide(**config: Any) -> Any:
+    model = tiny_model(**config)
+    model.classifier.out_proj = nn.Linear(16, 5)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "id_", "message"),
+    [
+        (
+            per_token(),
+            "logits-per-token",
+            "the classifier was applied to every position: its logits are of shape (2, 16, 3), and "
+            "a sequence has one row of them",
+        ),
+        *(
+            (
+                wide(problem_type=problem_type),
+                "head-width-differs",
+                "the head returns 5 numbers per row, and config.num_labels is 3: no loss can be "
+                "computed",
+            )
+            for problem_type in (
+                None,
+                "regression",
+                "single_label_classification",
+                "multi_label_classification",
+            )
+        ),
+    ],
+)
+def test_a_head_of_the_users_own_is_named(model: Any, id_: str, message: str) -> None:
+    output_map = inspect(model)
+    assert finding(output_map, id_).message == message
+    assert finding(output_map, id_).level == "error"
+    told = " ".join(f"{each.message} {each.hint}" for each in output_map.findings)
+    assert "call-failed" not in [each.id for each in output_map.findings]
+    assert "report it" not in told
+    assert "is invalid for input" not in told
+
+
+def test_the_mended_head_is_proved() -> None:
+    model = wide()
+    model.config.num_labels = model.num_labels = 5
+    output_map = inspect(model)
+    assert output_map.ok
+    assert "head-width-differs" not in [each.id for each in output_map.findings]
+
+
+@pytest.mark.parametrize(
+    ("config", "written", "told"),
+    [
+        ({"num_labels": 1}, "regression", "the raw number in place of sigmoid"),
+        ({"num_labels": 3}, "single_label_classification", "softmax, as before"),
+    ],
+)
+def test_what_a_later_pipeline_answers(config: dict[str, Any], written: str, told: str) -> None:
+    found = finding(inspect(tiny_model(**config)), "problem-type-written")
+    assert found.level == "warning"
+    assert f'config.problem_type = "{written}"' in found.message
+    assert f"a later pipeline answers by it ({told})" in found.message
+
+
+def test_what_a_later_pipeline_answers_after_float_labels() -> None:
+    labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
+    found = finding(inspect(tiny_model(), labels=labels), "problem-type-written")
+    assert "a later pipeline answers by it (sigmoid in place of softmax)" in found.message
+
+
+def test_the_same_logits_are_told_of_synthetic_rows_too() -> None:
+    model = tiny_model()
+    with torch.no_grad():
+        model.classifier.dense.weight.zero_()
+    assert inspect(model).same_logits is True
+    assert finding(inspect(model), "constant-logits").message.startswith("every row has the same")
+    assert inspect(tiny_model()).same_logits is False
+    assert inspect(tiny_model(), batch_size=1).same_logits is None
+    assert inspect(None, no_weights=True).same_logits is None
+
+
+def test_a_loss_of_nothing_is_no_error() -> None:
+    output_map = inspect(tiny_model(), labels=[-100, -100])
+    assert finding(output_map, "labels-all-ignored").level == "warning"
+    assert "not-finite" not in [each.id for each in output_map.findings]
+    output_map = inspect(tiny_model(), labels=[-100, 1])
+    assert "labels-all-ignored" not in [each.id for each in output_map.findings]
+
+
+@pytest.mark.newest
+def test_no_prediction_of_texts_that_became_nothing(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path, tokenizer=True)
+    for name in ("tokenizer.json", "vocab.json", "merges.txt"):
+        (folder / name).unlink()
+    output_map = inspect(folder, texts=["abc", "d"])
+    assert output_map.predictions is None
+    assert not output_map.ok
+    assert finding(output_map, "tokenizer-empty").level == "error"
+
+
+def test_a_tokenizer_without_a_vocabulary_is_empty_or_refused(tmp_path: Path) -> None:
+    """Releases before 5 refuse it, with a word on None that leads nowhere."""
+    folder = make_checkpoint(tmp_path, tokenizer=True)
+    for name in ("tokenizer.json", "vocab.json", "merges.txt"):
+        (folder / name).unlink()
+    try:
+        hint = finding(inspect(folder, texts=["abc"]), "tokenizer-empty").hint
+    except CannotInspectError as error:
+        hint = error.hint
+    assert "tokenizer.json" in hint
+
+
+def test_a_blank_text_is_no_fault_of_the_tokenizer(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path, tokenizer=True)
+    output_map = inspect(folder, texts=["", "  "])
+    assert "tokenizer-empty" not in [each.id for each in output_map.findings]
+    assert output_map.predictions is not None
+
+
+def test_tokens_of_bytes_are_shown_as_text(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path, tokenizer=True)
+    assert inspect(folder, texts=["a b"]).input.tokens == (("<s>", "a", "␣", "b", "</s>"),)
+
+
+def test_the_class_that_saved_it_is_told_beside_a_missing_head(tmp_path: Path) -> None:
+    output_map = inspect(make_masked_lm(tmp_path))
+    assert "(RobertaForMaskedLM has none)" in finding(output_map, "head-not-in-checkpoint").message
+    assert finding(output_map, "other-architecture").level == "note"
+
+
+@pytest.mark.parametrize(
+    ("changes", "layers", "held", "id_", "words"),
+    [
+        ({"num_hidden_layers": 1}, 1, 2, "fewer-layers", "1 of 2, so that 1 layer was left out"),
+        (
+            {"num_hidden_layers": 3},
+            3,
+            2,
+            "encoder-not-in-checkpoint",
+            "config.json asks for 3 layers, and the file has 2",
+        ),
+    ],
+)
+def test_layers_of_the_file(
+    changes: dict[str, Any], layers: int, held: int, id_: str, words: str, tmp_path: Path
+) -> None:
+    output_map = inspect(edit_config(make_checkpoint(tmp_path), **changes))
+    checkpoint = output_map.checkpoint
+    assert (checkpoint.layers, checkpoint.layers_in_file) == (layers, held)
+    assert words in finding(output_map, id_).message
+    assert "tensors-not-used" not in [each.id for each in output_map.findings]
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings"),
+    [
+        ({}, ()),
+        ({"position_embedding_type": "absolute", "pruned_heads": {}}, ()),
+        ({"position_embedding_type": None}, ()),
+        (
+            {"position_embedding_type": "relative_key", "pruned_heads": {"0": [1]}},
+            (
+                "position_embedding_type relative_key: it has absolute positions alone",
+                "pruned_heads: it builds every head",
+            ),
+        ),
+    ],
+)
+@pytest.mark.newest
+def test_settings_that_this_release_leaves_aside(
+    changes: dict[str, Any], settings: tuple[str, ...], tmp_path: Path
+) -> None:
+    folder = edit_config(make_checkpoint(tmp_path), **changes)
+    assert inspect(folder, no_weights=True).checkpoint.ignored_settings == settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "sources", "told"),
+    [
+        ({}, (None, 3, 3, 3), False),
+        ({"num_labels": 3}, (3, 3, 3, 3), False),
+        ({"id2label": None, "label2id": None, "num_labels": 3}, (3, None, None, 3), False),
+        ({"label2id": {"a": 0}}, (None, 3, 1, 3), True),
+        (
+            {"id2label": {"0": "a", "1": "a", "2": "b"}, "label2id": {"a": 1, "b": 2}},
+            (None, 3, 2, 3),
+            False,
+        ),
+    ],
+)
+def test_sources_of_labels(
+    changes: dict[str, Any], sources: tuple[Any, ...], told: bool, tmp_path: Path
+) -> None:
+    output_map = inspect(edit_config(make_checkpoint(tmp_path), **changes))
+    found = output_map.checkpoint.label_sources
+    assert found is not None
+    assert (found.num_labels, found.id2label, found.label2id, found.head_rows) == sources
+    assert ("labels-disagree" in [each.id for each in output_map.findings]) == told
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("1", "outputs[1]  when called"),
+        ("-1", "-1 is outputs[3]"),
+        ("outputs[1]", "outputs[1]  when called"),
+        ("logits", "logits is outputs[1]"),
+        ("outputs.logits", "outputs.logits is outputs[1]"),
+        ('outputs["logits"]', 'outputs["logits"] is outputs[1]'),
+        ("hidden_states[-1]", "hidden_states[-1] is outputs[2][-1]"),
+        ("outputs[2][0]", "hidden_states[0]: (batch_size 2, sequence_length 16, hidden_size 48)"),
+        ("cls", "cls is outputs[2][-1][:, 0]"),
+        ("[CLS]", "[CLS] is outputs[2][-1][:, 0]"),
+        ("<s>", "<s> is outputs[2][-1][:, 0]"),
+        ("hidden_states[-1][:, 0]", "hidden_states[2][:, 0]: the vector of <s>"),
+        ("last_hidden_state", "last_hidden_state is outputs[2][-1]"),
+        ("embeddings", "returned by roberta.embeddings"),
+        ("attentions", "how to fill it"),
+        ("past_key_values", "past_key_values is not returned"),
+    ],
+)
+@pytest.mark.newest
+def test_explained_as_it_is_typed(typed: str, shown: str) -> None:
+    result = CliRunner().invoke(app, ["run", "--attention", "sdpa", "--explain", typed])
+    assert result.exit_code == 0, result.output
+    assert shown in " ".join(result.stdout.split()).replace("outputs[1] when", "outputs[1]  when")
+
+
+@pytest.mark.parametrize(
+    ("typed", "message", "hint"),
+    [
+        ("4", "a tuple of 4 elements: it has no outputs[4]", "Give an index from 0 to 3"),
+        ("logit", "no call of this class returns logit", "Did you mean logits?"),
+        ("a+b", "--explain a+b is neither an index nor a name", "Give 1, -1, outputs[1], logits"),
+        ("hidden_states[9]", "hidden_states[9]: there are 3 items", "Give an index from 0 to 2"),
+    ],
+)
+def test_explained_is_no_place(typed: str, message: str, hint: str) -> None:
+    result = CliRunner().invoke(app, ["run", "--attention", "eager", "--explain", typed])
+    assert result.exit_code == 2, result.output
+    assert message in result.output
+    assert hint in result.output
+
+
+def test_only_the_errors_of_a_slot_are_told_with_it(tmp_path: Path) -> None:
+    folder = str(make_masked_lm(tmp_path))
+    shown = {
+        place: CliRunner().invoke(app, ["run", folder, "--explain", place]).stdout
+        for place in ("logits", "hidden_states")
+    }
+    assert "head-not-in-checkpoint" in shown["logits"]
+    assert "head-not-in-checkpoint" not in shown["hidden_states"]
+    folder = str(make_checkpoint(tmp_path / "other", tiny_model(num_hidden_layers=1)))
+    edit_config(Path(folder), num_hidden_layers=2)
+    told = CliRunner().invoke(app, ["run", folder, "--explain", "hidden_states"]).stdout
+    assert "encoder-not-in-checkpoint" in told
