@@ -6,20 +6,21 @@ Nothing heavy is imported before a verb is called: comparing two saved maps need
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from roberta_inspect.errors import UsageError
-from roberta_inspect.records import Input, ModuleTree, OutputMap
+from roberta_inspect.errors import CannotInspectError, UsageError
+from roberta_inspect.records import ConsumerReport, Input, ModuleTree, OutputMap
 
 if TYPE_CHECKING:
     from torch import nn
 
     from roberta_inspect.checkpoint.load import Loaded
+    from roberta_inspect.consumer import Entry
     from roberta_inspect.differences import Difference, Report
     from roberta_inspect.inputs.probe import Probe
-    from roberta_inspect.records import CallSpec, Proof
+    from roberta_inspect.records import CallSpec, Consumer, Proof
 
 Inspected: TypeAlias = "str | os.PathLike[str] | nn.Module | None"
 """What is inspected: a directory, a Hub model id, a live model, or `None` for the bundled demo."""
@@ -45,6 +46,7 @@ def inspect(
     dtype: str | None = None,
     allow_missing_head: bool = False,
     no_weights: bool = False,
+    consumers: bool = False,
 ) -> OutputMap:
     """The annotated, proved map of what a `RobertaForSequenceClassification` returns.
 
@@ -66,6 +68,7 @@ def inspect(
         dtype: dtype to load in, such as `bfloat16`; `None` for what `from_pretrained` picks.
         allow_missing_head: a head that is not in the checkpoint is a warning, not an error.
         no_weights: shapes and origins alone, on fake tensors.
+        consumers: also call what `consumers()` calls, and keep its rows in the map.
 
     Raises:
         UsageError: the arguments do not fit together, or do not fit this checkpoint.
@@ -73,9 +76,7 @@ def inspect(
     """
     from roberta_inspect.checkpoint.load import load_tokenizer, quiet
     from roberta_inspect.checkpoint.open import open  # noqa: A004
-    from roberta_inspect.inputs.synthetic import synthetic
-    from roberta_inspect.inputs.texts import from_texts
-    from roberta_inspect.live.anatomy import padded_config
+    from roberta_inspect.findings import CONSUMERS, by_level
     from roberta_inspect.live.calls import calls_asked
 
     given = _texts(texts)
@@ -88,16 +89,39 @@ def inspect(
             device=device,
             no_weights=no_weights,
         )
-        config = padded_config(opened.model)
-        if given is None:
-            probe = synthetic(
-                config, batch_size=batch_size, sequence_length=sequence_length, labels=labels
-            )
-        else:
-            tokenizer = tokenizer or load_tokenizer(opened.location)
-            probe = from_texts(config, tokenizer, given, labels=labels)
+        sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
+        probe = _probe(opened, given, tokenizer=tokenizer, labels=labels, **sizes)
         calls = calls_asked(output_hidden_states, output_attentions, matrix=matrix)
-        return map_of(opened, probe, calls, allow_missing_head=allow_missing_head)
+        output_map = map_of(opened, probe, calls, allow_missing_head=allow_missing_head)
+        if not consumers:
+            return output_map
+        tokenizer = tokenizer or load_tokenizer(opened.location)
+        rows = consumer_rows(opened, probe, tokenizer)
+        findings = by_level(*output_map.findings, *CONSUMERS.about(rows))
+        return replace(output_map, consumers=rows, findings=findings)
+
+
+def _probe(
+    opened: Loaded,
+    texts: Sequence[str] | None,
+    *,
+    tokenizer: Any,
+    labels: Any,
+    batch_size: int,
+    sequence_length: int,
+) -> Probe:
+    """The input: of texts, or made up."""
+    from roberta_inspect.checkpoint.load import load_tokenizer
+    from roberta_inspect.inputs.synthetic import synthetic
+    from roberta_inspect.inputs.texts import from_texts
+    from roberta_inspect.live.anatomy import padded_config
+
+    config = padded_config(opened.model)
+    if texts is None:
+        sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
+        return synthetic(config, labels=labels, **sizes)
+    tokenizer = tokenizer or load_tokenizer(opened.location)
+    return from_texts(config, tokenizer, texts, labels=labels)
 
 
 def map_of(
@@ -214,6 +238,108 @@ def module_tree(
         return replace(tree, findings=findings)
 
 
+def consumers(
+    checkpoint_or_model: Inspected = None,
+    *,
+    texts: Sequence[str] | None = None,
+    labels: Any = None,
+    batch_size: int = 2,
+    sequence_length: int = 16,
+    only: Sequence[str] | None = None,
+    onnx: str | os.PathLike[str] | None = None,
+    tokenizer: Any = None,
+    revision: str | None = None,
+    attention: str | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    allow_missing_head: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> ConsumerReport:
+    """Who gets what: what pipeline, Trainer and the exports make of a model's outputs.
+
+    Each of them is really called, on a copy; what it hands over is identified by its values.
+
+    Args:
+        checkpoint_or_model: a directory, a Hub model id, `None` for the bundled demo, or a live
+            model, which is exactly as before afterwards.
+        texts: inputs, one row each; without them some, or synthetic token ids of shape
+            `(batch_size, sequence_length)` where there is no tokenizer.
+        labels: as in `inspect`.
+        batch_size: rows of the synthetic input.
+        sequence_length: tokens per row of the synthetic input, padding included.
+        only: ids of the consumers to call: `pipeline`, `feature-extraction`, `trainer`,
+            `jit-trace`, `export`, `onnx`, `compile`; `None` for all of them, and for none but the
+            file where `onnx` is given.
+        onnx: a model that you exported: which of its outputs is what.
+        tokenizer, revision, attention, device, dtype, allow_missing_head: as in `inspect`.
+        progress: is told what is called next.
+
+    Raises:
+        UsageError: the arguments do not fit together, or do not fit this checkpoint.
+        CannotInspectError: as `inspect`; or a model without weights, or one that cannot be copied.
+    """
+    from roberta_inspect.checkpoint.load import load_tokenizer, quiet
+    from roberta_inspect.checkpoint.open import open  # noqa: A004
+    from roberta_inspect.consumer import chosen
+    from roberta_inspect.consumer.subject import TEXTS
+    from roberta_inspect.findings import consumer_findings
+    from roberta_inspect.live.calls import calls_asked
+
+    entries = chosen(() if onnx is not None and only is None else only)
+    given = _texts(texts)
+    with quiet():
+        opened = open(
+            checkpoint_or_model, revision=revision, attention=attention, dtype=dtype, device=device
+        )
+        tokenizer = tokenizer or load_tokenizer(opened.location)
+        if given is None and tokenizer is not None:
+            given = tuple(text.first for text in TEXTS)
+        sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
+        probe = _probe(opened, given, tokenizer=tokenizer, labels=labels, **sizes)
+        calls = calls_asked(True, True)
+        output_map = map_of(opened, probe, calls, allow_missing_head=allow_missing_head)
+        rows = consumer_rows(opened, probe, tokenizer, entries, onnx=onnx, progress=progress)
+        return ConsumerReport(
+            versions=output_map.versions,
+            checkpoint=output_map.checkpoint,
+            setup=output_map.setup,
+            input=output_map.input,
+            consumers=rows,
+            findings=consumer_findings(output_map, rows),
+        )
+
+
+def consumer_rows(
+    opened: Loaded,
+    probe: Probe,
+    tokenizer: Any,
+    entries: Sequence[Entry] | None = None,
+    *,
+    onnx: str | os.PathLike[str] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> tuple[Consumer, ...]:
+    """Call these consumers, all of them for `None`, and a user's own exported model.
+
+    Raises:
+        CannotInspectError: as `consumers`.
+    """
+    from roberta_inspect.consumer import chosen, consume, onnx_row
+    from roberta_inspect.consumer.subject import Subject
+
+    if opened.mode is not None:
+        raise CannotInspectError(
+            "consumers hand over values, and a model without weights has none",
+            hint="Put the weights beside config.json, and leave no_weights= out.",
+        )
+    tell = progress or (lambda title: None)
+    subject = Subject(opened.model, probe.placed_like(opened.model), tokenizer)
+    rows = list(consume(subject, chosen(None) if entries is None else entries, progress=tell))
+    if onnx is not None:
+        tell(os.fspath(onnx))
+        rows.append(onnx_row(subject, os.fspath(onnx)))
+    return tuple(rows)
+
+
 def diff(left: Side, right: Side, *, values: bool = False) -> list[Difference]:
     """What differs between two maps, one entry per cause; `[]` where nothing does.
 
@@ -262,6 +388,7 @@ def inspect_like(saved: OutputMap, checkpoint_or_model: Any) -> OutputMap:
         attention=None if live else saved.setup.attention,
         dtype=None if live else saved.setup.dtype,
         no_weights=saved.setup.no_weights and not live,
+        consumers=saved.consumers is not None,
         allow_missing_head=not any(
             finding.id == "head-not-in-checkpoint" and finding.level == "error"
             for finding in saved.findings

@@ -9,8 +9,8 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ OPTIONS = {
     "inputs": "--inputs",
     "labels": "--label",
     "no_weights": "--no-weights",
+    "only": "--only",
+    "onnx": "--onnx",
     "output_attentions": "--attentions",
     "output_hidden_states": "--hidden-states",
     "revision": "--revision",
@@ -206,12 +208,15 @@ def _say(word: str, rest: str = "", *, style: str = "") -> None:
 
 
 @contextmanager
-def status(message: str) -> Iterator[None]:
-    """Show on stderr what is going on, on a terminal only, until it is done."""
+def status(message: str) -> Iterator[Callable[[str], None]]:
+    """Show on stderr what is going on, on a terminal only, until it is done; what is yielded shows
+    what comes next."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(stderr=True)
-    line = console.status(Text(safe(message))) if console.is_terminal else nullcontext()
-    with line:
-        yield
+    if not console.is_terminal:
+        yield lambda message: None
+        return
+    with console.status(Text(safe(message))) as line:
+        yield lambda message: line.update(Text(safe(message)))
