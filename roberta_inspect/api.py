@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from roberta_inspect.errors import CannotInspectError, UsageError
@@ -280,12 +281,15 @@ def consumers(
     """
     from roberta_inspect.checkpoint.load import load_tokenizer, quiet
     from roberta_inspect.checkpoint.open import open  # noqa: A004
-    from roberta_inspect.consumer import chosen
+    from roberta_inspect.consumer import check_onnx, chosen
     from roberta_inspect.consumer.subject import TEXTS
     from roberta_inspect.findings import consumer_findings
     from roberta_inspect.live.calls import calls_asked
 
-    entries = chosen(() if onnx is not None and only is None else only)
+    file = None if onnx is None else Path(onnx)
+    if file is not None:
+        check_onnx(file)
+    entries = chosen(() if file is not None and only is None else only)
     given = _texts(texts)
     with quiet():
         opened = open(
@@ -298,7 +302,7 @@ def consumers(
         probe = _probe(opened, given, tokenizer=tokenizer, labels=labels, **sizes)
         calls = calls_asked(True, True)
         output_map = map_of(opened, probe, calls, allow_missing_head=allow_missing_head)
-        rows = consumer_rows(opened, probe, tokenizer, entries, onnx=onnx, progress=progress)
+        rows = consumer_rows(opened, probe, tokenizer, entries, onnx=file, progress=progress)
         return ConsumerReport(
             versions=output_map.versions,
             checkpoint=output_map.checkpoint,
@@ -315,7 +319,7 @@ def consumer_rows(
     tokenizer: Any,
     entries: Sequence[Entry] | None = None,
     *,
-    onnx: str | os.PathLike[str] | None = None,
+    onnx: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> tuple[Consumer, ...]:
     """Call these consumers, all of them for `None`, and a user's own exported model.
@@ -335,8 +339,8 @@ def consumer_rows(
     subject = Subject(opened.model, probe.placed_like(opened.model), tokenizer)
     rows = list(consume(subject, chosen(None) if entries is None else entries, progress=tell))
     if onnx is not None:
-        tell(os.fspath(onnx))
-        rows.append(onnx_row(subject, os.fspath(onnx)))
+        tell(str(onnx))
+        rows.append(onnx_row(subject, onnx))
     return tuple(rows)
 
 

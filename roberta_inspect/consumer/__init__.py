@@ -99,16 +99,28 @@ def _not_installed(entry: Entry) -> Consumer:
     )
 
 
-def onnx_row(subject: Subject, path: str) -> Consumer:
-    """What the outputs of a user's own exported model are.
+def check_onnx(path: Path) -> None:
+    """Say what is wrong with an exported model before anything heavy is imported.
 
     Raises:
-        CannotInspectError: what runs it is not installed; or it cannot be read or run.
+        CannotInspectError: there is no such file, or what runs it is not installed.
     """
+    if not path.is_file():
+        raise CannotInspectError(
+            f"{safe(path)} does not exist", hint="Give the file that torch.onnx.export wrote."
+        )
     if missing := [name for name in ONNX.missing if name != "onnxscript"]:
         raise CannotInspectError(
             f"an ONNX file is run with {listed(missing)}, which this environment lacks",
             hint=f"Install what the consumers need: {INSTALL}",
         )
-    row: Consumer = resolve_name(f"{__name__}.onnx:file_row")(subject, Path(path))
+
+
+def onnx_row(subject: Subject, path: Path) -> Consumer:
+    """What the outputs of a user's own exported model are.
+
+    Raises:
+        CannotInspectError: it cannot be read or run, or asks for another input.
+    """
+    row: Consumer = resolve_name(f"{__name__}.onnx:file_row")(subject, path)
     return row

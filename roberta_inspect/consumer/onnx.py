@@ -136,10 +136,6 @@ def _opened(path: Path) -> Any:
 
 
 def _opened_or_refused(path: Path) -> Any:
-    if not path.is_file():
-        raise CannotInspectError(
-            f"{safe(path)} does not exist", hint="Give the file that torch.onnx.export wrote."
-        )
     try:
         return _opened(path)
     except Exception as error:  # onnxruntime has a class for each of its codes

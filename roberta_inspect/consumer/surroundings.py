@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
     """Random generators, environment, log levels and the state of accelerate stay as they were,
-    and nothing is printed or logged.
+    and nothing is printed, logged or warned of.
 
     The Trainer seeds every generator, and its accelerator lives on in the class.
     """
@@ -27,7 +28,12 @@ def undisturbed() -> Iterator[None]:
     environment, accelerators = dict(os.environ), [dict(state) for state in _accelerate()]
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
-    with torch.random.fork_rng(devices=devices), contextlib.redirect_stdout(io.StringIO()):
+    with (
+        torch.random.fork_rng(devices=devices),
+        contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
         try:
             yield
         finally:
