@@ -34,7 +34,8 @@ def rows(subject: Subject) -> Iterator[Consumer]:
     model = subject.eager_copy(**BOTH)
     probe = subject.probe.on("cpu")
     if probe.batch_size == 1:  # a batch of one is taken for a constant
-        probe = probe.repeated(2)
+        twice = {name: torch.cat([tensor, tensor]) for name, tensor in probe.inputs.items()}
+        probe = Probe(inputs=twice, labels=probe.labels)
     slots = Slots.of(model, probe)
     notes = (
         ("exported under eager attention: under sdpa there are no attentions in the graph",)

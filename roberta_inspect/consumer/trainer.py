@@ -12,6 +12,7 @@ from transformers import Trainer, TrainingArguments, default_data_collator
 from roberta_inspect.consumer.identify import Slots, parts
 from roberta_inspect.consumer.subject import BOTH, HIDDEN_STATES, Subject
 from roberta_inspect.consumer.way import Handed, row
+from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.records import Consumer
 
 PADDING = -100.0
@@ -71,7 +72,11 @@ def _predictions(subject: Subject, settings: Mapping[str, Any], *, trim: bool) -
         return trainer.predict(dataset).predictions
 
 
-def _example(probe: Any, number: int, trim: bool) -> dict[str, torch.Tensor]:
-    example = (probe.trimmed(number) if trim else probe.row(number)).on("cpu")
-    inputs = {name: tensor[0] for name, tensor in example.inputs.items()}
-    return {**inputs, "labels": example.labels[0]}
+def _example(probe: Probe, number: int, trim: bool) -> dict[str, torch.Tensor]:
+    """One row of the input, without its padding where that is to be trimmed."""
+    keep = probe.attention_mask[number].bool().cpu()
+    inputs = {
+        name: tensor[number][keep] if trim else tensor[number]
+        for name, tensor in probe.on("cpu").inputs.items()
+    }
+    return {**inputs, "labels": probe.labels[number].cpu()}

@@ -96,10 +96,10 @@ def test_a_score_is_a_function_of_the_logit_of_its_own_label(
 @pytest.mark.parametrize("left", [False, True])
 def test_rows_of_unlike_length_are_found_below_their_padding(left: bool, outputs: Any) -> None:
     model, probe, _ = outputs
-    rows = [probe.trimmed(row) for row in range(probe.batch_size)]
     with torch.no_grad():
         states = [
-            model(**row.inputs, output_hidden_states=True).hidden_states[1][0] for row in rows
+            model(ids[:length][None], output_hidden_states=True).hidden_states[1][0]
+            for ids, length in zip(probe.inputs["input_ids"], probe.row_lengths, strict=True)
         ]
     joined = torch.nn.utils.rnn.pad_sequence(states, batch_first=True, padding_value=-100.0)
     if left:
