@@ -26,7 +26,7 @@ from roberta_inspect.cli.options import (
 )
 from roberta_inspect.cli.refusals import Commands, failures_reported, status
 from roberta_inspect.cli.target import Target
-from roberta_inspect.consumer import IDS, chosen
+from roberta_inspect.consumer import IDS, check_onnx, chosen
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.text import counted, safe
 from roberta_inspect.version import __version__
@@ -320,6 +320,8 @@ def consumers(
         check_rows(text, (batch_size, sequence_length))
         names = None if only is None else [name.strip() for name in only.split(",")]
         chosen(names)
+        if onnx is not None:
+            check_onnx(onnx)
         _check_located(checkpoint, revision)
         with status("Importing torch and transformers"):
             from roberta_inspect import api
