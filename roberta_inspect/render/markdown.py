@@ -18,8 +18,6 @@ def map_markdown(of: OutputMap) -> str:
     """The whole map in tables; the proofs folded away where all of them hold."""
     from roberta_inspect.render.consumers import consumer_tables  # which needs this module
 
-    from roberta_inspect.render.consumers import consumer_tables  # which needs this module
-
     blocks = (_head, _plain, _places, _slots, _proofs, _stages, _predictions)
     lines = [line for block in blocks for line in block(of)]
     lines += [*consumer_tables(of.consumers or ()), *finding_lines(of.findings)]

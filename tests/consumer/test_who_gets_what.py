@@ -29,8 +29,8 @@ ATTENTIONS = [(f"predictions[2][{index}]", f"attentions[{index}]") for index in 
 
 
 @functools.cache
-def rows(name: str, attention: str) -> dict[str, Consumer]:
-    """Title → row of one consumer on the demo."""
+def rows(name: str, attention: str | None = None) -> dict[str, Consumer]:
+    """Title → row of one consumer on the demo; `None` for the attention that is picked."""
     report = roberta_inspect.consumers(only=[name], attention=attention)
     return {row.title: row for row in report.consumers}
 
@@ -76,12 +76,13 @@ def held(row: Consumer) -> list[tuple[str, str]]:
 def test_the_pipeline_gives_a_list_a_list_of_lists_or_a_dict(
     title: str, container: str, parts: list[tuple[str, str]]
 ) -> None:
-    row = rows("pipeline", "sdpa")[f"{CLASSIFY}{title}"]
+    row = rows("pipeline")[f"{CLASSIFY}{title}"]
     assert (row.container, held(row)) == (container, parts)
 
 
+@pytest.mark.newest  # earlier ones raise as well, some with another exception
 def test_the_pipeline_raises_where_the_model_returns_a_tuple() -> None:
-    row = rows("pipeline", "sdpa")[f"{CLASSIFY}(text), config.return_dict=False"]
+    row = rows("pipeline")[f"{CLASSIFY}(text), config.return_dict=False"]
     assert (row.status, row.error and row.error.type) == ("raised", "TypeError")
     assert row.notes[0].startswith('the pipeline asks for outputs["logits"]')
 
@@ -113,7 +114,7 @@ def test_the_problem_type_decides_the_score_and_one_call_with_labels_the_problem
 
 
 def test_features_are_the_logits() -> None:
-    (row,) = rows("feature-extraction", "sdpa").values()
+    (row,) = rows("feature-extraction").values()
     assert (row.container, held(row)) == ("list[list[float]]", [("features", "logits")])
 
 
