@@ -116,11 +116,14 @@ class Consumer:
 
     @property
     def raised(self) -> str:
-        """What it raised in one line, without the numbers of tensors; empty where nothing was."""
+        """What it raised: the first line, and the next after a colon, without the numbers of
+        tensors; empty where nothing was raised."""
         if self.error is None:
             return ""
-        line = self.error.message.strip().partition("\n")[0].partition("tensor(")
-        return f"{self.error.type}: {line[0]}{'…' if line[1] else ''}"
+        lines = [*self.error.message.strip().splitlines(), "", ""]
+        line = f"{lines[0]} {lines[1]}".strip() if lines[0].endswith(":") else lines[0]
+        words, cut, _ = line.partition("tensor(")
+        return f"{self.error.type}: {words}{'…' if cut else ''}"
 
     @property
     def mislabelled(self) -> tuple[Part, ...]:

@@ -121,3 +121,17 @@ def test_parts_beyond_a_screen_are_counted() -> None:
         for index in range(30)
     )
     assert "and 18 more lines" in rendered(rows.report(replace(rows.PREDICT, parts=parts)), "table")
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("no", "E: no"),
+        ("no\nand more", "E: no"),
+        ("failed:\nno module\nand more", "E: failed: no module"),
+        ("of Output(logits=tensor([[1.5]]))", "E: of Output(logits=…"),
+        ("", "E: "),
+    ],
+)
+def test_what_was_raised_is_one_line(message: str, shown: str) -> None:
+    assert replace(rows.RAISED, error=Failure(type="E", message=message)).raised == shown
