@@ -141,8 +141,8 @@ def map_of(
         versions=Versions(**versions()),
         checkpoint=opened.record,
         setup=Setup(
-            device=str(model.device),
-            dtype=dtype_word(model.dtype),
+            device=str(opened.device),
+            dtype=dtype_word(opened.dtype),
             attention=attention_of(model.config),
             mode="eval",
             no_weights=mode is not None,

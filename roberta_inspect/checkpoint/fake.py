@@ -12,7 +12,7 @@ from roberta_inspect.checkpoint import hub
 from roberta_inspect.checkpoint import load as loading
 from roberta_inspect.checkpoint.load import Loaded
 from roberta_inspect.checkpoint.locate import Location
-from roberta_inspect.checkpoint.memory import check_memory
+from roberta_inspect.checkpoint.memory import check_layers, check_memory
 from roberta_inspect.records import Weights
 
 
@@ -46,10 +46,11 @@ def skeleton(
         directory, header, names = hub.outline(location)
         values = configs.read_config(directory)
         config = loading.configured(directory, values)
-        check_memory(directory, config.to_dict(), config.num_labels, element_bytes=0)
+        check_layers(directory, config)
         mode = ShapesOnly(allow_non_fake_inputs=True)
         with mode:
             model = loading.built(config, attention, loading.chosen_dtype(values, header, dtype))
+        check_memory(directory, model, element_bytes=0)
     if header is None:
         seen = Weights(verdict="no-weights", files=names)
     else:

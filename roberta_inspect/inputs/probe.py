@@ -63,7 +63,7 @@ class Probe:
 
     def placed_like(self, model: Any, mode: Any = None) -> Probe:
         """The same input on the device of `model`; as it is where a `mode` makes it fake."""
-        return self.on(model.device) if mode is None else self
+        return self.on(next(model.parameters()).device) if mode is None else self
 
     def picked(self, rows: Sequence[torch.Tensor], width: int) -> Probe:
         """Rows of `width` tokens made of tokens of this input, the rest of each masked.

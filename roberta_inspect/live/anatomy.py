@@ -27,24 +27,27 @@ class Anatomy:
 
     @classmethod
     def of(cls, model: nn.Module) -> Anatomy:
-        """The parts of `model`, found where `RobertaForSequenceClassification` keeps them."""
+        """The parts of `model`: the base model by what it holds, the others by where it keeps
+        them."""
         paths = {id(module): path for path, module in model.named_modules()}
-        base = getattr(model, "base_model_prefix", "")
-        encoder = f"{base}.encoder"
+        base = _base_of(model)
 
-        def existing(path: str) -> str | None:
-            return path if path in paths.values() else None
+        def existing(*names: str | None) -> str | None:
+            path = ".".join(name for name in names if name)
+            return path if None not in names and path in paths.values() else None
 
-        stack = f"{encoder}.layer"
-        layers = model.get_submodule(stack)._modules.values() if existing(stack) else ()
+        encoder = existing(base, "encoder")
+        stack = existing(encoder, "layer")
+        layers = model.get_submodule(stack)._modules.values() if stack else ()
+        norms = (_norm_in(model, path) for path in (encoder, base) if path)
 
         return cls(
-            base=existing(base) or None,
-            embeddings=existing(f"{base}.embeddings"),
-            encoder=existing(encoder),
+            base=base or None,
+            embeddings=existing(base, "embeddings"),
+            encoder=encoder,
             layers=tuple(paths[id(layer)] for layer in layers if layer is not None),
-            last_norm=existing(f"{encoder}.LayerNorm") or existing(f"{base}.LayerNorm"),
-            classifier=existing("classifier"),
+            last_norm=next(filter(None, norms), None),
+            classifier=existing("classifier") or _head_of(model, base),
         )
 
     @property
@@ -80,6 +83,33 @@ class Anatomy:
         """The modules of which a trace keeps what they read and returned."""
         tables = (f"{self.embeddings}.{part}_embeddings" for part in ("word", "position"))
         return self.makers | {*tables, *self.cross_attentions, *self.stages}
+
+
+def _base_of(model: nn.Module) -> str | None:
+    """The attribute that the class names, or else the first module with embeddings and encoder."""
+    children = dict(model.named_children())
+    named = getattr(model, "base_model_prefix", None)
+    if named in children:
+        return str(named)
+    parts = {"embeddings", "encoder"}
+    return next(
+        (path for path, module in model.named_modules() if parts <= {*module._modules}), None
+    )
+
+
+def _head_of(model: nn.Module, base: str | None) -> str | None:
+    """The only module with parameters beside the base model, in a class of the user's own."""
+    heads = [
+        path
+        for path, child in model.named_children()
+        if path != base and next(child.parameters(), None) is not None
+    ]
+    return heads[0] if base and len(heads) == 1 else None
+
+
+def _norm_in(model: nn.Module, path: str) -> str | None:
+    children = model.get_submodule(path).named_children()
+    return next((f"{path}.{name}" for name, each in children if type(each) is nn.LayerNorm), None)
 
 
 def pad_token_id(model: Any) -> int:

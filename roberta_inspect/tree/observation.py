@@ -57,7 +57,7 @@ class TreeObservation:
 
     @property
     def has_values(self) -> bool:
-        return self.made.mode is None and self.model.device.type != "meta"
+        return self.made.mode is None and self.made.device.type != "meta"
 
     @cached_property
     def slots(self) -> dict[str, Any]:
