@@ -6,8 +6,9 @@ Nothing heavy is imported before a verb is called: comparing two saved maps need
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from roberta_inspect.errors import UsageError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from roberta_inspect.checkpoint.load import Loaded
     from roberta_inspect.differences import Difference, Report
     from roberta_inspect.inputs.probe import Probe
-    from roberta_inspect.records import CallSpec, Proof
+    from roberta_inspect.records import CallSpec, Proof, Text
 
 Inspected: TypeAlias = "str | os.PathLike[str] | nn.Module | None"
 """What is inspected: a directory, a Hub model id, a live model, or `None` for the bundled demo."""
@@ -31,7 +32,8 @@ Side: TypeAlias = "OutputMap | Inspected"
 def inspect(
     checkpoint_or_model: Inspected = None,
     *,
-    texts: Sequence[str] | None = None,
+    texts: Sequence[str | tuple[str, str]] | None = None,
+    inputs: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     labels: Any = None,
     batch_size: int = 2,
     sequence_length: int = 16,
@@ -51,8 +53,12 @@ def inspect(
     Args:
         checkpoint_or_model: a directory, a Hub model id, `None` for the bundled demo, or a live
             model, which is exactly as before afterwards.
-        texts: inputs, one row each; without them synthetic token ids of shape
+        texts: inputs, one row each: a text, or a pair that is judged together; without them
+            synthetic token ids of shape
             `(batch_size, sequence_length)` with the last row padded.
+        inputs: a batch of your own instead: tensors, arrays or lists by the keywords of `forward`
+            (`input_ids` or `inputs_embeds`, `attention_mask`, `token_type_ids`, `position_ids`,
+            `labels`), on any device; or the path of a `.safetensors` or `.json` file of them.
         labels: one per row, as numbers, label names or a tensor; without them some that fit.
         batch_size: rows of the synthetic input.
         sequence_length: tokens per row of the synthetic input, padding included.
@@ -71,14 +77,15 @@ def inspect(
         UsageError: the arguments do not fit together, or do not fit this checkpoint.
         CannotInspectError: no such checkpoint, an unreadable file, an unsupported architecture.
     """
-    from roberta_inspect.checkpoint.load import load_tokenizer, quiet
+    from roberta_inspect.checkpoint.load import quiet
     from roberta_inspect.checkpoint.open import open  # noqa: A004
-    from roberta_inspect.inputs.synthetic import synthetic
-    from roberta_inspect.inputs.texts import from_texts
-    from roberta_inspect.live.anatomy import padded_config
+    from roberta_inspect.inputs.texts import texts_of
     from roberta_inspect.live.calls import calls_asked
 
-    given = _texts(texts)
+    given = None if texts is None else texts_of(texts)
+    if given is not None and inputs is not None:
+        raise UsageError("there are texts= and inputs=", hint="Give one of the two.")
+    batch = _batch(inputs)
     with quiet():
         opened = open(
             checkpoint_or_model,
@@ -88,16 +95,46 @@ def inspect(
             device=device,
             no_weights=no_weights,
         )
-        config = padded_config(opened.model)
-        if given is None:
-            probe = synthetic(
-                config, batch_size=batch_size, sequence_length=sequence_length, labels=labels
-            )
-        else:
-            tokenizer = tokenizer or load_tokenizer(opened.location)
-            probe = from_texts(config, tokenizer, given, labels=labels)
+        sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
+        probe = _probe(opened, given, batch, tokenizer=tokenizer, labels=labels, **sizes)
         calls = calls_asked(output_hidden_states, output_attentions, matrix=matrix)
         return map_of(opened, probe, calls, allow_missing_head=allow_missing_head)
+
+
+def _batch(inputs: Any) -> Any:
+    """A batch that is given, or the one in the file that is named."""
+    if not isinstance(inputs, str | os.PathLike):
+        return inputs
+    from roberta_inspect.checkpoint.batch import read_batch
+
+    return read_batch(Path(inputs))
+
+
+def _probe(
+    opened: Loaded,
+    texts: Sequence[Text] | None,
+    inputs: Any,
+    *,
+    tokenizer: Any,
+    labels: Any,
+    batch_size: int,
+    sequence_length: int,
+) -> Probe:
+    """The input: of texts, of the user's batch, or made up."""
+    from roberta_inspect.checkpoint.load import load_tokenizer
+    from roberta_inspect.inputs.synthetic import synthetic
+    from roberta_inspect.inputs.tensors import from_inputs
+    from roberta_inspect.inputs.texts import from_texts
+    from roberta_inspect.live.anatomy import forward_keywords, input_config
+
+    config = input_config(opened.model)
+    if texts is not None:
+        tokenizer = tokenizer or load_tokenizer(opened.location)
+        return from_texts(config, tokenizer, texts, labels=labels)
+    if inputs is not None:
+        known = forward_keywords(opened.model)
+        return from_inputs(config, inputs, known=known, dtype=opened.dtype, labels=labels)
+    return synthetic(config, batch_size=batch_size, sequence_length=sequence_length, labels=labels)
 
 
 def map_of(
@@ -271,8 +308,12 @@ def inspect_like(saved: OutputMap, checkpoint_or_model: Any) -> OutputMap:
 
 def _same_input(given: Input) -> dict[str, Any]:
     """The arguments of `inspect` that make the input of a saved map again."""
+    from roberta_inspect.inputs.tensors import saved_inputs
+
+    texts = None if given.texts is None else [text.parts for text in given.texts]
     return {
-        "texts": None if given.texts is None else [text.first for text in given.texts],
+        "texts": texts,
+        "inputs": saved_inputs(given) if given.source == "inputs" else None,
         "labels": given.labels,
         "batch_size": given.batch_size,
         "sequence_length": given.sequence_length,
@@ -293,11 +334,3 @@ def _file(side: Side) -> str | None:
 
     path = os.fspath(side) if isinstance(side, str | os.PathLike) else None
     return path if path is not None and is_saved_map(path) else None
-
-
-def _texts(texts: Sequence[str] | None) -> tuple[str, ...] | None:
-    if isinstance(texts, str):
-        raise UsageError("texts is one string", hint="Give a list of strings: [text].")
-    if texts is not None and not texts:
-        raise UsageError("texts is empty", hint="Give at least one text, or leave texts= out.")
-    return None if texts is None else tuple(texts)

@@ -205,6 +205,28 @@ def _padding_left(output_map: OutputMap) -> Iterator[Said]:
     )
 
 
+@MAP.register("keyword-ignored", "warning")
+def _ignored(output_map: OutputMap) -> Iterator[Said]:
+    for name, meant in output_map.input.ignored.items():
+        yield Said(
+            f"forward has no keyword {safe(name, longest=80)}, which the batch holds: it was left "
+            "out, as the model would ignore it or raise, by release",
+            f"Write {safe(meant)}." if meant else "Take it out of the batch.",
+        )
+
+
+@MAP.register("token-types-dropped", "warning")
+def _dropped(output_map: OutputMap) -> Iterator[Said]:
+    given = output_map.input
+    if "token_type_ids" in given.dropped:
+        cls = safe(given.tokenizer.cls) if given.tokenizer else "the tokenizer"
+        yield Said(
+            f"{cls} makes token_type_ids that this model has no rows for (type_vocab_size): it was "
+            "called without them, and with them it raises",
+            "Call the tokenizer with return_token_type_ids=False.",
+        )
+
+
 @MAP.register("call-failed", "error")
 def _failed(output_map: OutputMap) -> Iterator[Said]:
     causes: dict[Failure, list[Call]] = {}

@@ -5,6 +5,7 @@ Nothing heavy is imported before an option is known to be right.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +23,7 @@ from roberta_inspect.cli.options import (
     check_rows,
     format_name,
     format_option,
+    rows_of,
 )
 from roberta_inspect.cli.refusals import Commands, failures_reported, status
 from roberta_inspect.cli.target import Target
@@ -73,6 +75,21 @@ def run(
     text: Annotated[
         list[str] | None,
         typer.Option(help="A text to run; repeat it for more rows.", show_default=False),
+    ] = None,
+    text_pair: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The second text of a pair, one for each --text, in their order.",
+            show_default=False,
+        ),
+    ] = None,
+    inputs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A batch of your own: a .safetensors or .json file, by forward's keywords.",
+            show_default=False,
+        ),
     ] = None,
     label: Annotated[
         list[str] | None,
@@ -129,14 +146,15 @@ def run(
         form = format_name("run", format, output)
         check_device(device, no_weights)
         _check_explained(explain, form, format, labels)
-        check_rows(text, (batch_size, sequence_length))
+        check_rows(text, text_pair, inputs, (batch_size, sequence_length))
         _check_located(checkpoint, revision)
         with status("Importing torch and transformers"):
             from roberta_inspect.api import inspect
         with status("Calling and proving"):
             found = inspect(
                 checkpoint,
-                texts=text or None,
+                texts=rows_of(text, text_pair),
+                inputs=inputs,
                 labels=label or None,
                 batch_size=batch_size,
                 sequence_length=sequence_length,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from inspect import Parameter, signature
 from typing import Any
 
 from torch import nn
@@ -131,15 +132,41 @@ def pad_token_id(model: Any) -> int:
     return int(found)
 
 
-def padded_config(model: Any) -> Any:
-    """The configuration of a model, for making its input: a copy where it names no `pad_token_id`,
-    with that of the embeddings.
+def input_config(model: Any) -> Any:
+    """The configuration of a model, for making its input: a copy where its `pad_token_id` or its
+    sizes are not those of the embeddings, with what the embeddings have.
 
     Raises:
-        CannotInspectError: the embeddings name none either.
+        CannotInspectError: nothing says which id pads.
     """
-    if getattr(model.config, "pad_token_id", None) is not None:
+    sizes = {"pad_token_id": pad_token_id(model), **_table_sizes(model)}
+    differing = {name: size for name, size in sizes.items() if getattr(model.config, name) != size}
+    if not differing:
         return model.config
     config = copy.copy(model.config)
-    config.pad_token_id = pad_token_id(model)
+    for name, size in differing.items():
+        setattr(config, name, size)
     return config
+
+
+def _table_sizes(model: nn.Module) -> dict[str, int]:
+    path = Anatomy.of(model).embeddings
+    tables = {} if path is None else dict(model.get_submodule(path).named_children())
+    names = {
+        "word_embeddings": "vocab_size",
+        "position_embeddings": "max_position_embeddings",
+        "token_type_embeddings": "type_vocab_size",
+    }
+    return {
+        field: tables[name].num_embeddings
+        for name, field in names.items()
+        if isinstance(tables.get(name), nn.Embedding)
+    }
+
+
+def forward_keywords(model: nn.Module) -> frozenset[str]:
+    """The keywords that `forward` names: of the class, and of the model where it has its own."""
+    forwards = (type(model).forward, model.forward)
+    parameters = [each for it in forwards for each in signature(it).parameters.values()]
+    named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    return frozenset(each.name for each in parameters if each.kind in named) - {"self"}
