@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from roberta_inspect.inputs.probe import Probe
     from roberta_inspect.records import CallSpec, Proof, Text
 
-Inspected: TypeAlias = "str | os.PathLike[str] | nn.Module | None"
-"""What is inspected: a directory, a Hub model id, a live model, or `None` for the bundled demo."""
+Inspected: TypeAlias = "str | os.PathLike[str] | nn.Module | Any | None"
+"""What is inspected: a directory, a Hub model id, a live model, something around one, or `None` for
+the bundled demo."""
 
 Side: TypeAlias = "OutputMap | Inspected"
 """One side of a comparison: a map, the path of a saved one, or what is inspected for it."""
@@ -52,7 +53,8 @@ def inspect(
 
     Args:
         checkpoint_or_model: a directory, a Hub model id, `None` for the bundled demo, or a live
-            model, which is exactly as before afterwards.
+            model, which is exactly as before afterwards. What is around it is taken off: a
+            compiled or parallel module, an adapter, a pipeline, a Trainer.
         texts: inputs, one row each: a text, or a pair that is judged together; without them
             synthetic token ids of shape
             `(batch_size, sequence_length)` with the last row padded.
@@ -79,6 +81,7 @@ def inspect(
     """
     from roberta_inspect.checkpoint.load import quiet
     from roberta_inspect.checkpoint.open import open  # noqa: A004
+    from roberta_inspect.checkpoint.wrappers import eager
     from roberta_inspect.inputs.texts import texts_of
     from roberta_inspect.live.calls import calls_asked
 
@@ -86,7 +89,7 @@ def inspect(
     if given is not None and inputs is not None:
         raise UsageError("there are texts= and inputs=", hint="Give one of the two.")
     batch = _batch(inputs)
-    with quiet():
+    with quiet(), eager():
         opened = open(
             checkpoint_or_model,
             revision=revision,
@@ -185,7 +188,9 @@ def map_of(
             no_weights=mode is not None,
             was_training=model.training,
             configured=configured_flags(model.config),
+            quantised=opened.quantised,
         ),
+        wrappers=opened.wrappers,
         input=replace(probe.record(), edited=tuple(calls.edited)),
         plain=tuple(call for call in records if call.spec.is_plain),
         calls=tuple(call for call in records if not call.spec.is_plain),
@@ -225,19 +230,21 @@ def module_tree(
     """
     from roberta_inspect.checkpoint.load import quiet
     from roberta_inspect.checkpoint.open import is_live, open  # noqa: A004
+    from roberta_inspect.checkpoint.wrappers import eager
     from roberta_inspect.findings import tree_findings
     from roberta_inspect.records import Versions
     from roberta_inspect.releases import attention_of, versions
     from roberta_inspect.tree.nodes import Nodes
     from roberta_inspect.tree.observation import TreeObservation
 
-    with quiet():
+    with quiet(), eager():
         live = is_live(checkpoint_or_model)
         opened = open(
             checkpoint_or_model,
             revision=revision,
             attention=attention if live else attention or "eager",
             no_weights=not live,
+            needs_values=False,
         )
         observation = TreeObservation.of(opened)
         tree = ModuleTree(
@@ -245,6 +252,7 @@ def module_tree(
             checkpoint=opened.record,
             root=Nodes(observation).node(opened.model),
             attention=attention_of(opened.model.config),
+            wrappers=opened.wrappers,
         )
         error = observation.observed.error
         findings = tree_findings(tree, error, allow_missing_head=allow_missing_head)

@@ -6,7 +6,8 @@ above it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -175,6 +176,39 @@ def _without_weights(output_map: OutputMap) -> Iterator[Said]:
         )
 
 
+@MAP.register("wrapper-removed", "note")
+def _wrapped(output_map: OutputMap) -> Iterator[Said]:
+    yield from _taken_off(output_map.wrappers)
+
+
+def _taken_off(wrappers: Sequence[str]) -> Iterator[Said]:
+    if wrappers:
+        names = listed([safe(name, longest=80) for name in wrappers])
+        yield Said(
+            f"{names} {'was' if len(wrappers) == 1 else 'were'} taken off: the classifier inside "
+            "was inspected"
+        )
+
+
+@MAP.register("training-mode", "note")
+def _training(output_map: OutputMap) -> Iterator[Said]:
+    if output_map.setup.was_training:
+        yield Said(
+            "the model is in training mode, and it was inspected in eval mode: in training mode "
+            "dropout changes every output",
+            "Call model.eval() before you use its outputs.",
+        )
+
+
+@MAP.register("quantised", "note")
+def _quantised(output_map: OutputMap) -> Iterator[Said]:
+    if kinds := output_map.setup.quantised:
+        yield Said(
+            f"the model is quantised ({listed(kinds, show=safe)}): claims that compute with the "
+            "weights are not tested, and rows of one batch can share a scale"
+        )
+
+
 @MAP.register("placeholder-label-names", "note")
 def _placeholder_labels(output_map: OutputMap) -> Iterator[Said]:
     checkpoint = output_map.checkpoint
@@ -314,6 +348,19 @@ def _raised(output_map: OutputMap) -> Iterator[Said]:
         )
 
 
+@MAP.register("few-claims-tested", "warning")
+def _few_tested(output_map: OutputMap) -> Iterator[Said]:
+    untested = output_map.proofs_with("not-tested")
+    tested = len(output_map.proofs) - len(untested)
+    if tested < len(untested) and not output_map.setup.no_weights:
+        reason, count = Counter(proof.detail for proof in untested).most_common(1)[0]
+        yield Said(
+            f"only {tested} of {counted(len(output_map.proofs), 'claim')} could be tested; of the "
+            f"others {count:,} because {safe(reason)}",
+            "Look at the proofs for the other reasons: this map says little about the model.",
+        )
+
+
 @MAP.register("not-finite", "error")
 def _not_finite(output_map: OutputMap) -> Iterator[Said]:
     slots = [slot for call in output_map.main_calls for slot in call.slots]
@@ -410,6 +457,11 @@ def _problem_type(output_map: OutputMap) -> Iterator[Said]:
             "sticks: save_pretrained keeps it. Here it was put back",
             f'Set "problem_type": "{written[0]}" in config.json.',
         )
+
+
+@TREE.register("wrapper-removed", "note")
+def _tree_wrapped(tree: ModuleTree, error: Failure | None) -> Iterator[Said]:
+    yield from _taken_off(tree.wrappers)
 
 
 @TREE.register("call-failed", "error")

@@ -46,6 +46,14 @@ class Loaded:
     header: Header | None = None
     """Of such a model: name → dtype (`F32`) and shape in the files, under the class's names; `None`
     where there is no file."""
+    wrappers: tuple[str, ...] = ()
+    """The classes of the objects around a live model that were taken off, outermost first."""
+
+    @property
+    def quantised(self) -> tuple[str, ...]:
+        """The names of its modules that compute with fewer bits than its dtype says."""
+        modules = self.model.modules()
+        return tuple(sorted({each._get_name() for each in modules if _is_quantised(type(each))}))
 
     @property
     def record(self) -> Checkpoint:
@@ -73,6 +81,11 @@ class Loaded:
         """Of its first parameter that holds numbers with a fraction."""
         floating = (each.dtype for each in self.model.parameters() if each.is_floating_point())
         return next(floating, torch.get_default_dtype())
+
+
+def _is_quantised(kind: type) -> bool:
+    libraries = ("bitsandbytes.", "torch.ao.nn.quantized", "torchao.")
+    return kind.__module__.startswith(libraries) and not kind.__name__.endswith("PackedParams")
 
 
 def load(

@@ -30,17 +30,18 @@ class Anatomy:
     def of(cls, model: nn.Module) -> Anatomy:
         """The parts of `model`: the base model by what it holds, the others by where it keeps
         them."""
-        paths = {id(module): path for path, module in model.named_modules()}
-        base = _base_of(model)
+        modules = dict(model.named_modules())
 
         def existing(*names: str | None) -> str | None:
             path = ".".join(name for name in names if name)
-            return path if None not in names and path in paths.values() else None
+            return path if None not in names and path in modules else None
 
+        base = existing(_base_of(model))
         encoder = existing(base, "encoder")
         stack = existing(encoder, "layer")
-        layers = model.get_submodule(stack)._modules.values() if stack else ()
-        norms = (_norm_in(model, path) for path in (encoder, base) if path)
+        layers = modules[stack]._modules.values() if stack else ()
+        paths = {id(module): path for path, module in modules.items()}
+        norms = (_norm_in(modules[path], path) for path in (encoder, base) if path)
 
         return cls(
             base=base or None,
@@ -48,7 +49,7 @@ class Anatomy:
             encoder=encoder,
             layers=tuple(paths[id(layer)] for layer in layers if layer is not None),
             last_norm=next(filter(None, norms), None),
-            classifier=existing("classifier") or _head_of(model, base),
+            classifier=existing("classifier") or existing(_head_of(model, _base_of(model))),
         )
 
     @property
@@ -108,9 +109,9 @@ def _head_of(model: nn.Module, base: str | None) -> str | None:
     return heads[0] if base and len(heads) == 1 else None
 
 
-def _norm_in(model: nn.Module, path: str) -> str | None:
-    children = model.get_submodule(path).named_children()
-    return next((f"{path}.{name}" for name, each in children if type(each) is nn.LayerNorm), None)
+def _norm_in(module: nn.Module, path: str) -> str | None:
+    children = module.named_children()
+    return next((f"{path}.{name}" for name, child in children if type(child) is nn.LayerNorm), None)
 
 
 def pad_token_id(model: Any) -> int:
