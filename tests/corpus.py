@@ -653,12 +653,9 @@ WRONG = [
         ),
     ),
     Case(
-        given="a LoRA adapter",
+        given="an adapter that names no base model",
         make=holding("adapter_config.json", b"{}"),
-        said=(
-            "checkpoint holds an adapter_config.json, which makes from_pretrained load another "
-            "checkpoint"
-        ),
+        said="checkpoint/adapter_config.json names no base_model_name_or_path",
     ),
     Case(
         given="quantised weights",

@@ -143,6 +143,15 @@ def read_config(directory: Path) -> dict[str, Any]:
     return values
 
 
+def with_labels(values: dict[str, Any], num_labels: int | None) -> dict[str, Any]:
+    """The fields with as many labels as an adapter's head has, where it has one."""
+    own = len(values["id2label"]) if "id2label" in values else values.get("num_labels", 2)
+    if num_labels in (None, own):
+        return values
+    kept = {name: each for name, each in values.items() if name not in ("id2label", "label2id")}
+    return {**kept, "num_labels": num_labels}
+
+
 def check_together(directory: Path, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     """What fields say about each other, with transformers' `defaults` for those left out.
 

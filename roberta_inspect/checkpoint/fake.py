@@ -30,12 +30,16 @@ class ShapesOnly(FakeTensorMode):  # type: ignore[misc]  # torch is not followed
 
 
 def skeleton(
-    location: Location, *, attention: str | None = None, dtype: str | None = None
+    location: Location,
+    *,
+    attention: str | None = None,
+    dtype: str | None = None,
+    num_labels: int | None = None,
 ) -> Loaded:
     """The checkpoint's model on fake tensors, in eval mode.
 
     Of the weight files only the header is read. `attention` and `dtype` left out are what
-    `from_pretrained` picks.
+    `from_pretrained` picks; `num_labels` goes before the configuration's.
 
     Raises:
         UsageError: no such dtype or attention implementation.
@@ -44,7 +48,7 @@ def skeleton(
     loading.check_options(attention, dtype)
     with loading.quiet():
         directory, header, names = hub.outline(location)
-        values = configs.read_config(directory)
+        values = configs.with_labels(configs.read_config(directory), num_labels)
         config = loading.configured(directory, values)
         check_layers(directory, config)
         mode = ShapesOnly(allow_non_fake_inputs=True)

@@ -94,11 +94,12 @@ def load(
     attention: str | None = None,
     dtype: str | None = None,
     device: str = "cpu",
+    num_labels: int | None = None,
 ) -> Loaded:
     """The checkpoint's sequence classifier, as `from_pretrained` makes it, in eval mode.
 
     `attention` and `dtype` left out are what `from_pretrained` picks. A missing head is loaded
-    and told in the verdict.
+    and told in the verdict. `num_labels` goes before the configuration's.
 
     Raises:
         UsageError: no such dtype, device or attention implementation.
@@ -107,7 +108,7 @@ def load(
     check_options(attention, dtype)
     target = _device(device)
     directory = hub.fetched(location)
-    values = configs.read_config(directory)
+    values = configs.with_labels(configs.read_config(directory), num_labels)
     with quiet():
         header, names = weights.outline(directory)
         if header is None:

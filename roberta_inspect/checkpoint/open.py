@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from roberta_inspect.checkpoint import family, hub
+from roberta_inspect.checkpoint.adapter import is_adapter, load_adapter
 from roberta_inspect.checkpoint.fake import skeleton
 from roberta_inspect.checkpoint.load import Loaded, load
 from roberta_inspect.checkpoint.locate import locate
@@ -30,8 +31,8 @@ def open(  # noqa: A001
     no_weights: bool = False,
     needs_values: bool = True,
 ) -> Loaded:
-    """What `thing` is: a directory, a Hub model id, `None` for the bundled demo, a live model, or
-    something around one.
+    """What `thing` is: a directory, of a model or of a PEFT adapter, a Hub model id, `None` for the
+    bundled demo, a live model, or something around one.
 
     Args:
         thing: see above.
@@ -55,6 +56,14 @@ def open(  # noqa: A001
             hint="Give a directory, a Hub model id, a live model, or nothing for the bundled demo.",
         )
     location = locate(None if thing is None else os.fspath(thing), revision=revision)
+    if is_adapter(location):
+        return load_adapter(
+            location,
+            attention=attention,
+            dtype=dtype,
+            device=device or "cpu",
+            no_weights=no_weights,
+        )
     if no_weights or not hub.has_weights(location):
         return skeleton(location, attention=attention, dtype=dtype)
     return load(location, attention=attention, dtype=dtype, device=device or "cpu")

@@ -133,6 +133,8 @@ def weights(of: Weights, *, read: bool = True) -> str:
         "nothing-from-checkpoint": f"everything {be} {random}",
         "no-weights": "none: fake tensors made from the configuration alone",
     }[of.verdict]
+    if of.head_from in ("adapter", "base"):
+        told += f"; the head comes from the {of.head_from}"
     return told if read or of.verdict == "no-weights" else f"not read: {told}"
 
 
