@@ -63,9 +63,11 @@ def test_the_batch_is_what_the_model_reads() -> None:
     model, given = tiny_model(), {"input_ids": IDS, "attention_mask": MASK}
     with torch.no_grad():
         logits = model(**given).logits
-    fingerprint = inspect(model, inputs=given).calls[0].slot("logits").fingerprint  # type: ignore[union-attr]
-    assert fingerprint is not None
-    assert fingerprint.max == float(logits.max())
+    output_map = inspect(model, inputs=given, output_attentions=False)
+    slot = output_map.call(return_dict=True, labels=False).slot("logits")
+    assert slot is not None
+    assert slot.fingerprint is not None
+    assert slot.fingerprint.max == float(logits.max())
 
 
 def test_row_lengths_come_from_the_mask_and_are_whole_without_one() -> None:
