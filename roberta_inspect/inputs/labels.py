@@ -55,13 +55,15 @@ def labels_for(
 
 
 def _tensor(config: Any, given: Any) -> torch.Tensor:
-    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+    is_list = isinstance(given, Iterable) and getattr(given, "ndim", 1) > 0
+    if isinstance(given, str | bytes | Mapping) or not is_list:
         raise UsageError(
             f"labels is a {safe(type(given).__name__)}, not a list of labels",
             hint="Give one label per row: [0, 1].",
         )
+    numbers = _numbers(config, list(given))
     try:
-        return torch.tensor(_numbers(config, list(given)))
+        return torch.tensor(numbers)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise UsageError(
             f"labels make no tensor: {safe(error)}".rstrip("."),

@@ -9,14 +9,14 @@ import pytest
 import torch
 from makers import tiny_model
 from mutations import edited, right, set_logits, set_loss, weighted
+from roberta_inspect.claims.claim import Claim, NotTestedError
+from roberta_inspect.claims.comparison import Estimate, furthest, judged, rounding, same
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 from transformers import RobertaForSequenceClassification
 
 from roberta_inspect import claims
 from roberta_inspect.api import inspect
-from roberta_inspect.claims.claim import Claim, NotTestedError
-from roberta_inspect.claims.comparison import Estimate, furthest, judged, rounding, same
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.inputs.synthetic import synthetic
 from roberta_inspect.live.calls import Calls, calls_asked
