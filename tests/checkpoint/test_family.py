@@ -42,8 +42,18 @@ def test_a_checkpoint_of_each_model_type(model_type: str, tmp_path: Path) -> Non
     output_map = inspect(folder, attention="eager")
     assert output_map.checkpoint.architecture == type(model).__name__
     assert output_map.checkpoint.weights.verdict == "complete"
+    assert not output_map.proofs_with("refuted")
     assert inspect(folder, no_weights=True).ok
     assert module_tree(folder).ok
+
+
+@pytest.mark.newest
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_every_claim_is_proved_of_each_model_type(model_type: str) -> None:
+    not_proved = [
+        proof for proof in inspect(tiny_member(model_type)).proofs if proof.status != "proved"
+    ]
+    assert not_proved == []
 
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
