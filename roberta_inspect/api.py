@@ -6,7 +6,7 @@ Nothing heavy is imported before a verb is called: comparing two saved maps need
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from roberta_inspect.consumer import Entry
     from roberta_inspect.differences import Difference, Report
     from roberta_inspect.inputs.probe import Probe
-    from roberta_inspect.records import CallSpec, Consumer, Proof
+    from roberta_inspect.records import CallSpec, Consumer, Proof, Text
 
-Inspected: TypeAlias = "str | os.PathLike[str] | nn.Module | None"
-"""What is inspected: a directory, a Hub model id, a live model, or `None` for the bundled demo."""
+Inspected: TypeAlias = "str | os.PathLike[str] | nn.Module | Any | None"
+"""What is inspected: a directory, a Hub model id, a live model, something around one, or `None` for
+the bundled demo."""
 
 Side: TypeAlias = "OutputMap | Inspected"
 """One side of a comparison: a map, the path of a saved one, or what is inspected for it."""
@@ -33,7 +34,8 @@ Side: TypeAlias = "OutputMap | Inspected"
 def inspect(
     checkpoint_or_model: Inspected = None,
     *,
-    texts: Sequence[str] | None = None,
+    texts: Sequence[str | tuple[str, str]] | None = None,
+    inputs: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     labels: Any = None,
     batch_size: int = 2,
     sequence_length: int = 16,
@@ -53,9 +55,14 @@ def inspect(
 
     Args:
         checkpoint_or_model: a directory, a Hub model id, `None` for the bundled demo, or a live
-            model, which is exactly as before afterwards.
-        texts: inputs, one row each; without them synthetic token ids of shape
+            model, which is exactly as before afterwards. What is around it is taken off: a
+            compiled or parallel module, an adapter, a pipeline, a Trainer.
+        texts: inputs, one row each: a text, or a pair that is judged together; without them
+            synthetic token ids of shape
             `(batch_size, sequence_length)` with the last row padded.
+        inputs: a batch of your own instead: tensors, arrays or lists by the keywords of `forward`
+            (`input_ids` or `inputs_embeds`, `attention_mask`, `token_type_ids`, `position_ids`,
+            `labels`), on any device; or the path of a `.safetensors` or `.json` file of them.
         labels: one per row, as numbers, label names or a tensor; without them some that fit.
         batch_size: rows of the synthetic input.
         sequence_length: tokens per row of the synthetic input, padding included.
@@ -75,13 +82,17 @@ def inspect(
         UsageError: the arguments do not fit together, or do not fit this checkpoint.
         CannotInspectError: no such checkpoint, an unreadable file, an unsupported architecture.
     """
-    from roberta_inspect.checkpoint.load import load_tokenizer, quiet
+    from roberta_inspect.checkpoint.load import quiet
     from roberta_inspect.checkpoint.open import open  # noqa: A004
-    from roberta_inspect.findings import CONSUMERS, by_level
+    from roberta_inspect.checkpoint.wrappers import eager
+    from roberta_inspect.inputs.texts import texts_of
     from roberta_inspect.live.calls import calls_asked
 
-    given = _texts(texts)
-    with quiet():
+    given = None if texts is None else texts_of(texts)
+    if given is not None and inputs is not None:
+        raise UsageError("there are texts= and inputs=", hint="Give one of the two.")
+    batch = _batch(inputs)
+    with quiet(), eager():
         opened = open(
             checkpoint_or_model,
             revision=revision,
@@ -91,38 +102,46 @@ def inspect(
             no_weights=no_weights,
         )
         sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
-        probe = _probe(opened, given, tokenizer=tokenizer, labels=labels, **sizes)
+        probe = _probe(opened, given, batch, tokenizer=tokenizer, labels=labels, **sizes)
         calls = calls_asked(output_hidden_states, output_attentions, matrix=matrix)
         output_map = map_of(opened, probe, calls, allow_missing_head=allow_missing_head)
-        if not consumers:
-            return output_map
-        tokenizer = tokenizer or load_tokenizer(opened.location)
-        rows = consumer_rows(opened, probe, tokenizer)
-        findings = by_level(*output_map.findings, *CONSUMERS.about(rows))
-        return replace(output_map, consumers=rows, findings=findings)
+    return _with_consumers(output_map, opened, probe, tokenizer) if consumers else output_map
+
+
+def _batch(inputs: Any) -> Any:
+    """A batch that is given, or the one in the file that is named."""
+    if not isinstance(inputs, str | os.PathLike):
+        return inputs
+    from roberta_inspect.checkpoint.batch import read_batch
+
+    return read_batch(Path(inputs))
 
 
 def _probe(
     opened: Loaded,
-    texts: Sequence[str] | None,
+    texts: Sequence[Text] | None,
+    inputs: Any,
     *,
     tokenizer: Any,
     labels: Any,
     batch_size: int,
     sequence_length: int,
 ) -> Probe:
-    """The input: of texts, or made up."""
+    """The input: of texts, of the user's batch, or made up."""
     from roberta_inspect.checkpoint.load import load_tokenizer
     from roberta_inspect.inputs.synthetic import synthetic
+    from roberta_inspect.inputs.tensors import from_inputs
     from roberta_inspect.inputs.texts import from_texts
-    from roberta_inspect.live.anatomy import padded_config
+    from roberta_inspect.live.anatomy import forward_keywords, input_config
 
-    config = padded_config(opened.model)
-    if texts is None:
-        sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
-        return synthetic(config, labels=labels, **sizes)
-    tokenizer = tokenizer or load_tokenizer(opened.location)
-    return from_texts(config, tokenizer, texts, labels=labels)
+    config = input_config(opened.model)
+    if texts is not None:
+        tokenizer = tokenizer or load_tokenizer(opened.location)
+        return from_texts(config, tokenizer, texts, labels=labels)
+    if inputs is not None:
+        known = forward_keywords(opened.model)
+        return from_inputs(config, inputs, known=known, dtype=opened.dtype, labels=labels)
+    return synthetic(config, batch_size=batch_size, sequence_length=sequence_length, labels=labels)
 
 
 def map_of(
@@ -166,14 +185,16 @@ def map_of(
         versions=Versions(**versions()),
         checkpoint=opened.record,
         setup=Setup(
-            device=str(model.device),
-            dtype=dtype_word(model.dtype),
+            device=str(opened.device),
+            dtype=dtype_word(opened.dtype),
             attention=attention_of(model.config),
             mode="eval",
             no_weights=mode is not None,
             was_training=model.training,
             configured=configured_flags(model.config),
+            quantised=opened.quantised,
         ),
+        wrappers=opened.wrappers,
         input=replace(probe.record(), edited=tuple(calls.edited)),
         plain=tuple(call for call in records if call.spec.is_plain),
         calls=tuple(call for call in records if not call.spec.is_plain),
@@ -185,6 +206,20 @@ def map_of(
     return replace(
         output_map, findings=findings_of(output_map, allow_missing_head=allow_missing_head)
     )
+
+
+def _with_consumers(
+    output_map: OutputMap, opened: Loaded, probe: Probe, tokenizer: Any
+) -> OutputMap:
+    """The map with a row for each way of calling a consumer, and what is surprising about them."""
+    from roberta_inspect.checkpoint.load import load_tokenizer, quiet
+    from roberta_inspect.findings import CONSUMERS, by_level
+
+    with quiet():
+        tokenizer = tokenizer or load_tokenizer(opened.location)
+        rows = consumer_rows(opened, probe, tokenizer)
+    findings = by_level(*output_map.findings, *CONSUMERS.about(rows))
+    return replace(output_map, consumers=rows, findings=findings)
 
 
 def module_tree(
@@ -213,19 +248,21 @@ def module_tree(
     """
     from roberta_inspect.checkpoint.load import quiet
     from roberta_inspect.checkpoint.open import is_live, open  # noqa: A004
+    from roberta_inspect.checkpoint.wrappers import eager
     from roberta_inspect.findings import tree_findings
     from roberta_inspect.records import Versions
     from roberta_inspect.releases import attention_of, versions
     from roberta_inspect.tree.nodes import Nodes
     from roberta_inspect.tree.observation import TreeObservation
 
-    with quiet():
+    with quiet(), eager():
         live = is_live(checkpoint_or_model)
         opened = open(
             checkpoint_or_model,
             revision=revision,
             attention=attention if live else attention or "eager",
             no_weights=not live,
+            needs_values=False,
         )
         observation = TreeObservation.of(opened)
         tree = ModuleTree(
@@ -233,6 +270,7 @@ def module_tree(
             checkpoint=opened.record,
             root=Nodes(observation).node(opened.model),
             attention=attention_of(opened.model.config),
+            wrappers=opened.wrappers,
         )
         error = observation.observed.error
         findings = tree_findings(tree, error, allow_missing_head=allow_missing_head)
@@ -242,7 +280,7 @@ def module_tree(
 def consumers(
     checkpoint_or_model: Inspected = None,
     *,
-    texts: Sequence[str] | None = None,
+    texts: Sequence[str | tuple[str, str]] | None = None,
     labels: Any = None,
     batch_size: int = 2,
     sequence_length: int = 16,
@@ -263,8 +301,9 @@ def consumers(
     Args:
         checkpoint_or_model: a directory, a Hub model id, `None` for the bundled demo, or a live
             model, which is exactly as before afterwards.
-        texts: inputs, one row each; without them some, or synthetic token ids of shape
-            `(batch_size, sequence_length)` where there is no tokenizer.
+        texts: inputs, one row each: a text, or a pair that is judged together; without them some,
+            or synthetic token ids of shape `(batch_size, sequence_length)` where there is no
+            tokenizer.
         labels: as in `inspect`.
         batch_size: rows of the synthetic input.
         sequence_length: tokens per row of the synthetic input, padding included.
@@ -281,36 +320,39 @@ def consumers(
     """
     from roberta_inspect.checkpoint.load import load_tokenizer, quiet
     from roberta_inspect.checkpoint.open import open  # noqa: A004
+    from roberta_inspect.checkpoint.wrappers import eager
     from roberta_inspect.consumer import check_onnx, chosen
     from roberta_inspect.consumer.subject import TEXTS
     from roberta_inspect.findings import consumer_findings
+    from roberta_inspect.inputs.texts import texts_of
     from roberta_inspect.live.calls import calls_asked
 
     file = None if onnx is None else Path(onnx)
     if file is not None:
         check_onnx(file)
     entries = chosen(() if file is not None and only is None else only)
-    given = _texts(texts)
-    with quiet():
+    given = None if texts is None else texts_of(texts)
+    with quiet(), eager():
         opened = open(
             checkpoint_or_model, revision=revision, attention=attention, dtype=dtype, device=device
         )
         tokenizer = tokenizer or load_tokenizer(opened.location)
         if given is None and tokenizer is not None:
-            given = tuple(text.first for text in TEXTS)
+            given = TEXTS
         sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
-        probe = _probe(opened, given, tokenizer=tokenizer, labels=labels, **sizes)
+        probe = _probe(opened, given, None, tokenizer=tokenizer, labels=labels, **sizes)
         calls = calls_asked(True, True)
         output_map = map_of(opened, probe, calls, allow_missing_head=allow_missing_head)
+    with quiet():
         rows = consumer_rows(opened, probe, tokenizer, entries, onnx=file, progress=progress)
-        return ConsumerReport(
-            versions=output_map.versions,
-            checkpoint=output_map.checkpoint,
-            setup=output_map.setup,
-            input=output_map.input,
-            consumers=rows,
-            findings=consumer_findings(output_map, rows),
-        )
+    return ConsumerReport(
+        versions=output_map.versions,
+        checkpoint=output_map.checkpoint,
+        setup=output_map.setup,
+        input=output_map.input,
+        consumers=rows,
+        findings=consumer_findings(output_map, rows),
+    )
 
 
 def consumer_rows(
@@ -402,8 +444,12 @@ def inspect_like(saved: OutputMap, checkpoint_or_model: Any) -> OutputMap:
 
 def _same_input(given: Input) -> dict[str, Any]:
     """The arguments of `inspect` that make the input of a saved map again."""
+    from roberta_inspect.inputs.tensors import saved_inputs
+
+    texts = None if given.texts is None else [text.parts for text in given.texts]
     return {
-        "texts": None if given.texts is None else [text.first for text in given.texts],
+        "texts": texts,
+        "inputs": saved_inputs(given) if given.source == "inputs" else None,
         "labels": given.labels,
         "batch_size": given.batch_size,
         "sequence_length": given.sequence_length,
@@ -424,11 +470,3 @@ def _file(side: Side) -> str | None:
 
     path = os.fspath(side) if isinstance(side, str | os.PathLike) else None
     return path if path is not None and is_saved_map(path) else None
-
-
-def _texts(texts: Sequence[str] | None) -> tuple[str, ...] | None:
-    if isinstance(texts, str):
-        raise UsageError("texts is one string", hint="Give a list of strings: [text].")
-    if texts is not None and not texts:
-        raise UsageError("texts is empty", hint="Give at least one text, or leave texts= out.")
-    return None if texts is None else tuple(texts)

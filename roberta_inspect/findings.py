@@ -6,7 +6,8 @@ above it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -188,6 +189,39 @@ def _without_weights(output_map: OutputMap) -> Iterator[Said]:
         )
 
 
+@MAP.register("wrapper-removed", "note")
+def _wrapped(output_map: OutputMap) -> Iterator[Said]:
+    yield from _taken_off(output_map.wrappers)
+
+
+def _taken_off(wrappers: Sequence[str]) -> Iterator[Said]:
+    if wrappers:
+        names = listed([safe(name, longest=80) for name in wrappers])
+        yield Said(
+            f"{names} {'was' if len(wrappers) == 1 else 'were'} taken off: the classifier inside "
+            "was inspected"
+        )
+
+
+@MAP.register("training-mode", "note")
+def _training(output_map: OutputMap) -> Iterator[Said]:
+    if output_map.setup.was_training:
+        yield Said(
+            "the model is in training mode, and it was inspected in eval mode: in training mode "
+            "dropout changes every output",
+            "Call model.eval() before you use its outputs.",
+        )
+
+
+@MAP.register("quantised", "note")
+def _quantised(output_map: OutputMap) -> Iterator[Said]:
+    if kinds := output_map.setup.quantised:
+        yield Said(
+            f"the model is quantised ({listed(kinds, show=safe)}): claims that compute with the "
+            "weights are not tested, and rows of one batch can share a scale"
+        )
+
+
 @MAP.register("placeholder-label-names", "note")
 def _placeholder_labels(output_map: OutputMap) -> Iterator[Said]:
     checkpoint = output_map.checkpoint
@@ -216,6 +250,28 @@ def _padding_left(output_map: OutputMap) -> Iterator[Said]:
         f"the tokenizer pads on the left: {where}{read}",
         'Set padding_side to "right" in tokenizer_config.json.',
     )
+
+
+@MAP.register("keyword-ignored", "warning")
+def _ignored(output_map: OutputMap) -> Iterator[Said]:
+    for name, meant in output_map.input.ignored.items():
+        yield Said(
+            f"forward has no keyword {safe(name, longest=80)}, which the batch holds: it was left "
+            "out, as the model would ignore it or raise, by release",
+            f"Write {safe(meant)}." if meant else "Take it out of the batch.",
+        )
+
+
+@MAP.register("token-types-dropped", "warning")
+def _dropped(output_map: OutputMap) -> Iterator[Said]:
+    given = output_map.input
+    if "token_type_ids" in given.dropped:
+        cls = safe(given.tokenizer.cls) if given.tokenizer else "the tokenizer"
+        yield Said(
+            f"{cls} makes token_type_ids that this model has no rows for (type_vocab_size): it was "
+            "called without them, and with them it raises",
+            "Call the tokenizer with return_token_type_ids=False.",
+        )
 
 
 @MAP.register("call-failed", "error")
@@ -302,6 +358,19 @@ def _raised(output_map: OutputMap) -> Iterator[Said]:
         yield Said(
             f"testing {listed(raised)} raised an exception: see the proofs",
             "This model is built in another way than the test expects; please report it.",
+        )
+
+
+@MAP.register("few-claims-tested", "warning")
+def _few_tested(output_map: OutputMap) -> Iterator[Said]:
+    untested = output_map.proofs_with("not-tested")
+    tested = len(output_map.proofs) - len(untested)
+    if tested < len(untested) and not output_map.setup.no_weights:
+        reason, count = Counter(proof.detail for proof in untested).most_common(1)[0]
+        yield Said(
+            f"only {tested} of {counted(len(output_map.proofs), 'claim')} could be tested; of the "
+            f"others {count:,} because {safe(reason)}",
+            "Look at the proofs for the other reasons: this map says little about the model.",
         )
 
 
@@ -401,6 +470,11 @@ def _problem_type(output_map: OutputMap) -> Iterator[Said]:
             "sticks: save_pretrained keeps it. Here it was put back",
             f'Set "problem_type": "{written[0]}" in config.json.',
         )
+
+
+@TREE.register("wrapper-removed", "note")
+def _tree_wrapped(tree: ModuleTree, error: Failure | None) -> Iterator[Said]:
+    yield from _taken_off(tree.wrappers)
 
 
 @TREE.register("call-failed", "error")

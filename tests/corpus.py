@@ -23,6 +23,9 @@ from makers import (
     tiny_model,
 )
 
+from roberta_inspect.checkpoint.family import MODEL_TYPES
+from roberta_inspect.text import listed
+
 Make = Callable[[Path], object]
 """Makes what a case needs in an empty folder, above all `checkpoint`."""
 
@@ -638,19 +641,21 @@ BROKEN = [
     ),
 ]
 
+KNOWN = f"a sequence classifier of model type {listed(MODEL_TYPES, last='or')}"
+
 WRONG = [
     Case(
         given="a BERT checkpoint",
         make=lambda folder: make_bert(folder / "checkpoint"),
-        said="checkpoint/config.json is of a bert model, not of a roberta one",
+        said=(
+            "checkpoint/config.json is of class BertForSequenceClassification and model type bert, "
+            f"and not {KNOWN}"
+        ),
     ),
     Case(
-        given="a LoRA adapter",
+        given="an adapter that names no base model",
         make=holding("adapter_config.json", b"{}"),
-        said=(
-            "checkpoint holds an adapter_config.json, which makes from_pretrained load another "
-            "checkpoint"
-        ),
+        said="checkpoint/adapter_config.json names no base_model_name_or_path",
     ),
     Case(
         given="quantised weights",
@@ -669,8 +674,9 @@ WRONG = [
         for name, value, said in (
             (
                 "model_type",
-                "xlm-roberta",
-                "checkpoint/config.json is of a xlm-roberta model, not of a roberta one",
+                "gpt2",
+                "checkpoint/config.json is of class RobertaForSequenceClassification and model "
+                f"type gpt2, and not {KNOWN}",
             ),
             (
                 "vocab_size",

@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from roberta_inspect.checkpoint import files
+from roberta_inspect.checkpoint import family, files
 from roberta_inspect.checkpoint.dtype import DTYPES
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.records import ProblemType
 from roberta_inspect.text import safe
-
-MODEL_TYPE = "roberta"
 
 MOST_LABELS = 2**17
 """Labels that are tried: transformers keeps their names several times, a kilobyte for each."""
@@ -134,7 +132,7 @@ def read_config(directory: Path) -> dict[str, Any]:
             hint="Give a directory that save_pretrained wrote.",
         )
     values = files.json_object(path)
-    _check_architecture(path, values)
+    family.member_in(path, values)
     for name, value in values.items():
         if name in FIELDS and not FIELDS[name].fits(value):
             raise wrong(path, name, value, FIELDS[name].allowed)
@@ -143,6 +141,15 @@ def read_config(directory: Path) -> dict[str, Any]:
                 f"{path}: {name}", _ELSEWHERE[name], hint="Save the model in its plain form."
             )
     return values
+
+
+def with_labels(values: dict[str, Any], num_labels: int | None) -> dict[str, Any]:
+    """The fields with as many labels as an adapter's head has, where it has one."""
+    own = len(values["id2label"]) if "id2label" in values else values.get("num_labels", 2)
+    if num_labels in (None, own):
+        return values
+    kept = {name: each for name, each in values.items() if name not in ("id2label", "label2id")}
+    return {**kept, "num_labels": num_labels}
 
 
 def check_together(directory: Path, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
@@ -175,22 +182,3 @@ def wrong(path: Path, name: str, value: Any, allowed: str) -> CannotInspectError
         f"{safe(path)}: {safe(name)} is {shown}, it must be {allowed}",
         hint=f"Correct {safe(name)} in config.json.",
     )
-
-
-def _check_architecture(path: Path, values: Mapping[str, Any]) -> None:
-    kind = values.get("model_type", MODEL_TYPE)
-    if kind != MODEL_TYPE:
-        raise files.fault(
-            path,
-            f"is of a {safe(kind)} model, not of a {MODEL_TYPE} one",
-            hint="Its class is another one, even where it is built alike; give a checkpoint of "
-            "RobertaForSequenceClassification.",
-        )
-    # With a model_type the class names say nothing more: the tensors' names decide in the end.
-    names = [] if "model_type" in values else values.get("architectures")
-    if names and isinstance(names, list) and not any("Roberta" in str(name) for name in names):
-        raise files.fault(
-            path,
-            f"is of a {safe(names[0])}, not of a RoBERTa model",
-            hint="Give a checkpoint of RobertaForSequenceClassification.",
-        )

@@ -12,7 +12,7 @@ from roberta_inspect.checkpoint import hub
 from roberta_inspect.checkpoint import load as loading
 from roberta_inspect.checkpoint.load import Loaded
 from roberta_inspect.checkpoint.locate import Location
-from roberta_inspect.checkpoint.memory import check_memory
+from roberta_inspect.checkpoint.memory import check_layers, check_memory
 from roberta_inspect.records import Weights
 
 
@@ -30,12 +30,16 @@ class ShapesOnly(FakeTensorMode):  # type: ignore[misc]  # torch is not followed
 
 
 def skeleton(
-    location: Location, *, attention: str | None = None, dtype: str | None = None
+    location: Location,
+    *,
+    attention: str | None = None,
+    dtype: str | None = None,
+    num_labels: int | None = None,
 ) -> Loaded:
     """The checkpoint's model on fake tensors, in eval mode.
 
     Of the weight files only the header is read. `attention` and `dtype` left out are what
-    `from_pretrained` picks.
+    `from_pretrained` picks; `num_labels` goes before the configuration's.
 
     Raises:
         UsageError: no such dtype or attention implementation.
@@ -44,12 +48,13 @@ def skeleton(
     loading.check_options(attention, dtype)
     with loading.quiet():
         directory, header, names = hub.outline(location)
-        values = configs.read_config(directory)
+        values = configs.with_labels(configs.read_config(directory), num_labels)
         config = loading.configured(directory, values)
-        check_memory(directory, config.to_dict(), config.num_labels, element_bytes=0)
+        check_layers(directory, config)
         mode = ShapesOnly(allow_non_fake_inputs=True)
         with mode:
             model = loading.built(config, attention, loading.chosen_dtype(values, header, dtype))
+        check_memory(directory, model, element_bytes=0)
     if header is None:
         seen = Weights(verdict="no-weights", files=names)
     else:

@@ -15,23 +15,19 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers.activations import ACT2FN
-from transformers.models.roberta.configuration_roberta import RobertaConfig
-from transformers.models.roberta.modeling_roberta import RobertaForSequenceClassification
 from transformers.utils import logging as transformers_logging
 
 from roberta_inspect import releases
 from roberta_inspect.checkpoint import config as configs
-from roberta_inspect.checkpoint import files, hub, weights
+from roberta_inspect.checkpoint import family, files, hub, weights
 from roberta_inspect.checkpoint.dtype import DTYPES
 from roberta_inspect.checkpoint.files import reason_of, told
 from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
 from roberta_inspect.checkpoint.locate import Location
-from roberta_inspect.checkpoint.memory import check_memory
-from roberta_inspect.errors import CannotInspectError, UsageError
+from roberta_inspect.checkpoint.memory import check_layers, check_memory
+from roberta_inspect.errors import CannotInspectError, UsageError, is_out_of_memory
 from roberta_inspect.records import Checkpoint, Weights
 from roberta_inspect.text import listed, safe
-
-BASE = RobertaForSequenceClassification.base_model_prefix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +46,14 @@ class Loaded:
     header: Header | None = None
     """Of such a model: name → dtype (`F32`) and shape in the files, under the class's names; `None`
     where there is no file."""
+    wrappers: tuple[str, ...] = ()
+    """The classes of the objects around a live model that were taken off, outermost first."""
+
+    @property
+    def quantised(self) -> tuple[str, ...]:
+        """The names of its modules that compute with fewer bits than its dtype says."""
+        modules = self.model.modules()
+        return tuple(sorted({each._get_name() for each in modules if _is_quantised(type(each))}))
 
     @property
     def record(self) -> Checkpoint:
@@ -63,7 +67,25 @@ class Loaded:
             problem_type=config.problem_type,
             id2label={str(key): str(name) for key, name in sorted(config.id2label.items())},
             weights=self.weights,
+            model_type=str(config.model_type),
+            architectures=tuple(str(name) for name in config.architectures or ()),
         )
+
+    @property
+    def device(self) -> torch.device:
+        """Where its input goes."""
+        return next(self.model.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its first parameter that holds numbers with a fraction."""
+        floating = (each.dtype for each in self.model.parameters() if each.is_floating_point())
+        return next(floating, torch.get_default_dtype())
+
+
+def _is_quantised(kind: type) -> bool:
+    libraries = ("bitsandbytes.", "torch.ao.nn.quantized", "torchao.")
+    return kind.__module__.startswith(libraries) and not kind.__name__.endswith("PackedParams")
 
 
 def load(
@@ -72,12 +94,12 @@ def load(
     attention: str | None = None,
     dtype: str | None = None,
     device: str = "cpu",
+    num_labels: int | None = None,
 ) -> Loaded:
-    """The checkpoint's `RobertaForSequenceClassification`, as `from_pretrained` makes it, in eval
-    mode.
+    """The checkpoint's sequence classifier, as `from_pretrained` makes it, in eval mode.
 
     `attention` and `dtype` left out are what `from_pretrained` picks. A missing head is loaded
-    and told in the verdict.
+    and told in the verdict. `num_labels` goes before the configuration's.
 
     Raises:
         UsageError: no such dtype, device or attention implementation.
@@ -86,7 +108,7 @@ def load(
     check_options(attention, dtype)
     target = _device(device)
     directory = hub.fetched(location)
-    values = configs.read_config(directory)
+    values = configs.with_labels(configs.read_config(directory), num_labels)
     with quiet():
         header, names = weights.outline(directory)
         if header is None:
@@ -97,13 +119,13 @@ def load(
             )
         config = configured(directory, values)
         name = chosen_dtype(values, header, dtype)
-        element = getattr(torch, name).itemsize
-        check_memory(directory, config.to_dict(), config.num_labels, element_bytes=element)
+        check_layers(directory, config)
         with torch.device("meta"):
             laid_out = built(config, attention, name)
+        check_memory(directory, laid_out, element_bytes=getattr(torch, name).itemsize)
         seen, _ = judged(directory, laid_out, header, names, config)
         model, missing = _from_pretrained(directory, config, attention, dtype)
-    weights.check_agreement(missing, seen, BASE)
+    weights.check_agreement(missing, seen, model.base_model_prefix)
     return Loaded(
         model=_moved(model.eval(), target),
         weights=seen,
@@ -162,12 +184,13 @@ def quiet() -> Iterator[None]:
 
 
 def configured(directory: Path, values: Mapping[str, Any]) -> Any:
-    """The `RobertaConfig` of checked `values`.
+    """The configuration object of checked `values`, of the class of its model type.
 
     Raises:
         CannotInspectError: values that do not fit together, or that transformers refuses.
     """
-    defaults = RobertaConfig().to_dict()
+    member = family.member_in(directory / "config.json", values)
+    defaults = member.config().to_dict()
     configs.check_together(directory, values, defaults)
     activation = values.get("hidden_act", defaults["hidden_act"])
     if activation not in ACT2FN:
@@ -176,7 +199,7 @@ def configured(directory: Path, values: Mapping[str, Any]) -> Any:
     refused = f"transformers refuses {safe(directory / 'config.json')}"
     # Each release checks other fields, with exceptions of its own.
     with told(refused, hint="Correct the field in config.json."):
-        return RobertaConfig.from_dict(dict(values))
+        return member.config.from_dict(dict(values))
 
 
 def chosen_dtype(values: Mapping[str, Any], header: Header | None, dtype: str | None) -> str:
@@ -199,13 +222,19 @@ def built(config: Any, attention: str | None, dtype: str) -> Any:
     """
     options = {} if attention is None else {"attn_implementation": attention}
     try:
-        return RobertaForSequenceClassification._from_config(
-            copy.deepcopy(config),
-            **{releases.dtype_argument(): getattr(torch, dtype)},
-            **options,
-        ).eval()
-    except (ValueError, ImportError) as error:
-        if attention is None:
+        return (
+            family.member_of(config)
+            .cls._from_config(
+                copy.deepcopy(config),
+                **{releases.dtype_argument(): getattr(torch, dtype)},
+                **options,
+            )
+            .eval()
+        )
+    except (ValueError, ImportError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        if attention is None or isinstance(error, RuntimeError):
             raise CannotInspectError(
                 f"transformers cannot build the configured model: {reason_of(error)}",
                 hint="Correct config.json.",
@@ -226,10 +255,11 @@ def judged(
         CannotInspectError: a tensor of another shape than the configuration asks for.
     """
     shapes = {name: tuple(value.shape) for name, value in model.state_dict(keep_vars=True).items()}
-    named = weights.named_for_the_class(header, shapes, BASE)
+    base = model.base_model_prefix
+    named = weights.named_for_the_class(header, shapes, base)
     sizes = {**config.to_dict(), "num_labels": config.num_labels}
     weights.check_shapes(directory, named, shapes, sizes)
-    return weights.verdict_of(named, shapes, BASE, names), named
+    return weights.verdict_of(named, shapes, base, names), named
 
 
 def check_options(attention: str | None, dtype: str | None) -> None:
@@ -278,7 +308,7 @@ def _from_pretrained(
     form = files.weight_form(directory) or ""
     # The checks before it found the usual.
     with told(f"transformers cannot load {safe(directory / form)}", hint=files.AGAIN):
-        model, report = RobertaForSequenceClassification.from_pretrained(
+        model, report = family.member_of(config).cls.from_pretrained(
             str(directory),
             config=copy.deepcopy(config),
             output_loading_info=True,

@@ -1,11 +1,12 @@
-"""Whether a model fits into memory, from its configuration alone."""
+"""Whether a model fits into memory, from its layout alone."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from roberta_inspect.checkpoint.files import fault
 from roberta_inspect.text import storage
@@ -19,28 +20,29 @@ LAYER_OVERHEAD = 100_000
 CGROUP = Path("/sys/fs/cgroup")
 
 
-def parameters(config: Mapping[str, Any], num_labels: int) -> int:
-    """How many parameters the configured model has."""
-    hidden, inner = config["hidden_size"], config["intermediate_size"]
-    norm = 2 * hidden
-    projection = hidden * hidden + hidden
-    rows = config["vocab_size"] + config["max_position_embeddings"] + config["type_vocab_size"]
-    attention = 4 * projection + norm
-    crossed = bool(config.get("add_cross_attention") and config.get("is_decoder"))
-    forward = hidden * inner + inner + inner * hidden + hidden + norm
-    layers = config["num_hidden_layers"] * (attention * (1 + crossed) + forward)
-    return int(rows * hidden + norm + layers + projection + hidden * num_labels + num_labels)
+def check_layers(directory: Path, config: Any) -> None:
+    """Refuse more layers than can be laid out, even without values.
+
+    Raises:
+        CannotInspectError: how many there are, and how many are tried.
+    """
+    layers = config.num_hidden_layers
+    if layers > MOST_LAYERS:
+        raise fault(
+            directory / "config.json",
+            f"asks for {layers:,} layers, more than the {MOST_LAYERS} that can be laid out",
+            hint="Check num_hidden_layers in config.json.",
+        )
 
 
-def check_memory(
-    directory: Path, config: Mapping[str, Any], num_labels: int, *, element_bytes: int
-) -> None:
+def check_memory(directory: Path, laid_out: nn.Module, *, element_bytes: int) -> None:
     """Refuse a model that cannot fit; `element_bytes` is 0 for a model without values.
 
     Raises:
         CannotInspectError: what it needs, and what there is.
     """
-    count, layers = parameters(config, num_labels), config["num_hidden_layers"]
+    count = sum(parameter.numel() for parameter in laid_out.parameters())
+    layers = laid_out.config.num_hidden_layers
     needed, free = count * element_bytes + layers * LAYER_OVERHEAD, available()
     sizes = f"{count:,} parameters in {layers:,} layers"
     path, hint = directory / "config.json", "Check the sizes in config.json"
@@ -50,7 +52,7 @@ def check_memory(
             f"asks for {storage(needed)} of memory ({sizes}), and {storage(free)} are free",
             hint=f"{hint}; if they are right, use no_weights=True or a machine with more memory.",
         )
-    if layers > MOST_LAYERS or count >= 2**60:
+    if count >= 2**60:
         raise fault(path, f"asks for {sizes}, more than can be laid out", hint=f"{hint}.")
 
 

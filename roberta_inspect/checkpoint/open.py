@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from torch import nn
-
 from roberta_inspect.checkpoint import family, hub
+from roberta_inspect.checkpoint.adapter import is_adapter, load_adapter
 from roberta_inspect.checkpoint.fake import skeleton
 from roberta_inspect.checkpoint.load import Loaded, load
 from roberta_inspect.checkpoint.locate import locate
-from roberta_inspect.errors import UsageError
+from roberta_inspect.checkpoint.wrappers import module_in, taken_off
+from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.records import Weights
 from roberta_inspect.text import safe
 
 
 def is_live(thing: Any) -> bool:
-    """Whether it is a model object, and not the name of a checkpoint."""
-    return isinstance(thing, nn.Module)
+    """Whether it is a model object or holds one, and not the name of a checkpoint."""
+    return module_in(thing) is not None
 
 
 def open(  # noqa: A001
@@ -29,8 +29,10 @@ def open(  # noqa: A001
     dtype: str | None = None,
     device: str | None = None,
     no_weights: bool = False,
+    needs_values: bool = True,
 ) -> Loaded:
-    """What `thing` is: a directory, a Hub model id, `None` for the bundled demo, or a live model.
+    """What `thing` is: a directory, of a model or of a PEFT adapter, a Hub model id, `None` for the
+    bundled demo, a live model, or something around one.
 
     Args:
         thing: see above.
@@ -39,6 +41,7 @@ def open(  # noqa: A001
         dtype: dtype to load in; `None` for what `from_pretrained` picks.
         device: where the checkpoint's model runs; `None` for the CPU.
         no_weights: lay a checkpoint's model out on fake tensors; of its files the header is read.
+        needs_values: refuse a live model on the meta device.
 
     Raises:
         UsageError: it is none of these, or an option does not fit it.
@@ -46,19 +49,27 @@ def open(  # noqa: A001
     """
     if is_live(thing):
         asked = {"revision": revision, "attention": attention, "dtype": dtype, "device": device}
-        return _live(thing, **asked, no_weights=no_weights)
+        return _live(thing, needs_values, **asked, no_weights=no_weights)
     if thing is not None and not isinstance(thing, str | os.PathLike):
         raise UsageError(
             f"a {safe(type(thing).__name__)} is neither a checkpoint nor a model",
             hint="Give a directory, a Hub model id, a live model, or nothing for the bundled demo.",
         )
     location = locate(None if thing is None else os.fspath(thing), revision=revision)
+    if is_adapter(location):
+        return load_adapter(
+            location,
+            attention=attention,
+            dtype=dtype,
+            device=device or "cpu",
+            no_weights=no_weights,
+        )
     if no_weights or not hub.has_weights(location):
         return skeleton(location, attention=attention, dtype=dtype)
     return load(location, attention=attention, dtype=dtype, device=device or "cpu")
 
 
-def _live(model: nn.Module, **options: Any) -> Loaded:
+def _live(thing: Any, needs_values: bool, **options: Any) -> Loaded:
     """A model object as it stands, all of whose weights count as loaded; nothing can be asked of
     it."""
     for name in (name for name, value in options.items() if value not in (None, False)):
@@ -66,6 +77,12 @@ def _live(model: nn.Module, **options: Any) -> Loaded:
             f"{name}= is for a checkpoint, and a live model is taken as it stands",
             hint=f"Leave {name}= out, or give the checkpoint instead.",
         )
+    model, wrappers = taken_off(thing)
     family.check_class(model)
+    if needs_values and any(parameter.is_meta for parameter in model.parameters()):
+        raise CannotInspectError(
+            "the model is on the meta device, where tensors have no values",
+            hint="Load its weights first, or give the checkpoint with no_weights=True.",
+        )
     weights = Weights(verdict="complete", loaded=sum(1 for _ in model.parameters()))
-    return Loaded(model=model, weights=weights, source="a live model")
+    return Loaded(model=model, weights=weights, source="a live model", wrappers=wrappers)

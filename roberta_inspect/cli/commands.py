@@ -19,10 +19,14 @@ from roberta_inspect.cli.options import (
     MissingHead,
     Output,
     Revision,
+    RowLabels,
+    TextPairs,
+    Texts,
     check_device,
     check_rows,
     format_name,
     format_option,
+    rows_of,
 )
 from roberta_inspect.cli.refusals import Commands, failures_reported, status
 from roberta_inspect.cli.target import Target
@@ -72,17 +76,17 @@ def roberta_inspect(
 def run(
     checkpoint: CheckpointArgument = None,
     revision: Revision = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(help="A text to run; repeat it for more rows.", show_default=False),
-    ] = None,
-    label: Annotated[
-        list[str] | None,
+    text: Texts = None,
+    text_pair: TextPairs = None,
+    inputs: Annotated[
+        Path | None,
         typer.Option(
-            help="The label of a row, by id or name (several joined by commas); repeat it.",
+            metavar="FILE",
+            help="A batch of your own: a .safetensors or .json file, by forward's keywords.",
             show_default=False,
         ),
     ] = None,
+    label: RowLabels = None,
     batch_size: Annotated[int, typer.Option(help="Rows, where no text is given.")] = DEFAULT_SIZES[
         0
     ],
@@ -137,14 +141,15 @@ def run(
         form = format_name("run", format, output)
         check_device(device, no_weights)
         _check_explained(explain, form, format, labels)
-        check_rows(text, (batch_size, sequence_length))
+        check_rows(text, text_pair, inputs, (batch_size, sequence_length))
         _check_located(checkpoint, revision)
         with status("Importing torch and transformers"):
             from roberta_inspect.api import inspect
         with status("Calling and proving"):
             found = inspect(
                 checkpoint,
-                texts=text or None,
+                texts=rows_of(text, text_pair),
+                inputs=inputs,
                 labels=label or None,
                 batch_size=batch_size,
                 sequence_length=sequence_length,
@@ -267,17 +272,9 @@ def _check_whole(form: str, expand: bool, depth: int | None) -> None:
 def consumers(
     checkpoint: CheckpointArgument = None,
     revision: Revision = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(help="A text to run; repeat it for more rows.", show_default=False),
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="The label of a row, by id or name (several joined by commas); repeat it.",
-            show_default=False,
-        ),
-    ] = None,
+    text: Texts = None,
+    text_pair: TextPairs = None,
+    label: RowLabels = None,
     batch_size: Annotated[
         int, typer.Option(help="Rows, where there is no tokenizer.")
     ] = DEFAULT_SIZES[0],
@@ -317,7 +314,7 @@ def consumers(
         target = Target(output)
         form = format_name("consumers", format, output)
         check_device(device, no_weights=False)
-        check_rows(text, (batch_size, sequence_length))
+        check_rows(text, text_pair, None, (batch_size, sequence_length))
         names = None if only is None else [name.strip() for name in only.split(",")]
         chosen(names)
         if onnx is not None:
@@ -328,7 +325,7 @@ def consumers(
         with status("Calling and proving") as say:
             report = api.consumers(
                 checkpoint,
-                texts=text or None,
+                texts=rows_of(text, text_pair),
                 labels=label or None,
                 batch_size=batch_size,
                 sequence_length=sequence_length,

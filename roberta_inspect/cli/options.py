@@ -39,6 +39,23 @@ Revision = Annotated[
     str | None,
     typer.Option(help="Branch, tag or commit of a Hub model id.", show_default=False),
 ]
+Texts = Annotated[
+    list[str] | None,
+    typer.Option(help="A text to run; repeat it for more rows.", show_default=False),
+]
+TextPairs = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="The second text of a pair, one for each --text, in their order.", show_default=False
+    ),
+]
+RowLabels = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="The label of a row, by id or name (several joined by commas); repeat it.",
+        show_default=False,
+    ),
+]
 AttentionOption = Annotated[
     Attention | None,
     typer.Option(
@@ -117,14 +134,32 @@ def check_device(device: str, no_weights: bool) -> None:
         )
 
 
-def check_rows(text: list[str] | None, sizes: tuple[int, int]) -> None:
-    if text and sizes != DEFAULT_SIZES:
+def check_rows(
+    text: list[str] | None,
+    text_pair: list[str] | None,
+    inputs: Path | None,
+    sizes: tuple[int, int],
+) -> None:
+    if len(text_pair or ()) not in (0, len(text or ())):
         raise UsageError(
-            "--text brings its own rows and tokens",
-            hint="Leave --batch-size and --sequence-length out, or leave --text out.",
+            f"--text-pair is given {len(text_pair or ())} times and --text {len(text or ())} times",
+            hint="Give one --text-pair for each --text.",
+        )
+    brings = "--text" if text else "--inputs" if inputs else None
+    if text and inputs:
+        raise UsageError("there are --text and --inputs", hint="Give one of the two.")
+    if brings and sizes != DEFAULT_SIZES:
+        raise UsageError(
+            f"{brings} brings its own rows and tokens",
+            hint=f"Leave --batch-size and --sequence-length out, or leave {brings} out.",
         )
     if min(sizes) < 1:
         raise UsageError(
             f"a batch of {sizes[0]} × {sizes[1]} tokens holds nothing",
             hint="Give a --batch-size and a --sequence-length of at least 1.",
         )
+
+
+def rows_of(text: list[str] | None, text_pair: list[str] | None) -> list[Any] | None:
+    """The texts, or the pairs of them, as the library takes them."""
+    return list(zip(text, text_pair, strict=True)) if text and text_pair else text or None

@@ -128,8 +128,8 @@ class Commands(TyperGroup):
         if owners := self._owners(option):
             where = "" if name else ": write it after the command"
             return f"{safe(option)} is an option of {listed(owners)}{where}."
-        if possibilities:
-            return f"Did you mean {listed(sorted(possibilities), last='or')}?"
+        for close in get_close_matches(option, possibilities or (), n=1, cutoff=0):
+            return f"Did you mean {close}?"
         return see
 
     def _owners(self, option: str) -> list[str]:

@@ -82,7 +82,10 @@ def _without_labels_axis(changes: list[Change]) -> list[Change]:
 
 def _check_values(left: OutputMap, right: OutputMap) -> None:
     before, after = left.input, right.input
-    rows = [(each.batch_size, each.sequence_length, each.tokens) for each in (before, after)]
+    rows = [
+        (each.batch_size, each.sequence_length, each.tokens, each.values)
+        for each in (before, after)
+    ]
     if rows[0] != rows[1]:
         raise UsageError(
             f"the values of two maps compare only on one input: left has {_size(left)}, right has "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -49,9 +49,26 @@ def labels_for(
         return _chosen(config, batch_size)
     if isinstance(given, Labels):
         return _as_saved(config, batch_size, given)
-    labels = given if isinstance(given, torch.Tensor) else torch.tensor(_numbers(config, given))
+    labels = given if isinstance(given, torch.Tensor) else _tensor(config, given)
     check_labels(config, batch_size, labels, texts=texts)
     return labels
+
+
+def _tensor(config: Any, given: Any) -> torch.Tensor:
+    is_list = isinstance(given, Iterable) and getattr(given, "ndim", 1) > 0
+    if isinstance(given, str | bytes | Mapping) or not is_list:
+        raise UsageError(
+            f"labels is a {safe(type(given).__name__)}, not a list of labels",
+            hint="Give one label per row: [0, 1].",
+        )
+    numbers = _numbers(config, list(given))
+    try:
+        return torch.tensor(numbers)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise UsageError(
+            f"labels make no tensor: {safe(error)}".rstrip("."),
+            hint="Give one number, one name, or one list of 0 and 1 per row, all of one kind.",
+        ) from error
 
 
 def _as_saved(config: Any, batch_size: int, saved: Labels) -> torch.Tensor:

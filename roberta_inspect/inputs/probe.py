@@ -1,10 +1,10 @@
-"""What the model is given: token ids or texts, and labels that fit the problem type."""
+"""What the model is given: ids, embeddings or texts, and labels that fit the problem type."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -12,14 +12,27 @@ import torch
 from roberta_inspect.records import Field, Input, Labels, Text, Tokenizer
 from roberta_inspect.text import dtype_word
 
+KEPT = 64 * 1024
+"""Bytes of an input of the user's own whose numbers are kept, so that it can be made again."""
+
+IDS = "input_ids"
+EMBEDS = "inputs_embeds"
+MASK = "attention_mask"
+TYPES = "token_type_ids"
+POSITIONS = "position_ids"
+
+FIELDS = (IDS, EMBEDS, MASK, TYPES, POSITIONS)
+"""The keywords of `forward` that an input can hold, `labels` aside. All tensors have the axes
+`(batch_size, sequence_length)`, `inputs_embeds` then also `hidden_size`."""
+
 
 @dataclass(frozen=True)
 class Probe:
     """One input of the model.
 
-    `inputs` holds `input_ids` and `attention_mask` of shape `(batch_size, sequence_length)`,
-    int64, and what else the tokenizer made; `labels` is of shape `(batch_size,)`, or
-    `(batch_size, num_labels)` for a multi-label problem.
+    `inputs` holds tensors by their names in `FIELDS`: the ids or the embeddings of the tokens, and
+    what else is given; `labels` is of shape `(batch_size,)`, or `(batch_size, num_labels)` for a
+    multi-label problem.
     """
 
     inputs: dict[str, torch.Tensor]
@@ -28,21 +41,40 @@ class Probe:
     tokens: tuple[tuple[str, ...], ...] | None = None
     tokenizer: Tokenizer | None = None
     source: Literal["texts", "inputs", "synthetic"] = "synthetic"
+    ignored: Mapping[str, str | None] = field(default_factory=dict)
+    """Keywords that came with the input and that `forward` does not know → the one that was
+    meant."""
+    dropped: tuple[str, ...] = ()
+    """What the tokenizer made and the model has no rows for."""
 
     @property
     def batch_size(self) -> int:
         """Rows."""
-        return int(self.inputs["input_ids"].shape[0])
+        return int(self._tokens.shape[0])
 
     @property
     def sequence_length(self) -> int:
         """Tokens per row, padding included."""
-        return int(self.inputs["input_ids"].shape[1])
+        return int(self._tokens.shape[1])
+
+    @property
+    def _tokens(self) -> torch.Tensor:
+        return self.inputs[IDS] if IDS in self.inputs else self.inputs[EMBEDS]
 
     @property
     def attention_mask(self) -> torch.Tensor:
-        """1 for a token, 0 for padding; of shape `(batch_size, sequence_length)`."""
-        return self.inputs["attention_mask"]
+        """1 for a token, 0 for padding; of shape `(batch_size, sequence_length)`. All ones where
+        none is given; the model is not given any then."""
+        return self.inputs[MASK] if MASK in self.inputs else self._filled(1)
+
+    @property
+    def token_type_ids(self) -> torch.Tensor:
+        """Of shape `(batch_size, sequence_length)`; all zeros where none are given."""
+        return self.inputs[TYPES] if TYPES in self.inputs else self._filled(0)
+
+    def _filled(self, value: int) -> torch.Tensor:
+        shape, device = self._tokens.shape[:2], self._tokens.device
+        return torch.full(shape, value, dtype=torch.int64, device=device)
 
     @property
     def row_lengths(self) -> tuple[int, ...]:
@@ -63,7 +95,7 @@ class Probe:
 
     def placed_like(self, model: Any, mode: Any = None) -> Probe:
         """The same input on the device of `model`; as it is where a `mode` makes it fake."""
-        return self.on(model.device) if mode is None else self
+        return self.on(next(model.parameters()).device) if mode is None else self
 
     def picked(self, rows: Sequence[torch.Tensor], width: int) -> Probe:
         """Rows of `width` tokens made of tokens of this input, the rest of each masked.
@@ -83,7 +115,7 @@ class Probe:
             if tensor.shape[:2] == self.attention_mask.shape
         }
         mask = mask.to(self.attention_mask.dtype)
-        return Probe(inputs={**inputs, "attention_mask": mask}, labels=self.labels)
+        return Probe(inputs={**inputs, MASK: mask}, labels=self.labels)
 
     def padded_with(self, pad_token_id: int, *, left: bool = False) -> Probe:
         """The same rows with what pads wherever the mask is 0, all of it on one side."""
@@ -92,12 +124,12 @@ class Probe:
             name: torch.take_along_dim(
                 tensor, order.reshape(*order.shape, *[1] * (tensor.ndim - 2)), 1
             )
-            for name, tensor in self.inputs.items()
+            for name, tensor in {**self.inputs, MASK: self.attention_mask}.items()
         }
-        padding = inputs["attention_mask"] == 0
-        for name, pad in (("input_ids", pad_token_id), ("position_ids", pad_token_id)):
+        padding = inputs[MASK] == 0
+        for name in (IDS, POSITIONS):
             if name in inputs:
-                inputs[name] = inputs[name].masked_fill(padding, pad)
+                inputs[name] = inputs[name].masked_fill(padding, pad_token_id)
         return Probe(inputs=inputs, labels=self.labels)
 
     def changed(self, **inputs: torch.Tensor) -> Probe:
@@ -122,7 +154,17 @@ class Probe:
             row_lengths=self.row_lengths,
             row_starts=self.row_starts,
             tokenizer=self.tokenizer,
+            values=self._values() if self.source == "inputs" else None,
+            ignored=self.ignored,
+            dropped=self.dropped,
         )
+
+    def _values(self) -> dict[str, Any] | None:
+        """The numbers of the tensors, where they are few and JSON has words for all of them."""
+        size = sum(tensor.numel() * tensor.element_size() for tensor in self.inputs.values())
+        if size > KEPT or not all(tensor.isfinite().all() for tensor in self.inputs.values()):
+            return None
+        return {name: tensor.tolist() for name, tensor in self.inputs.items()}
 
 
 def digest(tensors: Mapping[str, torch.Tensor]) -> str:

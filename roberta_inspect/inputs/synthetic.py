@@ -1,4 +1,4 @@
-"""Token ids spread over the vocabulary, where nothing was given; and how long an input can be."""
+"""Token ids spread over the vocabulary, where nothing was given."""
 
 from __future__ import annotations
 
@@ -8,25 +8,9 @@ import torch
 
 from roberta_inspect.errors import UsageError
 from roberta_inspect.inputs.labels import labels_for
+from roberta_inspect.inputs.limits import usable_length, usable_words
 from roberta_inspect.inputs.probe import Probe
-
-
-def usable_length(config: Any) -> int:
-    """The longest sequence that the position embeddings can hold, in tokens.
-
-    The position ids start at `pad_token_id + 1` (`RobertaEmbeddings`), so the rows of the table
-    up to that one are never used.
-    """
-    return int(config.max_position_embeddings - config.pad_token_id - 1)
-
-
-def usable_words(config: Any) -> str:
-    """The same in words, with what decides it."""
-    return (
-        f"{usable_length(config):,} tokens that this model can hold: its table has "
-        f"max_position_embeddings {config.max_position_embeddings:,} rows, and position ids start "
-        f"at pad_token_id + 1 = {config.pad_token_id + 1}"
-    )
+from roberta_inspect.text import safe
 
 
 def synthetic(
@@ -70,6 +54,11 @@ def _framed(ids: list[int], config: Any) -> list[int]:
 
 def _check_sizes(config: Any, batch_size: int, sequence_length: int) -> None:
     for name, size in (("batch_size", batch_size), ("sequence_length", sequence_length)):
+        if type(size) is not int:
+            raise UsageError(
+                f"{name} is a {safe(type(size).__name__)}, not a whole number",
+                hint=f"Give {name}=1 or more.",
+            )
         if size < 1:
             raise UsageError(
                 f"{name}={size} holds nothing: the model needs at least 1",

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.inputs.labels import labels_for
-from roberta_inspect.inputs.probe import Probe
-from roberta_inspect.inputs.synthetic import usable_length, usable_words
+from roberta_inspect.inputs.limits import usable_length, usable_words
+from roberta_inspect.inputs.probe import TYPES, Probe
 from roberta_inspect.records import Text, Tokenizer
 from roberta_inspect.text import counted, safe
 
 
-def from_texts(config: Any, tokenizer: Any, texts: Sequence[str], *, labels: Any = None) -> Probe:
-    """The texts through the checkpoint's own tokenizer, padded to the longest, never truncated.
+def from_texts(config: Any, tokenizer: Any, texts: Iterable[Any], *, labels: Any = None) -> Probe:
+    """Texts, or pairs of them, through the checkpoint's own tokenizer, padded to the longest, never
+    truncated.
 
     Raises:
         UsageError: there is no tokenizer, a text is longer than the model can hold, or the labels
@@ -29,6 +30,12 @@ def from_texts(config: Any, tokenizer: Any, texts: Sequence[str], *, labels: Any
             hint="Put the tokenizer files beside config.json, pass tokenizer=, or leave "
             "texts= out.",
         )
+    texts = texts_of(texts)
+    if not callable(tokenizer):
+        raise UsageError(
+            f"tokenizer= is a {safe(type(tokenizer).__name__)}, which cannot be called",
+            hint="Give the tokenizer object: AutoTokenizer.from_pretrained(…).",
+        )
     encoded = _encoded(tokenizer, texts)
     inputs = {
         name: encoded[name]
@@ -39,19 +46,23 @@ def from_texts(config: Any, tokenizer: Any, texts: Sequence[str], *, labels: Any
     rows = inputs["input_ids"].tolist()
     for text, length in zip(texts, inputs["attention_mask"].sum(dim=1).tolist(), strict=True):
         if length > usable_length(config):
+            pair = "" if text.second is None else f' with "{safe(text.second, longest=40)}"'
             raise UsageError(
-                f'the text "{safe(text, longest=40)}" is {length:,} tokens long, more than the '
-                f"{usable_words(config)}",
+                f'the text "{safe(text.first, longest=40)}"{pair} is {length:,} tokens '
+                f"long, more than the {usable_words(config)}",
                 hint="Shorten the text, or truncate it in your own code: tokenizer(…, "
                 f"truncation=True, max_length={usable_length(config)}).",
             )
     _check_ids(inputs, "input_ids", config.vocab_size, "vocab_size")
-    if "token_type_ids" in inputs:
-        _check_ids(inputs, "token_type_ids", config.type_vocab_size, "type_vocab_size")
+    types = inputs.get(TYPES)
+    dropped = types is not None and int(types.max()) >= config.type_vocab_size
+    if dropped:
+        del inputs[TYPES]
     return Probe(
         inputs=inputs,
         labels=labels_for(config, len(rows), labels, texts=True),
-        texts=tuple(Text(first=text) for text in texts),
+        texts=texts,
+        dropped=(TYPES,) if dropped else (),
         source="texts",
         tokenizer=Tokenizer(
             cls=type(tokenizer).__name__,
@@ -65,13 +76,55 @@ def from_texts(config: Any, tokenizer: Any, texts: Sequence[str], *, labels: Any
     )
 
 
-def _encoded(tokenizer: Any, texts: Sequence[str]) -> Any:
+def texts_of(texts: Any) -> tuple[Text, ...]:
+    """The texts and pairs that are given.
+
+    Raises:
+        UsageError: it is no list, holds nothing, or something that is neither.
+    """
+    if isinstance(texts, str):
+        raise UsageError("texts is one string", hint="Give a list of strings: [text].")
+    if isinstance(texts, Mapping) or not isinstance(texts, Iterable) or isinstance(texts, bytes):
+        raise UsageError(
+            f"texts is a {safe(type(texts).__name__)}, not a list of strings",
+            hint="Give a batch of tensors as inputs=, and texts as a list of strings."
+            if isinstance(texts, Mapping)
+            else "Give a list of strings: [text].",
+        )
+    made = tuple(_text(text, number) for number, text in enumerate(texts))
+    if not made:
+        raise UsageError("texts is empty", hint="Give at least one text, or leave texts= out.")
+    return made
+
+
+def _text(text: Any, number: int) -> Text:
+    if isinstance(text, Text):
+        return text
+    if isinstance(text, str):
+        return Text(first=text)
+    if isinstance(text, tuple | list) and [type(part) for part in text] == [str, str]:
+        return Text(first=text[0], second=text[1])
+    raise UsageError(
+        f"texts[{number}] is {safe(repr(text), longest=60)}, neither a string nor a pair of them",
+        hint='Give each row as "text", or as ("text", "its pair").',
+    )
+
+
+def _encoded(tokenizer: Any, texts: Sequence[Text]) -> Any:
     if len(texts) > 1 and tokenizer.pad_token is None:
         raise CannotInspectError(
             "the tokenizer has no padding token, so texts of different length make no batch",
             hint="Give one text in texts=, or set pad_token in tokenizer_config.json.",
         )
-    return tokenizer(list(texts), padding=len(texts) > 1, return_tensors="pt")
+    firsts, seconds = [text.first for text in texts], [text.second for text in texts]
+    if len(texts) == 1 or len({second is None for second in seconds}) == 1:
+        pairs = () if seconds[0] is None else (seconds,)
+        return tokenizer(firsts, *pairs, padding=len(texts) > 1, return_tensors="pt")
+    rows = [
+        dict(tokenizer(first) if second is None else tokenizer(first, second))
+        for first, second in zip(firsts, seconds, strict=True)
+    ]
+    return tokenizer.pad(rows, return_tensors="pt")
 
 
 def _check_ids(inputs: dict[str, torch.Tensor], name: str, limit: int, field: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from inspect import Parameter, signature
 from typing import Any
 
 from torch import nn
@@ -27,24 +28,28 @@ class Anatomy:
 
     @classmethod
     def of(cls, model: nn.Module) -> Anatomy:
-        """The parts of `model`, found where `RobertaForSequenceClassification` keeps them."""
-        paths = {id(module): path for path, module in model.named_modules()}
-        base = getattr(model, "base_model_prefix", "")
-        encoder = f"{base}.encoder"
+        """The parts of `model`: the base model by what it holds, the others by where it keeps
+        them."""
+        modules = dict(model.named_modules())
 
-        def existing(path: str) -> str | None:
-            return path if path in paths.values() else None
+        def existing(*names: str | None) -> str | None:
+            path = ".".join(name for name in names if name)
+            return path if None not in names and path in modules else None
 
-        stack = f"{encoder}.layer"
-        layers = model.get_submodule(stack)._modules.values() if existing(stack) else ()
+        base = existing(_base_of(model))
+        encoder = existing(base, "encoder")
+        stack = existing(encoder, "layer")
+        layers = modules[stack]._modules.values() if stack else ()
+        paths = {id(module): path for path, module in modules.items()}
+        norms = (_norm_in(modules[path], path) for path in (encoder, base) if path)
 
         return cls(
-            base=existing(base) or None,
-            embeddings=existing(f"{base}.embeddings"),
-            encoder=existing(encoder),
+            base=base or None,
+            embeddings=existing(base, "embeddings"),
+            encoder=encoder,
             layers=tuple(paths[id(layer)] for layer in layers if layer is not None),
-            last_norm=existing(f"{encoder}.LayerNorm") or existing(f"{base}.LayerNorm"),
-            classifier=existing("classifier"),
+            last_norm=next(filter(None, norms), None),
+            classifier=existing("classifier") or existing(_head_of(model, _base_of(model))),
         )
 
     @property
@@ -82,6 +87,33 @@ class Anatomy:
         return self.makers | {*tables, *self.cross_attentions, *self.stages}
 
 
+def _base_of(model: nn.Module) -> str | None:
+    """The attribute that the class names, or else the first module with embeddings and encoder."""
+    children = dict(model.named_children())
+    named = getattr(model, "base_model_prefix", None)
+    if named in children:
+        return str(named)
+    parts = {"embeddings", "encoder"}
+    return next(
+        (path for path, module in model.named_modules() if parts <= {*module._modules}), None
+    )
+
+
+def _head_of(model: nn.Module, base: str | None) -> str | None:
+    """The only module with parameters beside the base model, in a class of the user's own."""
+    heads = [
+        path
+        for path, child in model.named_children()
+        if path != base and next(child.parameters(), None) is not None
+    ]
+    return heads[0] if base and len(heads) == 1 else None
+
+
+def _norm_in(module: nn.Module, path: str) -> str | None:
+    children = module.named_children()
+    return next((f"{path}.{name}" for name, child in children if type(child) is nn.LayerNorm), None)
+
+
 def pad_token_id(model: Any) -> int:
     """The id that pads the input of a model: what its configuration says now, or what its
     embeddings were built with where it says nothing.
@@ -101,15 +133,41 @@ def pad_token_id(model: Any) -> int:
     return int(found)
 
 
-def padded_config(model: Any) -> Any:
-    """The configuration of a model, for making its input: a copy where it names no `pad_token_id`,
-    with that of the embeddings.
+def input_config(model: Any) -> Any:
+    """The configuration of a model, for making its input: a copy where its `pad_token_id` or its
+    sizes are not those of the embeddings, with what the embeddings have.
 
     Raises:
-        CannotInspectError: the embeddings name none either.
+        CannotInspectError: nothing says which id pads.
     """
-    if getattr(model.config, "pad_token_id", None) is not None:
+    sizes = {"pad_token_id": pad_token_id(model), **_table_sizes(model)}
+    differing = {name: size for name, size in sizes.items() if getattr(model.config, name) != size}
+    if not differing:
         return model.config
     config = copy.copy(model.config)
-    config.pad_token_id = pad_token_id(model)
+    for name, size in differing.items():
+        setattr(config, name, size)
     return config
+
+
+def _table_sizes(model: nn.Module) -> dict[str, int]:
+    path = Anatomy.of(model).embeddings
+    tables = {} if path is None else dict(model.get_submodule(path).named_children())
+    names = {
+        "word_embeddings": "vocab_size",
+        "position_embeddings": "max_position_embeddings",
+        "token_type_embeddings": "type_vocab_size",
+    }
+    return {
+        field: tables[name].num_embeddings
+        for name, field in names.items()
+        if isinstance(tables.get(name), nn.Embedding)
+    }
+
+
+def forward_keywords(model: nn.Module) -> frozenset[str]:
+    """The keywords that `forward` names: of the class, and of the model where it has its own."""
+    forwards = (type(model).forward, model.forward)
+    parameters = [each for it in forwards for each in signature(it).parameters.values()]
+    named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    return frozenset(each.name for each in parameters if each.kind in named) - {"self"}

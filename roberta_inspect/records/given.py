@@ -25,6 +25,11 @@ class Text:
     first: str
     second: str | None = None
 
+    @property
+    def parts(self) -> str | tuple[str, str]:
+        """As `inspect` takes it: the text alone, or both as a tuple."""
+        return self.first if self.second is None else (self.first, self.second)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
@@ -71,6 +76,9 @@ class Input:
     small; `None` otherwise."""
     ignored: Mapping[str, str | None] = field(default_factory=dict)
     """Keywords that `forward` does not know → the one that was meant, where there is one."""
+    dropped: tuple[str, ...] = ()
+    """Tensors that the tokenizer made and that the model was called without: its tables have no
+    rows for their ids."""
     edited: tuple[str, ...] = ()
     """Tensors of the input that `forward` wrote into; the model was given copies."""
 

@@ -133,6 +133,8 @@ class Setup:
     """Whether the tensors were fake: shapes and origins are right, values do not exist."""
     was_training: bool = False
     """Whether the live model was in training mode; it was called in eval mode all the same."""
+    quantised: tuple[str, ...] = ()
+    """The kinds of modules that compute with fewer bits than `dtype` says."""
     configured: Mapping[str, str] = field(default_factory=dict)
     """What the configuration says of `return_dict`, `output_hidden_states` and
     `output_attentions`, as JSON text: it decides where nothing is passed."""

@@ -134,12 +134,18 @@ def weights(of: Weights, *, read: bool = True) -> str:
         "nothing-from-checkpoint": f"everything {be} {random}",
         "no-weights": "none: fake tensors made from the configuration alone",
     }[of.verdict]
+    if of.head_from in ("adapter", "base"):
+        told += f"; the head comes from the {of.head_from}"
     return told if read or of.verdict == "no-weights" else f"not read: {told}"
 
 
 def given(of: Input) -> str:
     """The input: how many rows, how long, how much of it is padding, which labels."""
-    source = "synthetic ids" if of.texts is None else counted(len(of.texts), "text")
+    source = {
+        "synthetic": "synthetic ids",
+        "texts": counted(len(of.texts or ()), "text"),
+        "inputs": f"your {listed([each.name for each in of.fields if each.name != 'labels'])}",
+    }[of.source]
     size = f"batch_size {of.batch_size:,} × sequence_length {of.sequence_length:,}"
     values = safe(of.labels.values, longest=60)
     return f"{source} · {size}{_padding(of)} · labels {values} {name(of.labels.dtype)}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from torch import nn
 
 from roberta_inspect.checkpoint.header import BITS, TORCH_NAMES
 from roberta_inspect.records import Node
-from roberta_inspect.text import counted, dtype_word
+from roberta_inspect.text import counted, dtype_word, listed, safe
 from roberta_inspect.tree.observation import TreeObservation
 from roberta_inspect.tree.returned import ReturnedShapes
 
@@ -91,6 +92,8 @@ class Nodes:
             yield "no pooler"
         if path == self.observation.trace.anatomy.classifier and self.observation.reads:
             yield self.observation.reads
+        if adapters := active_adapters(module):
+            yield f"adapted: {listed([safe(name, longest=80) for name in adapters])}"
         for key, each in self._own(module, path).items():
             if self.counted[id(each)] != key:
                 yield f"{key.rpartition('.')[2]} is {self.counted[id(each)]}"
@@ -98,6 +101,14 @@ class Nodes:
             everything = self.missing[path] == self.tensors[path]
             share = f"{self.missing[path]:,} of {counted(self.tensors[path], 'tensor')} "
             yield RANDOM if everything else share + RANDOM
+
+
+def active_adapters(module: nn.Module) -> tuple[str, ...]:
+    """The names of the PEFT adapters that change what this very module computes."""
+    if type(module).__module__.partition(".")[0] != "peft":
+        return ()
+    active: Any = getattr(module, "active_adapters", None) or getattr(module, "active_adapter", ())
+    return (active,) if isinstance(active, str) else tuple(active)
 
 
 def _prefixes(names: Iterable[str]) -> Iterator[str]:

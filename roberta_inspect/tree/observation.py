@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from roberta_inspect.checkpoint.load import Loaded
+from roberta_inspect.inputs.limits import usable_length
 from roberta_inspect.inputs.probe import Probe
-from roberta_inspect.inputs.synthetic import synthetic, usable_length
-from roberta_inspect.live.anatomy import padded_config
+from roberta_inspect.inputs.synthetic import synthetic
+from roberta_inspect.live.anatomy import input_config
 from roberta_inspect.live.containers import tensors_in
 from roberta_inspect.live.naming import names_of
 from roberta_inspect.live.observe import Observed, Trace
@@ -28,7 +29,7 @@ from roberta_inspect.tree.twin import Twin, observe_all
 
 def small_probe(model: Any, more: int = 0) -> Probe:
     """A small input, of the sizes that `run` takes; with `more` rows, and tokens to match."""
-    config = padded_config(model)
+    config = input_config(model)
     length = min(16 + 8 * more, usable_length(config))
     return synthetic(config, batch_size=2 + more, sequence_length=length)
 
@@ -57,7 +58,7 @@ class TreeObservation:
 
     @property
     def has_values(self) -> bool:
-        return self.made.mode is None and self.model.device.type != "meta"
+        return self.made.mode is None and self.made.device.type != "meta"
 
     @cached_property
     def slots(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from transformers import RobertaForSequenceClassification
 from transformers.activations import ACT2FN
 
 from roberta_inspect.api import inspect
-from roberta_inspect.inputs.synthetic import usable_length
+from roberta_inspect.inputs.limits import usable_length
 
 ACTIVATIONS = ("gelu", "relu", "silu", "gelu_new", "tanh", "quick_gelu", "relu2", "mish")
 
