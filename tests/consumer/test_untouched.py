@@ -145,3 +145,26 @@ def test_the_table_names_only_packages_of_the_extra() -> None:
     assert ONNX in TABLE
     line = next(line for line in text.splitlines() if line.startswith("consumers = "))
     assert all(f'"{name}"' in line for name in needed)
+
+
+@pytest.mark.newest
+def test_graphs_of_the_user_are_kept_and_those_of_the_tool_are_not() -> None:
+    from torch._dynamo.convert_frame import input_codes
+    from torch._dynamo.testing import CompileCounter
+
+    torch._dynamo.reset()
+    for _ in range(4):  # each makes several graphs, of the few that a class may have
+        report = roberta_inspect.consumers(tiny_model(), only=["compile"])
+        errors = [row.error and row.error.type for row in report.consumers]
+        assert errors == [None, None, "Unsupported"]
+        assert not input_codes.seen
+    counter, model = CompileCounter(), tiny_model()
+    compiled = torch.compile(model, backend=counter)
+    ids = torch.tensor([[0, 5, 6, 2]])
+    with torch.no_grad():
+        compiled(ids)
+        made = counter.frame_count
+        roberta_inspect.consumers(tiny_model(), only=["compile"])
+        compiled(ids)
+    assert counter.frame_count == made > 0
+    torch._dynamo.reset()
