@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from makers import make_checkpoint, tiny_model
+from makers import make_checkpoint, seeded, tiny_config, tiny_model
+from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
 
 import roberta_inspect
 from roberta_inspect import ConsumerReport
@@ -252,6 +253,19 @@ def unknown(report: ConsumerReport) -> list[tuple[str, str]]:
         for part in row.parts
         if part.name is None and not part.is_empty
     ]
+
+
+@pytest.mark.slow
+def test_so_they_are_on_a_checkpoint_of_the_family(tmp_path: Path) -> None:
+    config = XLMRobertaConfig(**tiny_config().to_diff_dict())
+    folder = make_checkpoint(
+        tmp_path, seeded(XLMRobertaForSequenceClassification, config), tokenizer=True
+    )
+    report = roberta_inspect.consumers(folder, texts=[("abc", "no"), ("hello", "there you are")])
+    assert report.checkpoint.architecture == "XLMRobertaForSequenceClassification"
+    assert {row.id for row in report.consumers if row.status == "called"} == set(IDS)
+    assert report.ok
+    assert unknown(report) == []
 
 
 @pytest.mark.slow
