@@ -268,7 +268,7 @@ def _check_whole(form: str, expand: bool, depth: int | None) -> None:
         )
 
 
-@app.command(short_help="What pipeline, Trainer and the exports make of the outputs.")
+@app.command(short_help="What pipeline, Trainer and exports hand over.")
 def consumers(
     checkpoint: CheckpointArgument = None,
     revision: Revision = None,
