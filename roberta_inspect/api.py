@@ -6,12 +6,13 @@ Nothing heavy is imported before a verb is called: comparing two saved maps need
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from roberta_inspect.errors import CannotInspectError, UsageError
+from roberta_inspect.progress import Progress, silent
 from roberta_inspect.records import ConsumerReport, Input, ModuleTree, OutputMap
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def inspect(
     allow_missing_head: bool = False,
     no_weights: bool = False,
     consumers: bool = False,
+    progress: Progress = silent,
 ) -> OutputMap:
     """The annotated, proved map of what a `RobertaForSequenceClassification` returns.
 
@@ -77,6 +79,8 @@ def inspect(
         allow_missing_head: a head that is not in the checkpoint is a warning, not an error.
         no_weights: shapes and origins alone, on fake tensors.
         consumers: also call what `consumers()` calls, and keep its rows in the map.
+        progress: called before each call and claim with its name, how many are done, and of how
+            many.
 
     Raises:
         UsageError: the arguments do not fit together, or do not fit this checkpoint.
@@ -104,8 +108,12 @@ def inspect(
         sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
         probe = _probe(opened, given, batch, tokenizer=tokenizer, labels=labels, **sizes)
         calls = calls_asked(output_hidden_states, output_attentions, matrix=matrix)
-        output_map = map_of(opened, probe, calls, allow_missing_head=allow_missing_head)
-    return _with_consumers(output_map, opened, probe, tokenizer) if consumers else output_map
+        output_map = map_of(
+            opened, probe, calls, allow_missing_head=allow_missing_head, progress=progress
+        )
+    if not consumers:
+        return output_map
+    return _with_consumers(output_map, opened, probe, tokenizer, progress)
 
 
 def _batch(inputs: Any) -> Any:
@@ -150,6 +158,7 @@ def map_of(
     specs: Sequence[CallSpec],
     *,
     allow_missing_head: bool = False,
+    progress: Progress = silent,
 ) -> OutputMap:
     """Call, annotate and prove; the tensors of one call at a time, beside the reference call's.
 
@@ -158,6 +167,7 @@ def map_of(
         probe: its input, on any device.
         specs: as `calls_asked` lists them.
         allow_missing_head: as in `inspect`.
+        progress: as in `inspect`.
     """
     from roberta_inspect.claims import Evidence, meanings_of, prove
     from roberta_inspect.findings import findings_of
@@ -172,12 +182,12 @@ def map_of(
     proofs: tuple[Proof, ...] = ()
     meanings: dict[str, str] = {}
     with observing(model, mode) as observer:
-        calls = Calls(observer, probe.placed_like(model, mode), specs)
+        calls = Calls(observer, probe.placed_like(model, mode), specs, progress)
         calls.make()
         records = tuple(calls.records((*PLAIN, *specs)))
         if calls.reference is not None:
             evidence = Evidence(calls, calls.reference)
-            proofs = prove(evidence)
+            proofs = prove(evidence, progress)
             names = {slot.name for call in records for slot in call.slots}
             meanings = meanings_of(names, evidence, proofs)
     records = tuple(call.with_meanings(meanings) for call in records)
@@ -209,7 +219,7 @@ def map_of(
 
 
 def _with_consumers(
-    output_map: OutputMap, opened: Loaded, probe: Probe, tokenizer: Any
+    output_map: OutputMap, opened: Loaded, probe: Probe, tokenizer: Any, progress: Progress
 ) -> OutputMap:
     """The map with a row for each way of calling a consumer, and what is surprising about them."""
     from roberta_inspect.checkpoint.load import load_tokenizer, quiet
@@ -217,7 +227,7 @@ def _with_consumers(
 
     with quiet():
         tokenizer = tokenizer or load_tokenizer(opened.location)
-        rows = consumer_rows(opened, probe, tokenizer)
+        rows = consumer_rows(opened, probe, tokenizer, progress=progress)
     findings = by_level(*output_map.findings, *CONSUMERS.about(rows))
     return replace(output_map, consumers=rows, findings=findings)
 
@@ -292,7 +302,7 @@ def consumers(
     device: str | None = None,
     dtype: str | None = None,
     allow_missing_head: bool = False,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = silent,
 ) -> ConsumerReport:
     """Who gets what: what pipeline, Trainer and the exports make of a model's outputs.
 
@@ -312,7 +322,7 @@ def consumers(
             file where `onnx` is given.
         onnx: a model that you exported: which of its outputs is what.
         tokenizer, revision, attention, device, dtype, allow_missing_head: as in `inspect`.
-        progress: is told what is called next.
+        progress: as in `inspect`; called before each consumer, too.
 
     Raises:
         UsageError: the arguments do not fit together, or do not fit this checkpoint.
@@ -342,7 +352,9 @@ def consumers(
         sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
         probe = _probe(opened, given, None, tokenizer=tokenizer, labels=labels, **sizes)
         calls = calls_asked(True, True)
-        output_map = map_of(opened, probe, calls, allow_missing_head=allow_missing_head)
+        output_map = map_of(
+            opened, probe, calls, allow_missing_head=allow_missing_head, progress=progress
+        )
     with quiet():
         rows = consumer_rows(opened, probe, tokenizer, entries, onnx=file, progress=progress)
     return ConsumerReport(
@@ -362,7 +374,7 @@ def consumer_rows(
     entries: Sequence[Entry] | None = None,
     *,
     onnx: Path | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = silent,
 ) -> tuple[Consumer, ...]:
     """Call these consumers, all of them for `None`, and a user's own exported model.
 
@@ -377,11 +389,11 @@ def consumer_rows(
             "consumers hand over values, and a model without weights has none",
             hint="Put the weights beside config.json, and leave no_weights= out.",
         )
-    tell = progress or (lambda title: None)
     subject = Subject(opened.model, probe.placed_like(opened.model), tokenizer)
-    rows = list(consume(subject, chosen(None) if entries is None else entries, progress=tell))
+    called = chosen(None) if entries is None else entries
+    rows = list(consume(subject, called, progress=progress))
     if onnx is not None:
-        tell(str(onnx))
+        progress(str(onnx), 0, 1)
         rows.append(onnx_row(subject, onnx))
     return tuple(rows)
 

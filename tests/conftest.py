@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 SURROUNDINGS = {
     "COLUMNS": "80",
@@ -32,6 +34,11 @@ NOT_FROM_OUTSIDE = (
 
 # What was started in the background ignores Ctrl-C, and so would every process of a test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Generated examples are the same every time, and none takes too long: machines differ.
+settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
+settings.load_profile("repeatable")
+
 os.environ.update(SURROUNDINGS)
 for name in NOT_FROM_OUTSIDE:
     os.environ.pop(name, None)
@@ -39,10 +46,29 @@ for name in NOT_FROM_OUTSIDE:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--rewrite-docs",
+        "--update",
         action="store_true",
-        help="Write what the commands print now into README.md and docs/, images too.",
+        help="Write anew what tests compare with a file: goldens, schemas, the documentation with "
+        "its pictures, and the maps of the release that is imported.",
     )
+
+
+@pytest.fixture(scope="session")
+def update(request: pytest.FixtureRequest) -> bool:
+    """Whether files are written anew, instead of compared."""
+    return bool(request.config.getoption("--update"))
+
+
+@pytest.fixture(scope="session")
+def same_as_file(update: bool) -> Callable[[str, Path], None]:
+    """Asserts that a text is what a file holds; with `--update` the file is written first."""
+
+    def compare(text: str, path: Path) -> None:
+        if update:
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8"), f"--update would change {path.name}"
+
+    return compare
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

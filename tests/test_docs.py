@@ -1,6 +1,6 @@
 """The documentation is what the tool does: every block is run, every link followed.
 
-`pytest tests/test_docs.py --rewrite-docs` writes the outputs and the pictures anew.
+`pytest tests/test_docs.py --update` writes the outputs and the pictures anew.
 """
 
 from __future__ import annotations
@@ -17,21 +17,16 @@ FINDINGS = pages.ROOT / "docs" / "findings.md"
 CLAIMS_PAGE = pages.ROOT / "docs" / "how-it-works.md"
 
 
-@pytest.fixture
-def rewrite(request):
-    return request.config.getoption("--rewrite-docs")
-
-
 @pytest.mark.newest
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
-def test_every_block_of_a_page_prints_what_the_page_shows(page, tmp_path, rewrite):
+def test_every_block_of_a_page_prints_what_the_page_shows(page, tmp_path, update):
     shown = page.read_text(encoding="utf-8")
     now = pages.rewritten(shown, tmp_path)
-    if rewrite:
+    if update:
         page.write_text(now, encoding="utf-8")
     else:
         told = "\n".join(pages.differences(shown, now))
-        assert not told, f"--rewrite-docs would change the page:\n{told}"
+        assert not told, f"--update would change the page:\n{told}"
 
 
 def test_one_changed_character_of_an_output_in_the_readme_is_seen():
@@ -49,14 +44,14 @@ def test_one_changed_character_of_an_output_in_the_readme_is_seen():
 
 @pytest.mark.newest
 @pytest.mark.parametrize("name", pages.IMAGES)
-def test_a_picture_is_what_the_tool_writes(name, rewrite):
+def test_a_picture_is_what_the_tool_writes(name, update):
     path = pages.ROOT / "docs" / "images" / name
     now = pages.image(name)
-    if rewrite:
+    if update:
         path.parent.mkdir(exist_ok=True)
         path.write_text(now, encoding="utf-8")
     shown = path.read_text(encoding="utf-8")
-    assert pages.comparable(shown) == pages.comparable(now), f"{name}: use --rewrite-docs"
+    assert pages.comparable(shown) == pages.comparable(now), f"--update would change {name}"
 
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)

@@ -140,7 +140,7 @@ def test_named_case(case: Case, warm: Warm, tmp_path: Path) -> None:
 
 def words(product: str, arguments: list[str]) -> str:
     """The product's text on one line, without the tags of SVG and HTML."""
-    if "svg" in arguments:
+    if {"svg", "terminal"} & set(arguments):
         product = "".join(ElementTree.fromstring(product).itertext())
     elif "html" in arguments:
         product = html.unescape(re.sub(r"<[^>]*>", "", product))
@@ -214,15 +214,12 @@ PLAUSIBLE = (
 )
 """Fields and values that pass for right ones one by one."""
 
-OFTEN = settings(
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
 EXAMPLES = pytest.mark.parametrize(
     ("examples", "commands"),
-    [(25, EVERYWHERE), pytest.param(225, OFTEN_RUN, marks=pytest.mark.newest)],
+    [
+        (25, EVERYWHERE),
+        pytest.param(225, OFTEN_RUN, marks=[pytest.mark.newest, pytest.mark.slow]),
+    ],
 )
 """How many, and of what: 25 on every release, 250 on the newest."""
 
@@ -300,7 +297,7 @@ def test_generated(
     path = small / name
     original = path.read_bytes()
 
-    @settings(OFTEN, max_examples=examples)
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
     @given(content=changed(original), command=st.sampled_from(commands))
     def holds(content: bytes, command: str) -> None:
         path.write_bytes(content)
@@ -433,7 +430,5 @@ def code(text: str) -> str:
     return f"`{shown}`" if shown else ""
 
 
-def test_the_page_is_that_of_the_cases(request: pytest.FixtureRequest) -> None:
-    if request.config.getoption("--rewrite-docs"):
-        PAGE.write_text(page(), encoding="utf-8")
-    assert PAGE.read_text(encoding="utf-8") == page()
+def test_the_page_is_that_of_the_cases(same_as_file: Any) -> None:
+    same_as_file(page(), PAGE)

@@ -17,6 +17,7 @@ from roberta_inspect.claims import (
 )
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.claims.outcome import Claim
+from roberta_inspect.progress import Progress, silent
 from roberta_inspect.records import Proof
 
 __all__ = ["CLAIMS", "Evidence", "meanings_of", "prove"]
@@ -39,10 +40,13 @@ _MEANINGS: Mapping[str, tuple[str, Callable[[Evidence, str | None], str]]] = {
 """Name of a slot → the claim that its meaning rests on, and what says it by that claim's status."""
 
 
-def prove(evidence: Evidence) -> tuple[Proof, ...]:
+def prove(evidence: Evidence, progress: Progress = silent) -> tuple[Proof, ...]:
     """Every claim that speaks of this model, with its outcome."""
+    proofs = []
     with torch.no_grad():
-        proofs = [claim.proof(evidence) for claim in CLAIMS]
+        for number, claim in enumerate(CLAIMS):
+            progress(f"Testing {claim.id}", number, len(CLAIMS))
+            proofs.append(claim.proof(evidence))
     return tuple(proof for proof in proofs if proof is not None)
 
 

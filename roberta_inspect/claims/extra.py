@@ -28,6 +28,8 @@ MOST_LABELS = 512
 """Classes that get a row of their own; a loss that treats a later one apart is not noticed."""
 MOST_LOGITS = 1 << 20
 """Logits of all those rows together, unless two rows have more."""
+MOST_SHARED = 6
+"""Rows up to which the small calls carry the labels that cover the classes, which saves a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Answer:
 
 
 class SmallCalls:
-    """Three rows and a few tokens of the input: a padded one between two others.
+    """Three rows or more, and a few tokens of the input: a padded row between others.
 
     The padding stands on the side on which the input has it; on the left with explicit position
     ids, since those that the model makes itself count the ids before a token.
@@ -76,8 +78,15 @@ class SmallCalls:
         self.tokens = slice(width - tokens, width) if self.left else slice(tokens)
         """Where the tokens of the padded row stand."""
         self.alone_probe = evidence.probe.picked([second[:tokens]], tokens)
-        rows = [first[:width], second[:tokens], first[-width:].flip(0)]
-        self.probe = self._padded(evidence.probe.picked(rows, width))
+        self.labelling = Labelling.of(evidence)
+        self.labelled = evidence.observed.call.labels and self.labelling.rows <= MOST_SHARED
+        """Whether these rows have labels that cover the classes."""
+        others = [first[-width:].flip(0)[shift:] for shift in range(MOST_SHARED)]
+        rows = [first[:width], second[:tokens], *(row if len(row) else first[:1] for row in others)]
+        rows = rows[: self.labelling.rows if self.labelled else 3]
+        self.probe = replace(
+            self._padded(evidence.probe.picked(rows, width)), labels=self.labelling.labels
+        )
 
     def _padded(self, probe: Probe) -> Probe:
         pad = self.evidence.pad_token_id
@@ -90,7 +99,7 @@ class SmallCalls:
     @cached_property
     def plain(self) -> Answer:
         """As the rows are."""
-        return self._call(self.probe)
+        return Answer(self.evidence.call(self.probe, labels=self.labelled))
 
     @cached_property
     def changed(self) -> Answer:
@@ -202,6 +211,30 @@ class RelabelledCall:
     @classmethod
     def of(cls, evidence: Evidence) -> RelabelledCall:
         """Make both calls."""
+        small, flags = evidence.small, {"output_hidden_states": False, "output_attentions": False}
+        labelling = small.labelling
+        if small.labelled:
+            probe, keyed = small.probe, small.plain
+        else:
+            probe = replace(_short_rows(evidence, labelling.rows), labels=labelling.labels)
+            keyed = Answer(evidence.call(probe, labels=True, return_dict=True, **flags))
+        plain = evidence.call(probe, labels=True, return_dict=False, **flags)
+        losses = {"dict": keyed.fields.get("loss"), "tuple": plain.get("loss")}
+        return cls(losses, keyed.logits, labelling.labels, labelling.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """Labels that cover the classes."""
+
+    rows: int
+    labels: torch.Tensor
+    words: str
+    """The rows and what their labels cover."""
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Labelling:
+        """Those of the problem that the labels of the input are of."""
         config, given = evidence.config, evidence.probe.labels
         classes = int(config.num_labels)
         kind = problem_type_for(config, given)[0]
@@ -209,19 +242,11 @@ class RelabelledCall:
         covered = min(classes, MOST_LABELS, max(2, MOST_LOGITS // classes))
         rows = max(3, covered) if single else 4
         rows += rows == evidence.probe.batch_size
-        labels = _labels(kind, rows, classes, covered, given)
-        probe = replace(_short_rows(evidence, rows), labels=labels)
-        flags = {"output_hidden_states": False, "output_attentions": False, "labels": True}
-        keyed = evidence.call(probe, **flags, return_dict=True)
-        plain = evidence.call(probe, **flags, return_dict=False)
-        logits = keyed.get("logits")
-        if not isinstance(logits, torch.Tensor):
-            raise NotTestedError("a call with other labels returned no logits")
         words = counted(rows, "row")
         if single:
             every = covered == classes
             words += " with every label" if every else f" with {covered} of {classes:,} labels"
-        return cls({"dict": keyed.get("loss"), "tuple": plain.get("loss")}, logits, labels, words)
+        return cls(rows, _labels(kind, rows, classes, covered, given), words)
 
 
 def _labels(kind: str, rows: int, classes: int, covered: int, given: torch.Tensor) -> torch.Tensor:

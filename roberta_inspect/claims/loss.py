@@ -20,7 +20,7 @@ from roberta_inspect.claims.outcome import (
 )
 from roberta_inspect.claims.rounding import epsilon, furthest, same, summing, within
 from roberta_inspect.inputs.labels import IGNORED, problem_type_for
-from roberta_inspect.text import counted, listed
+from roberta_inspect.text import counted, dtype_word, listed
 
 CLAIMS = Claims()
 
@@ -57,6 +57,8 @@ class ObservedLoss(NamedTuple):
         """What torch makes of the same tensors, in float64 where it is to be `wide`; `None` where
         this loss does not take them."""
         logits, labels = _as_taken(self.logits, self.labels, kind)
+        if kind != "single_label_classification" and labels.shape != logits.shape:
+            return None  # torch would broadcast them, with a warning
         if wide:
             logits = logits.double()
             labels = labels.double() if labels.is_floating_point() else labels
@@ -74,6 +76,9 @@ class ObservedLoss(NamedTuple):
         exact = self.by(kind, reduction)
         if exact is None:
             return not_tested(f"{KINDS[kind].function} does not take these logits and labels")
+        if self.loss.ndim or not self.loss.is_floating_point():
+            shape = f"shape {tuple(self.loss.shape)} {dtype_word(self.loss.dtype)}"
+            return refuted(f"expected a single number, got {shape} at loss")
         if same(self.loss, exact.to(self.loss.dtype)):
             return proved(f"{KINDS[kind].function} itself gives the same bits", exact=True)
         wanted = self.by(kind, reduction, wide=True)
@@ -118,8 +123,7 @@ def _as_taken(
     if ids and bool((labels >= 0).all()) and int(labels.max()) < logits.shape[-1]:
         rows = labels.reshape(-1).long()
         labels = torch.nn.functional.one_hot(rows, logits.shape[-1]).to(logits.dtype)
-    # A shape that differs would be broadcast, with a warning.
-    return logits, labels.reshape(logits.shape) if labels.numel() == logits.numel() else labels[:0]
+    return logits, labels.reshape(logits.shape) if labels.numel() == logits.numel() else labels
 
 
 @CLAIMS.register("loss-value", "loss", "the loss is computed from the logits and the labels")

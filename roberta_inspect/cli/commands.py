@@ -28,6 +28,7 @@ from roberta_inspect.cli.options import (
     format_option,
     rows_of,
 )
+from roberta_inspect.cli.progress import progress_shown
 from roberta_inspect.cli.refusals import Commands, failures_reported, status
 from roberta_inspect.cli.target import Target
 from roberta_inspect.consumer import IDS, check_onnx, chosen
@@ -145,7 +146,7 @@ def run(
         _check_located(checkpoint, revision)
         with status("Importing torch and transformers"):
             from roberta_inspect.api import inspect
-        with status("Calling and proving"):
+        with progress_shown("Loading") as progress:
             found = inspect(
                 checkpoint,
                 texts=rows_of(text, text_pair),
@@ -155,8 +156,9 @@ def run(
                 sequence_length=sequence_length,
                 output_hidden_states=hidden_states,
                 output_attentions=attentions,
-                # What the two flags move is seen in the calls that leave them out.
-                matrix=matrix or explain is not None,
+                # What the two flags move is seen in the calls that leave them out; the switches of
+                # a page are wired to all of them.
+                matrix=matrix or explain is not None or form == "html",
                 revision=revision,
                 attention=attention and attention.value,
                 device=device,
@@ -164,6 +166,7 @@ def run(
                 allow_missing_head=allow_missing_head,
                 no_weights=no_weights,
                 consumers=consumers,
+                progress=progress,
             )
         if explain is not None:
             _explain(target, found, explain, labels)
@@ -322,7 +325,7 @@ def consumers(
         _check_located(checkpoint, revision)
         with status("Importing torch and transformers"):
             from roberta_inspect import api
-        with status("Calling and proving") as say:
+        with progress_shown("Loading") as progress:
             report = api.consumers(
                 checkpoint,
                 texts=rows_of(text, text_pair),
@@ -336,7 +339,7 @@ def consumers(
                 device=device,
                 dtype=dtype and dtype.value,
                 allow_missing_head=allow_missing_head,
-                progress=lambda title: say(f"Calling {title}"),
+                progress=progress,
             )
         target.deliver(report, form)
         raise typer.Exit(0 if report.ok else 1)

@@ -9,8 +9,8 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 from roberta_inspect.cli.target import abandon
 from roberta_inspect.errors import CannotInspectError, InspectError, UsageError, is_out_of_memory
+from roberta_inspect.render import colours
 from roberta_inspect.text import listed, safe
 
 PROGRAM = "roberta-inspect"
@@ -165,8 +166,8 @@ def failures_reported() -> Iterator[None]:
         if os.environ.get(DEBUG) == "1":
             traceback.print_exception(error)
         failure = _as_sentence(error)
-        _say("Error: ", in_options(failure.message), style="bold red")
-        _say("Hint: ", in_options(failure.hint), style="cyan")
+        _say("Error: ", in_options(failure.message), style=f"bold {colours.BAD}")
+        _say("Hint: ", in_options(failure.hint), style=colours.NAME)
         raise typer.Exit(failure.exit_code) from None
 
 
@@ -208,15 +209,12 @@ def _say(word: str, rest: str = "", *, style: str = "") -> None:
 
 
 @contextmanager
-def status(message: str) -> Iterator[Callable[[str], None]]:
-    """Show on stderr what is going on, on a terminal only, until it is done; what is yielded shows
-    what comes next."""
+def status(message: str) -> Iterator[None]:
+    """Show on stderr what is going on, on a terminal only, until it is done."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda message: None
-        return
-    with console.status(Text(safe(message))) as line:
-        yield lambda message: line.update(Text(safe(message)))
+    line = console.status(Text(safe(message))) if console.is_terminal else nullcontext()
+    with line:
+        yield

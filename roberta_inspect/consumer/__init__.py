@@ -5,13 +5,14 @@ A consumer is a row of the table. Its module is imported when it is called and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, NamedTuple
 
 from roberta_inspect.errors import CannotInspectError, UsageError
+from roberta_inspect.progress import Progress, silent
 from roberta_inspect.records import Consumer
 from roberta_inspect.text import listed, safe
 
@@ -71,11 +72,11 @@ def chosen(only: Sequence[str] | None) -> tuple[Entry, ...]:
 
 
 def consume(
-    subject: Subject, entries: Sequence[Entry] = TABLE, *, progress: Callable[[str], None]
+    subject: Subject, entries: Sequence[Entry] = TABLE, *, progress: Progress = silent
 ) -> Iterator[Consumer]:
     """One row per way of calling each of these consumers; `progress` is told which one is next."""
-    for entry in entries:
-        progress(entry.title)
+    for number, entry in enumerate(entries):
+        progress(entry.title, number, len(entries))
         if entry.missing:
             yield _not_installed(entry)
         else:

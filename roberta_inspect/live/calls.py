@@ -17,6 +17,7 @@ from roberta_inspect.live.naming import names_of
 from roberta_inspect.live.observe import Observed, Observer
 from roberta_inspect.live.stages import stages_of
 from roberta_inspect.live.values import furthest
+from roberta_inspect.progress import Progress, silent
 from roberta_inspect.records import UNNAMED, Call, CallSpec, Stage
 
 
@@ -59,8 +60,15 @@ class Calls:
     """The calls of one map, made one after the other; those with the first one's flags are its
     main calls. Nothing but the reference call's tensors, and one call's logits, is kept."""
 
-    def __init__(self, observer: Observer, probe: Probe, specs: Sequence[CallSpec]) -> None:
+    def __init__(
+        self,
+        observer: Observer,
+        probe: Probe,
+        specs: Sequence[CallSpec],
+        progress: Progress = silent,
+    ) -> None:
         self.observer = observer
+        self.progress = progress
         self.probe = probe
         self.specs = specs
         self.reference: Observed | None = None
@@ -83,7 +91,9 @@ class Calls:
         """Make every call; by the reference call the positions of the others are named."""
         main = [spec for spec in self.specs if spec.asked == self.specs[0].asked]
         main.sort(key=lambda spec: (not spec.return_dict, not spec.labels))
-        for spec in dict.fromkeys([*main, *self.specs, *PLAIN]):
+        specs = dict.fromkeys([*main, *self.specs, *PLAIN])
+        for number, spec in enumerate(specs):
+            self.progress(f"Calling with {spec.words}", number, len(specs))
             # Do not bind what was observed: its tensors must be freed before the next call.
             self._take(self._observed(spec), is_main=spec in main)
         if self.reference is not None and any(map(_differs, self.comparisons)):

@@ -1,8 +1,9 @@
-"""From plain data to what is read: one module per block of the page, one function per format.
+"""From plain data to what is read: one module per block on a terminal, one function per format.
 
 A renderer is a function from a record to text or to a Rich renderable. It prints nothing, works
 nothing out (facts are properties of the records) and reads no other renderer's text. Whatever a
-checkpoint brings goes through `text.safe` and into a `rich.text.Text`, never into markup.
+checkpoint brings goes through `text.safe`, and into a `rich.text.Text` or through `html.tag`, never
+into markup.
 """
 
 from __future__ import annotations
@@ -26,35 +27,44 @@ class Format(NamedTuple):
     for a format that nobody asked for."""
     ending: str
     """Of the file that is written in this format, where none is asked for."""
-    kind: Literal["page", "svg", "html", "text"]
-    """What `maker` makes: text as it is, or a Rich page that is shown on a terminal, drawn as a
-    picture, or put into HTML."""
+    kind: Literal["terminal", "picture", "text"]
+    """What `maker` makes: text as it is, or what Rich shows on a terminal or draws as a picture of
+    one."""
 
 
 FORMATS = (
-    Format("run", "table", "render.table:map_table", ".txt", "page"),
+    Format("run", "table", "render.table:map_table", ".txt", "terminal"),
     Format("run", "json", "records.codec:json_text", ".json", "text"),
     Format("run", "markdown", "render.markdown:map_markdown", ".md", "text"),
-    Format("run", "svg", "render.table:map_table", ".svg", "svg"),
-    Format("run", "html", "render.table:map_table", ".html", "html"),
+    Format("run", "svg", "render.diagram:map_svg", ".svg", "text"),
+    Format("run", "terminal", "render.table:map_table", "", "picture"),
+    Format("run", "html", "render.page.map:map_page", ".html", "text"),
     Format("run", "github", "render.github:map_github", "", "text"),
-    Format("tree", "table", "render.tree:tree_table", ".txt", "page"),
+    Format("tree", "table", "render.tree:tree_table", ".txt", "terminal"),
     Format("tree", "json", "records.codec:json_text", ".json", "text"),
     Format("tree", "markdown", "render.tree:tree_markdown", ".md", "text"),
-    Format("tree", "svg", "render.tree:tree_table", ".svg", "svg"),
-    Format("tree", "html", "render.tree:tree_table", ".html", "html"),
-    Format("consumers", "table", "render.consumers:consumers_table", ".txt", "page"),
+    Format("tree", "svg", "render.tree:tree_table", ".svg", "picture"),
+    Format("tree", "html", "render.page.tree:tree_page", ".html", "text"),
+    Format("consumers", "table", "render.consumers:consumers_table", ".txt", "terminal"),
     Format("consumers", "json", "records.codec:json_text", ".json", "text"),
     Format("consumers", "markdown", "render.consumers:consumers_markdown", ".md", "text"),
-    Format("consumers", "svg", "render.consumers:consumers_table", ".svg", "svg"),
-    Format("consumers", "html", "render.consumers:consumers_table", ".html", "html"),
+    Format("consumers", "svg", "render.consumers:consumers_table", ".svg", "picture"),
+    Format("consumers", "html", "render.page.consumers:consumers_page", ".html", "text"),
     Format("consumers", "github", "render.consumers:consumers_github", "", "text"),
-    Format("diff", "table", "render.differences:differences_table", ".txt", "page"),
+    Format("diff", "table", "render.differences:differences_table", ".txt", "terminal"),
     Format("diff", "json", "records.codec:json_text", ".json", "text"),
     Format("diff", "markdown", "render.differences:differences_markdown", ".md", "text"),
     Format("diff", "github", "render.differences:differences_github", "", "text"),
 )
 """Every format of every command; the first one of a command is used where none is asked for."""
+
+FRAGMENTS = {
+    "run": "render.page.map:fragment",
+    "tree": "render.page.tree:fragment",
+    "consumers": "render.page.consumers:fragment",
+    "diff": "render.differences:differences_fragment",
+}
+"""Command → the function that makes HTML of its product for a notebook to embed."""
 
 
 def formats_of(command: str) -> dict[str, Format]:
@@ -77,7 +87,7 @@ def rendered(product: Product, name: str, *, width: int | None = None, **options
     Args:
         product: what a command made.
         name: of the format.
-        width: columns of `table`, `svg` and `html`; `None` for what suits the format.
+        width: columns of what is made for a terminal; `None` for what suits the format.
         options: what is shown of a tree: `expand`, `depth`; its JSON is always the whole tree.
 
     Raises:
@@ -85,15 +95,14 @@ def rendered(product: Product, name: str, *, width: int | None = None, **options
     """
     row = formats_of(product.command)[name]
     made = _made(product, row, **({} if name == "json" else options))
-    if row.kind == "page":
+    if row.kind == "terminal":
         from roberta_inspect.render.plain import plain
 
         return plain(made, width=width)
-    if row.kind in ("svg", "html"):
-        from roberta_inspect.render import picture
+    if row.kind == "picture":
+        from roberta_inspect.render.picture import picture
 
-        draw = picture.svg if row.kind == "svg" else picture.html
-        return draw(made, title=f"roberta-inspect {product.command}", width=width)
+        return picture(made, title=f"roberta-inspect {product.command}", width=width)
     return str(made)
 
 
@@ -104,10 +113,8 @@ def page_of(product: Product, **options: Any) -> RenderableType:
 
 
 def fragment(product: Product) -> str:
-    """A product as HTML that a notebook embeds."""
-    from roberta_inspect.render import picture
-
-    return picture.html(page_of(product), title=f"roberta-inspect {product.command}")
+    """A product as HTML that a notebook embeds, in the notebook's own colours."""
+    return str(resolve_name(f"roberta_inspect.{FRAGMENTS[product.command]}")(product))
 
 
 def _made(product: Product, row: Format, **options: Any) -> Any:

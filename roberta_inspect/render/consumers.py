@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from roberta_inspect.records import Consumer, ConsumerReport, Part
-from roberta_inspect.render import phrases
+from roberta_inspect.render import colours, phrases
+from roberta_inspect.render.blocks import GAP, block
 from roberta_inspect.render.findings import findings
-from roberta_inspect.render.page import GAP, block
 from roberta_inspect.render.runs import Line, folded
 from roberta_inspect.text import counted, safe
 
@@ -38,14 +38,14 @@ class Told(NamedTuple):
 
 def consumers_table(report: ConsumerReport) -> Group:
     """What was called, one block for each consumer, the findings and the verdict."""
+    from roberta_inspect.render.blocks import rows
     from roberta_inspect.render.header import facts
-    from roberta_inspect.render.page import rows
 
     parts: list[RenderableType] = [rows(facts(phrases.head(report), report.checkpoint.weights))]
     parts += consumer_blocks(report.consumers)
     if report.findings:
         parts.append(findings(report.findings))
-    sign, style = ("✓", "bold green") if report.ok else ("✗", "bold red")
+    sign, style = ("✓", f"bold {colours.GOOD}") if report.ok else ("✗", f"bold {colours.BAD}")
     return Group(*parts, Text(), Text(f"{sign} {verdict(report)}", style))
 
 
@@ -58,16 +58,16 @@ def consumer_blocks(consumers: Sequence[Consumer]) -> Iterator[Group]:
 def _row(consumer: Consumer) -> Iterator[RenderableType]:
     yield _indented(2, Text(phrases.sentence(consumer.title), "bold"))
     if consumer.error is not None:
-        yield _indented(4, Text.assemble(("raises ", "bold red"), safe(consumer.raised)))
+        yield _indented(4, Text.assemble(("raises ", f"bold {colours.BAD}"), safe(consumer.raised)))
     elif consumer.status == "not-installed":
-        yield _indented(4, Text("not called", "yellow"))
+        yield _indented(4, Text("not called", colours.DOUBT))
     else:
         yield _indented(4, Text.assemble(("returns ", "dim"), safe(consumer.container)))
         yield _indented(4, _parts(consumer.parts))
     for note in consumer.notes:
         yield _indented(4, Text(phrases.sentence(note), "dim"))
     if consumer.suggested is not None:
-        yield from (_indented(4, Text(line, "cyan")) for line in code_lines(consumer))
+        yield from (_indented(4, Text(line, colours.NAME)) for line in code_lines(consumer))
 
 
 def _indented(columns: int, what: RenderableType) -> RenderableType:
@@ -83,7 +83,7 @@ def _parts(parts: Sequence[Part]) -> Table:
     grid.add_column(overflow="fold", style="dim")
     lines, rest = told(parts)
     for line in lines:
-        grid.add_row(Text(line.access), Text(line.identity, "green"), Text(line.remark))
+        grid.add_row(Text(line.access), Text(line.identity, colours.GOOD), Text(line.remark))
     for words in rest:
         grid.add_row(Text(words, "dim"))
     return grid

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from roberta_inspect.differences.report import Difference, Report, Side
+from roberta_inspect.render import colours
 from roberta_inspect.text import counted, safe
 
 
@@ -18,9 +19,9 @@ def differences_table(report: Report) -> RenderableType:
     sides.add_row("Left", Text(side_words(report.left)))
     sides.add_row("Right", Text(side_words(report.right)))
     if report.ok:
-        return Group(sides, "", Text(f"✓ {verdict(report)}", style="green"))
+        return Group(sides, "", Text(f"✓ {verdict(report)}", style=colours.GOOD))
     told = Table.grid(padding=(0, 2))
-    told.add_column(no_wrap=True, style="red")
+    told.add_column(no_wrap=True, style=colours.BAD)
     told.add_column(overflow="fold")
     for difference in report.differences:
         told.add_row(Text(difference.id), _paragraph(difference))
@@ -90,3 +91,23 @@ def differences_github(report: Report) -> str:
         for each in report.differences
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def differences_fragment(report: Report) -> str:
+    """Both sides and a table, for a notebook."""
+    from roberta_inspect.render.html import tag
+    from roberta_inspect.render.page import parts
+
+    sides = parts.facts({"left": side_words(report.left), "right": side_words(report.right)})
+    rows = [
+        [
+            parts.row_head(parts.code(difference.id)),
+            parts.cell(_with_others(difference)),
+            parts.cell(difference.consequence),
+        ]
+        for difference in report.differences
+    ]
+    heads = ["", "what differs", "what that does"]
+    told = parts.table(heads, rows, name="Differences") if rows else None
+    verdict_line = tag("p", tag("b", "✓ " if report.ok else "✗ "), verdict(report))
+    return tag("div", verdict_line, sides, told)

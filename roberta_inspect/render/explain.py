@@ -9,7 +9,7 @@ from rich.text import Text
 
 from roberta_inspect.records import Call, OutputMap, Slot
 from roberta_inspect.render import phrases
-from roberta_inspect.render.page import Row, rows
+from roberta_inspect.render.blocks import Row, rows
 from roberta_inspect.render.slots import about, proofs
 
 

@@ -8,8 +8,8 @@ from rich.console import Group
 from rich.text import Text
 
 from roberta_inspect.records import Finding, OutputMap
-from roberta_inspect.render import phrases
-from roberta_inspect.render.page import LEVEL, block, rows
+from roberta_inspect.render import colours, phrases
+from roberta_inspect.render.blocks import LEVEL, block, rows
 
 
 def findings(of: Sequence[Finding]) -> Group:
@@ -27,11 +27,13 @@ def _told(finding: Finding) -> Text:
         (phrases.name(finding.id), "bold"), ": ", phrases.sentence(finding.message)
     )
     if finding.hint:
-        told.append_text(Text.assemble("\n", ("Hint: ", "cyan"), phrases.sentence(finding.hint)))
+        told.append_text(
+            Text.assemble("\n", ("Hint: ", colours.NAME), phrases.sentence(finding.hint))
+        )
     return told
 
 
 def verdict(of: OutputMap) -> Group:
     """The last line: the counts of proofs and findings."""
-    sign, style = ("✓", "bold green") if of.ok else ("✗", "bold red")
+    sign, style = ("✓", f"bold {colours.GOOD}") if of.ok else ("✗", f"bold {colours.BAD}")
     return Group(Text(), Text(f"{sign} {phrases.verdict(of)}", style))

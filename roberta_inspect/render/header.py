@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from roberta_inspect.records import OutputMap, Weights
-from roberta_inspect.render import phrases
-from roberta_inspect.render.page import Mark, Row, rows
+from roberta_inspect.render import colours, phrases
+from roberta_inspect.render.blocks import Mark, Row, rows
 
-NOT_READ = Mark("·", "", "yellow")
-VERDICT = {"complete": Mark("✓", "", "green"), "no-weights": NOT_READ}
-DOUBT = Mark("!", "", "bold red")
+NOT_READ = Mark("·", "", colours.DOUBT)
+VERDICT = {"complete": Mark("✓", "", colours.GOOD), "no-weights": NOT_READ}
+DOUBT = Mark("!", "", f"bold {colours.BAD}")
 
 
 def header(of: OutputMap) -> Table:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from roberta_inspect.records import Call, CallSpec, Finding, OutputMap, Slot
 from roberta_inspect.render import phrases
-from roberta_inspect.render.page import LEVEL, STATUS
+from roberta_inspect.render.blocks import LEVEL, STATUS
 from roberta_inspect.text import safe
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$&])")

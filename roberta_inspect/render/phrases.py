@@ -17,6 +17,7 @@ from roberta_inspect.records import (
     OutputMap,
     Place,
     Prediction,
+    Proof,
     Score,
     Setup,
     Slot,
@@ -207,9 +208,12 @@ def what(of: Slot | Item) -> str:
 
 def made_by(of: Slot, architecture: str) -> str:
     """The module that returned this very tensor, or who must have made it where none did."""
-    if of.origin is None:
-        return f"computed in {name(architecture)}.forward; no submodule returned it"
-    return joined(_origin(of.origin))
+    return returned_by(of) or f"computed in {name(architecture)}.forward; no submodule returned it"
+
+
+def returned_by(of: Slot | Item) -> str | None:
+    """The module that returned this very tensor; `None` where no submodule did."""
+    return None if of.origin is None else joined(_origin(of.origin))
 
 
 def _origin(of: Origin) -> Line:
@@ -414,3 +418,23 @@ def function(of: Prediction) -> str:
         "sigmoid": "sigmoid of each logit: every label on its own",
         "none": "the logits as they are: a regression",
     }[of.function]
+
+
+def code(of: Call) -> str:
+    """How the call is written: `model(**inputs, labels=labels, return_dict=False, …)`."""
+    flags = {
+        "return_dict": of.return_dict,
+        "output_hidden_states": of.output_hidden_states,
+        "output_attentions": of.output_attentions,
+    }
+    given = [f"{flag}={value}" for flag, value in flags.items() if value is not None]
+    return f"model({', '.join(['**inputs', *(['labels=labels'] if of.labels else []), *given])})"
+
+
+def measured(of: Proof) -> Iterator[str]:
+    """What testing a claim showed: what was measured, the control, and the power of the test."""
+    yield sentence(of.detail)
+    if of.control:
+        yield f"control: {sentence(of.control)}"
+    if of.power is not None:
+        yield f"would have caught a mistake of {of.power:.1g} of the largest value in its row"

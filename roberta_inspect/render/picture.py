@@ -1,17 +1,16 @@
-"""A page as an SVG picture or an HTML page, from what Rich records."""
+"""What Rich shows on a terminal as an SVG picture."""
 
 from __future__ import annotations
 
 import io
+import re
 from html import escape
 
 from rich.console import Console, RenderableType
-from rich.terminal_theme import DEFAULT_TERMINAL_THEME, TerminalTheme
+from rich.terminal_theme import TerminalTheme
 
-SVG_WIDTH = 100
+WIDTH = 100
 """Columns that are still readable at the width of a code host's page."""
-
-HTML_WIDTH = 120
 
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 """Fonts of the reader's machine: a picture fetches nothing from elsewhere."""
@@ -32,6 +31,9 @@ THEME = TerminalTheme(
 )
 """Light on dark; dimmed text keeps a contrast of more than 4.5 to the background."""
 
+BRIGHTER = {"#008700": "#7ed37f", "#d70000": "#ff6b6b", "#af5f00": "#f0c85f", "#0087af": "#64cde1"}
+"""The colours of a terminal → those that are readable on this background."""
+
 SVG = """\
 <svg class="rich-terminal" xml:space="preserve" viewBox="0 0 {width} {height}" role="img" \
 xmlns="http://www.w3.org/2000/svg">
@@ -44,7 +46,7 @@ line-height: {line_height}px; font-variant-east-asian: full-width; }}
 </style>
 <defs>
 <clipPath id="{unique_id}-clip-terminal">
-<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+<rect x="0" y="0" width="{width}" height="{height}" />
 </clipPath>
 {lines}
 </defs>
@@ -58,19 +60,8 @@ line-height: {line_height}px; font-variant-east-asian: full-width; }}
 </svg>
 """
 
-HTML = """\
-<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>TITLE</title></head>
-<body>
-<pre style="font-family: FONTS; line-height: 1.35; padding: 1em; overflow-x: auto; \
-color: {foreground}; background-color: {background}">{code}</pre>
-</body>
-</html>
-"""
 
-
-def svg(renderable: RenderableType, *, title: str, width: int | None = None) -> str:
+def picture(renderable: RenderableType, *, title: str, width: int | None = None) -> str:
     """A picture of a terminal that shows `renderable`; the same bytes every time.
 
     Args:
@@ -78,19 +69,13 @@ def svg(renderable: RenderableType, *, title: str, width: int | None = None) -> 
         title: of the window; plain text.
         width: columns.
     """
-    return _recorded(renderable, width or SVG_WIDTH).export_svg(
+    drawn = _recorded(renderable, width or WIDTH).export_svg(
         title=title,
         theme=THEME,
         code_format=_filled(SVG, title),
         unique_id=title.replace(" ", "-"),
     )
-
-
-def html(renderable: RenderableType, *, title: str, width: int | None = None) -> str:
-    """A page that shows `renderable`, styled inline so that a notebook can embed it."""
-    return _recorded(renderable, width or HTML_WIDTH).export_html(
-        theme=DEFAULT_TERMINAL_THEME, code_format=_filled(HTML, title), inline_styles=True
-    )
+    return re.sub("(?<=fill: )#[0-9a-f]{6}", lambda match: BRIGHTER.get(match[0], match[0]), drawn)
 
 
 def _filled(template: str, title: str) -> str:

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from roberta_inspect.records import Call, OutputMap
-from roberta_inspect.render import phrases
-from roberta_inspect.render.page import GAP, LABEL, WIDEST_LABEL, block, rows
+from roberta_inspect.render import colours, phrases
+from roberta_inspect.render.blocks import GAP, LABEL, WIDEST_LABEL, block, rows
 from roberta_inspect.text import safe
 
 HEAD = 3
@@ -22,7 +22,7 @@ HEAD = 3
 ABSENT = "–"
 """`absent`, where there are many columns."""
 
-STYLES = {"None": "dim", "absent": "dim", "raised": "bold red"}
+STYLES = {"None": "dim", "absent": "dim", "raised": f"bold {colours.BAD}"}
 """Sign → how a place that shows it is styled."""
 
 
@@ -119,9 +119,9 @@ def _half(of: OutputMap, calls: Sequence[Call]) -> Group:
     ]
     grid.add_row(*(Text(head, "dim") for head in heads))
     for name in of.names:
-        keys = [Text(_key(calls, name), "cyan")] if keyed else []
+        keys = [Text(_key(calls, name), colours.NAME)] if keyed else []
         cells = [
-            _place(each, name).append(phrases.moved(of, each, name), "bold yellow")
+            _place(each, name).append(phrases.moved(of, each, name), f"bold {colours.DOUBT}")
             for each in calls
         ]
         grid.add_row(*keys, *cells)

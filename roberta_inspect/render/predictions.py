@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from roberta_inspect.records import OutputMap, Prediction, Score
-from roberta_inspect.render import phrases
-from roberta_inspect.render.page import GAP, block
+from roberta_inspect.render import colours, phrases
+from roberta_inspect.render.blocks import GAP, block
 
 BAR = 20
 """Columns of the bar of probability 1."""
@@ -37,4 +37,4 @@ def _one(prediction: Prediction) -> Iterator[RenderableType]:
 
 
 def _bar(score: Score) -> Text:
-    return Text("█" * round((score.probability or 0) * BAR), "green")
+    return Text("█" * round((score.probability or 0) * BAR), colours.GOOD)

@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from roberta_inspect.records import OutputMap, Proof, Slot
-from roberta_inspect.render import phrases
-from roberta_inspect.render.page import STATUS, Remark, Row, block, rows
+from roberta_inspect.render import colours, phrases
+from roberta_inspect.render.blocks import STATUS, Remark, Row, block, rows
 
 
 def slots(of: OutputMap) -> Group:
@@ -40,7 +40,7 @@ def _named(of: OutputMap, name: str) -> Iterator[Row]:
 
 
 def _label(name: str) -> Text:
-    return Text(f"  {phrases.name(name)}", "bold cyan")
+    return Text(f"  {phrases.name(name)}", f"bold {colours.NAME}")
 
 
 def about(of: OutputMap, slot: Slot) -> Iterator[Row]:
@@ -75,7 +75,7 @@ def _tested(proof: Proof) -> Remark:
     refuted = proof.status == "refuted"
     return Remark(
         Text(phrases.sentence(proof.claim), "bold" if refuted else ""),
-        Text(phrases.sentence(proof.detail), "red" if refuted else "dim"),
+        Text(phrases.sentence(proof.detail), colours.BAD if refuted else "dim"),
     )
 
 
@@ -83,4 +83,4 @@ def _untested(of: Sequence[Proof]) -> Iterator[Text]:
     """The claims that share a reason, and the reason."""
     for reason, alike in groupby(of, lambda proof: proof.detail):
         claims = "; ".join(phrases.sentence(proof.claim) for proof in alike)
-        yield Text.assemble((phrases.sentence(reason), "yellow"), f": {claims}")
+        yield Text.assemble((phrases.sentence(reason), colours.DOUBT), f": {claims}")

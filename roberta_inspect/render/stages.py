@@ -9,9 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from roberta_inspect.records import OutputMap, StageSlot
-from roberta_inspect.render import phrases
-from roberta_inspect.render.page import GAP, LABEL, block, rows
+from roberta_inspect.render import colours, phrases
+from roberta_inspect.render.blocks import GAP, LABEL, block, rows
 from roberta_inspect.text import listed, safe
+
+WHOSE = f"bold {colours.NAME}"
 
 NAME = 27
 """Columns of a name with its number of items: the same for every stage, so that they line up."""
@@ -25,7 +27,7 @@ def stages(of: OutputMap) -> Group:
 def _each(of: OutputMap) -> Iterator[RenderableType]:
     for stage in of.stages:
         whose = safe(stage.module or of.checkpoint.architecture)
-        yield Text.assemble("  ", (whose, "bold cyan"), f" returned {safe(stage.container)}")
+        yield Text.assemble("  ", (whose, WHOSE), f" returned {safe(stage.container)}")
         grid = Table.grid(padding=GAP)
         grid.add_column(min_width=LABEL)
         grid.add_column(min_width=NAME)
@@ -40,4 +42,4 @@ def _each(of: OutputMap) -> Iterator[RenderableType]:
 
 
 def _goes(slot: StageSlot) -> Text:
-    return Text(phrases.goes(slot), "green" if slot.reaches else "dim")
+    return Text(phrases.goes(slot), colours.GOOD if slot.reaches else "dim")

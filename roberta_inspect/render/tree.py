@@ -11,10 +11,10 @@ from rich.text import Text
 
 from roberta_inspect.records import ModuleTree, Node, Returned
 from roberta_inspect.records.tree import cut, folded
-from roberta_inspect.render import markdown, phrases
+from roberta_inspect.render import colours, markdown, phrases
+from roberta_inspect.render.blocks import LEVEL, rows
 from roberta_inspect.render.findings import findings
 from roberta_inspect.render.header import facts
-from roberta_inspect.render.page import LEVEL, rows
 from roberta_inspect.text import counted, safe, storage
 
 WIDE = 120
@@ -214,14 +214,14 @@ class _Modules:
         named = f"{line.name}  " if line.name else ""
         pieces = [Text.assemble((named, "bold"), (what, "" if named else "bold"))]
         if line.dtype is not None:
-            pieces.append(Text(phrases.name(line.dtype), "yellow"))
+            pieces.append(Text(phrases.name(line.dtype), colours.DOUBT))
         if node.note is not None:
             pieces.append(
-                Text(safe(node.note), "yellow" if node.in_checkpoint is False else "italic")
+                Text(safe(node.note), colours.DOUBT if node.in_checkpoint is False else "italic")
             )
         if node.feeds:
             feeds = phrases.fed(node.feeds, line.number)
-            pieces.append(Text(f"→ {', '.join(feeds[:MOST_FEEDS])}{_more(feeds)}", "cyan"))
+            pieces.append(Text(f"→ {', '.join(feeds[:MOST_FEEDS])}{_more(feeds)}", colours.NAME))
         told = _flowed(pieces, console, max(width - len(line.guide), NARROWEST))
         if len(told) > 1:
             told = _flowed(pieces, console, max(width - len(line.below), NARROWEST))

@@ -74,6 +74,8 @@ def test_the_report_is_json_with_the_rows_that_were_asked_for(tmp_path: Path) ->
 def test_what_is_called_next_is_told() -> None:
     import roberta_inspect
 
-    titles: list[str] = []
-    roberta_inspect.consumers(only=["trainer", "jit-trace"], progress=titles.append)
-    assert titles == ["Trainer.predict", "torch.jit.trace"]
+    steps: list[tuple[str, int, int]] = []
+    roberta_inspect.consumers(
+        only=["trainer", "jit-trace"], progress=lambda *step: steps.append(step)
+    )
+    assert steps[-2:] == [("Trainer.predict", 0, 2), ("torch.jit.trace", 1, 2)]

@@ -102,7 +102,7 @@ def test_a_consumer_that_cannot_even_be_imported_is_a_row_beside_the_others() ->
     model = tiny_model()
     subject = Subject(model, synthetic(model.config))
     entries = [Entry("export", "broken", "nowhere:rows"), TABLE[3]]
-    first, *others = consume(subject, entries, progress=lambda title: None)
+    first, *others = consume(subject, entries)
     assert (first.status, first.error and first.error.type) == ("raised", "ModuleNotFoundError")
     assert {row.id for row in others} == {"jit-trace"}
 

@@ -157,7 +157,7 @@ def trees(depth: int) -> st.SearchStrategy[Any]:
     )
 
 
-@settings(derandomize=True, max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(trees(3))
 def test_counts_add_up_at_every_level(made: Any) -> None:
     whole = made("")

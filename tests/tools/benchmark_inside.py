@@ -18,7 +18,7 @@ from roberta_inspect.checkpoint.load import load
 from roberta_inspect.checkpoint.locate import locate
 from roberta_inspect.inputs.synthetic import synthetic
 from roberta_inspect.live.calls import calls_asked
-from roberta_inspect.live.observe import arguments, observe
+from roberta_inspect.live.observe import arguments, observing
 
 
 def checkpoint(folder: str, config: str) -> None:
@@ -47,8 +47,9 @@ def parts(folder: str, batch_size: str, sequence_length: str, times: str) -> Non
                 model(**arguments(probe, call))
 
     def observed() -> None:
-        for call in calls:
-            observe(model, probe, call)
+        with observing(model) as observer:
+            for call in calls:
+                observer.call(probe, call)
 
     def everything() -> None:
         map_of(loaded, probe, calls)

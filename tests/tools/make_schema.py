@@ -1,4 +1,4 @@
-"""The JSON Schemas of the package, from the records: `python tests/make_schema.py` writes them."""
+"""The JSON Schemas of the package, made from the records."""
 
 from __future__ import annotations
 
@@ -120,8 +120,3 @@ def _in_json_words(text: str) -> str:
 def text_of(name: str) -> str:
     """The file's text."""
     return json.dumps(schema_of(name), indent=1, ensure_ascii=True) + "\n"
-
-
-if __name__ == "__main__":
-    for file in FILES:
-        (FOLDER / file).write_text(text_of(file), encoding="utf-8")

@@ -32,7 +32,7 @@ from roberta_inspect.cli.commands import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-IMAGES = {"run.svg": "run --format svg", "tree.svg": "tree --format svg"}
+IMAGES = {"run.svg": "run --attention eager --format svg", "tree.svg": "tree --format svg"}
 """File in docs/images → the arguments of the command that writes it."""
 
 BLOCK = re.compile(

@@ -1,7 +1,7 @@
 """What each release of transformers returns: its maps, and the page that compares them.
 
-    python tests/releases.py maps    of the release that is imported, into docs/releases/<release>/
-    python tests/releases.py page    docs/releases.md, of all maps that are kept
+`pytest tests/test_releases.py --update` writes the maps of the release that is imported into
+`docs/releases/<release>/`, and on the newest release the page too, of all maps that are kept.
 
 `docs/releases/` holds the releases of the matrix and, wherever something changes, the last release
 before it and the first one after it.
@@ -10,7 +10,6 @@ before it and the first one after it.
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -346,10 +345,10 @@ print(len(outputs.hidden_states), "hidden states,", len(outputs.attentions or ()
 
 TEMPLATE = """# What changes between releases of transformers
 
-Everything here is measured, nothing is taken from release notes. `python tests/releases.py page`
-writes this page from the maps in `docs/releases/`, which roberta-inspect made on each release with
-torch {torch} of a tiny checkpoint with 2 layers, hidden states and attentions asked for. The tests
-compare them with fresh ones.
+Everything here is measured, nothing is taken from release notes. The page is made of the maps in
+`docs/releases/`, which roberta-inspect made on each release with torch {torch} of a tiny checkpoint
+with 2 layers, hidden states and attentions asked for. The tests compare them with fresh ones, and
+`pytest tests/test_releases.py --update` writes both anew.
 
 ## In short
 
@@ -388,17 +387,3 @@ In the words of `roberta-inspect diff`, after the setups that show it.
 Wherever something changes, the last release before it and the first one after it are among them.
 Between two neighbours that are alike, the releases in between were not all tried.
 """
-
-
-def main(words: Sequence[str]) -> None:
-    """What the module's docstring says."""
-    if list(words) == ["maps"]:
-        write_maps()
-    elif list(words) == ["page"]:
-        PAGE.write_text(page(), encoding="utf-8")
-    else:
-        sys.exit(__doc__)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""What the blocks of a page share: headings, the two columns, and the marks of outcomes."""
+"""What the blocks on a terminal share: headings, the two columns, and the marks of outcomes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from roberta_inspect.records import Level, Status
+from roberta_inspect.render import colours
 
 LABEL = 17
 """Columns of the left side: wide enough for `· not tested` and `past_key_values`."""
@@ -38,14 +39,14 @@ class Mark(NamedTuple):
 
 
 STATUS: dict[Status, Mark] = {
-    "proved": Mark("✓", "proved", "green"),
-    "refuted": Mark("✗", "refuted", "bold red"),
-    "not-tested": Mark("·", "not tested", "yellow"),
+    "proved": Mark("✓", "proved", colours.GOOD),
+    "refuted": Mark("✗", "refuted", f"bold {colours.BAD}"),
+    "not-tested": Mark("·", "not tested", colours.DOUBT),
 }
 LEVEL: dict[Level, Mark] = {
-    "error": Mark("✗", "error", "bold red"),
-    "warning": Mark("!", "warning", "yellow"),
-    "note": Mark("·", "note", "cyan"),
+    "error": Mark("✗", "error", f"bold {colours.BAD}"),
+    "warning": Mark("!", "warning", colours.DOUBT),
+    "note": Mark("·", "note", colours.NAME),
 }
 
 
@@ -64,18 +65,31 @@ def block(title: str, *parts: RenderableType) -> Group:
     return Group(Text(), Text(title, style="bold underline"), *parts)
 
 
+SIDE_BY_SIDE = 100
+"""Columns from which a remark stands beside its sentence."""
+
+SENTENCE = 56
+"""Columns of a sentence with its remark beside it: the same everywhere, so that they line up."""
+
+
 class Remark:
-    """A sentence with a dimmer remark: after it where both fit on one line, else below it."""
+    """A sentence with a dimmer remark: in a column of its own where there is room, else below."""
 
     def __init__(self, sentence: Text, remark: Text) -> None:
         self.sentence = sentence
         self.remark = remark
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        together = Text("   ").join([self.sentence, self.remark])
-        fits = together.cell_len <= options.max_width
-        yield together if fits else Text("\n").join([self.sentence, self.remark])
+        if options.max_width < SIDE_BY_SIDE:
+            together = Text("   ").join([self.sentence, self.remark])
+            fits = together.cell_len <= options.max_width
+            yield together if fits else Text("\n").join([self.sentence, self.remark])
+            return
+        grid = Table.grid(padding=GAP)
+        grid.add_column(width=SENTENCE, overflow="fold")
+        grid.add_column(overflow="fold")
+        grid.add_row(self.sentence, self.remark)
+        yield grid
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        longest = self.sentence.cell_len + 3 + self.remark.cell_len
-        return Measurement(1, min(longest, options.max_width))
+        return Measurement(1, options.max_width)

@@ -1,0 +1,1 @@
+"""The HTML pages: `parts` is what they share, and each product has one of its own."""

@@ -1,0 +1,42 @@
+"""Long work is seen: every call and claim is announced, on a terminal alone."""
+
+from __future__ import annotations
+
+import pytest
+from makers import tiny_model
+
+from roberta_inspect import inspect
+from roberta_inspect.cli.progress import progress_shown
+
+
+def test_every_call_and_every_claim_is_announced_before_it_starts() -> None:
+    told: list[tuple[str, int, int]] = []
+    made = inspect(tiny_model(), progress=lambda *work: told.append(work))
+    calls = [work for work in told if work[0].startswith("Calling with ")]
+    claims = [work for work in told if work[0].startswith("Testing ")]
+    assert told == [*calls, *claims]
+    assert {name for name, _, _ in calls} == {
+        f"Calling with {call.words}" for call in (*made.plain, *made.calls)
+    }
+    assert {f"Testing {proof.id}" for proof in made.proofs} <= {name for name, _, _ in claims}
+    for kind in (calls, claims):
+        assert [(done, total) for _, done, total in kind] == [
+            (number, len(kind)) for number in range(len(kind))
+        ]
+
+
+@pytest.mark.parametrize(("terminal", "shown"), [("1", True), ("0", False)])
+def test_it_is_shown_on_a_terminal_alone(
+    terminal: str,
+    shown: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", terminal)
+    with progress_shown("Loading") as progress:
+        progress("Testing [bold]loss-value\x1b[31m", 3, 22)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert ("Testing [bold]loss-value\\x1b[31m" in printed.err) == shown
+    assert ("3/22" in printed.err) == shown
+    assert shown or printed.err == ""
