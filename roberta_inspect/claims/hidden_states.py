@@ -121,15 +121,26 @@ def _positions_sentence(evidence: Evidence) -> str:
     start = "position ids count from pad_token_id + 1"
     if "input_ids" not in inputs:
         return f"{start}, through every position"
-    padded = bool((inputs["input_ids"] == evidence.pad_token_id).any())
-    return f"{start}, and padding keeps pad_token_id" if padded else start
+    return f"{start}, and padding keeps pad_token_id" if _pads_as_configured(evidence) else start
+
+
+def _pads_as_configured(evidence: Evidence) -> bool:
+    """Whether there is padding, all of it with the id by which positions are counted."""
+    padding = evidence.probe.attention_mask == 0
+    ids = evidence.probe.inputs.get("input_ids")
+    return (
+        ids is not None
+        and bool(padding.any())
+        and bool((ids[padding] == evidence.pad_token_id).all())
+    )
 
 
 def _counted(evidence: Evidence, ids: torch.Tensor) -> str:
     padding = evidence.pad_token_id
     tokens = ids[ids != padding]
     parts = [f"tokens have {int(tokens.min())} to {int(tokens.max())}"] if len(tokens) else []
-    parts += [f"padding has {padding}"] if len(tokens) < ids.numel() else []
+    holder = "padding" if _pads_as_configured(evidence) else f"the id {padding}"
+    parts += [f"{holder} has {padding}"] if len(tokens) < ids.numel() else []
     if getattr(evidence.config, "pad_token_id", None) is None:
         parts.append(f"config.pad_token_id is None, and the embeddings were built with {padding}")
     return ", ".join(parts)

@@ -131,6 +131,10 @@ def run(
     labels: Annotated[
         bool, typer.Option("--labels/--no-labels", help="For --explain: called with labels or not.")
     ] = True,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="For --explain: model(**inputs), with no flag passed."),
+    ] = False,
     format: Annotated[str | None, format_option("run")] = None,
     output: Output = None,
 ) -> None:
@@ -143,7 +147,7 @@ def run(
         target = Target(output)
         form = format_name("run", format, output)
         check_device(device, no_weights)
-        _check_explained(explain, form, format, labels)
+        _check_explained(explain, form, format, labels, plain)
         place = None if explain is None else asked(explain)
         check_rows(text, text_pair, inputs, (batch_size, sequence_length))
         _check_located(checkpoint, revision)
@@ -172,13 +176,20 @@ def run(
                 progress=progress,
             )
         if place is not None:
-            _explain(target, found, place, labels)
+            _explain(target, found, place, labels, plain)
         else:
             target.deliver(found, form)
         raise typer.Exit(0 if found.ok else 1)
 
 
-def _check_explained(explain: str | None, form: str, asked: str | None, labels: bool) -> None:
+def _check_explained(
+    explain: str | None, form: str, asked: str | None, labels: bool, plain: bool
+) -> None:
+    if explain is None and plain:
+        raise UsageError(
+            "--plain is for --explain alone: a map always holds the plain calls",
+            hint="Give --explain PLACE, or leave --plain out.",
+        )
     if explain is None and not labels:
         raise UsageError(
             "--no-labels is for --explain alone: a map always holds the calls with labels",
@@ -192,10 +203,10 @@ def _check_explained(explain: str | None, form: str, asked: str | None, labels: 
         )
 
 
-def _explain(target: Target, found: OutputMap, place: Asked, labels: bool) -> None:
+def _explain(target: Target, found: OutputMap, place: Asked, labels: bool, plain: bool) -> None:
     from roberta_inspect.render.explain import explanation
 
-    call = call_for(found, labels)
+    call = call_for(found, labels, plain)
     told = explanation(
         found,
         call,

@@ -74,16 +74,21 @@ def asked(typed: str) -> Asked:
     )
 
 
-def call_for(output_map: OutputMap, labels: bool) -> Call:
-    """The tuple that is explained.
+def call_for(output_map: OutputMap, labels: bool, plain: bool) -> Call:
+    """The call whose container is explained: that of a tuple, or the plain one.
 
     Raises:
         CannotInspectError: that call raised.
     """
-    call = output_map.call(return_dict=False, labels=labels)
+    calls = [
+        call
+        for call in (output_map.plain if plain else output_map.main_calls)
+        if not call.return_dict
+    ]
+    call = next(call for call in calls if call.labels is labels)
     if call.error is None:
         return call
-    other = output_map.call(return_dict=False, labels=not labels)
+    other = next(call for call in calls if call.labels is not labels)
     hint = "--no-labels" if labels else "--labels"
     raise CannotInspectError(
         f"there is nothing to explain: the call with {call.words} raised "

@@ -100,14 +100,34 @@ def _where(places: Sequence[CallSpec | str], calls: Sequence[CallSpec]) -> str:
 
 
 def words(chosen: Sequence[CallSpec], calls: Sequence[CallSpec]) -> str:
-    """The `chosen` ones of `calls` in a user's words: `every call`, `labels`, `return_dict=False`.
+    """The `chosen` ones of `calls` in a user's words: `every call`, `labels`, `return_dict=False`,
+    `plain, no labels`.
 
-    Only what varies among the calls is named.
+    Only what varies among the calls is named, and those that pass no flag are named apart.
     """
+    if set(chosen) >= set(calls):
+        return "every call"
+    halves = [
+        _alike(
+            [call for call in chosen if call.is_plain is plain],
+            [call for call in calls if call.is_plain is plain],
+        )
+        for plain in (False, True)
+    ]
+    return "; ".join(half for half in halves if half)
+
+
+def _alike(chosen: Sequence[CallSpec], calls: Sequence[CallSpec]) -> str:
+    if not chosen:
+        return ""
+    if all(call.is_plain for call in chosen):
+        both = len({call.labels for call in chosen}) > 1
+        return "plain calls" if both else chosen[0].words
     varying = [flag for flag, given in enumerate(zip(*calls, strict=True)) if len(set(given)) > 1]
     fixed = [flag for flag in varying if len({call[flag] for call in chosen}) == 1]
     alike = {call for call in calls if all(call[flag] == chosen[0][flag] for flag in fixed)}
     if alike == set(chosen):
-        return ", ".join(chosen[0].flags[flag] for flag in fixed) or "every call"
+        named = ", ".join(chosen[0].flags[flag] for flag in fixed)
+        return named or "every call with return_dict"
     each = [", ".join(call.flags[flag] for flag in varying) for call in chosen]
     return "; ".join(each[:4]) + (f"; {len(each) - 4} more calls" if len(each) > 4 else "")

@@ -86,7 +86,7 @@ def _told(
         yield from _filled_by(slot.name)
     yield from _item(slot, items, first)
     yield from about(of, slot)
-    keyed = of.find_call(call.spec._replace(return_dict=True))
+    keyed = call if slot.key else of.find_call(call.spec._replace(return_dict=True))
     if keyed is not None:
         yield Text("  by name", "bold"), Text(_by_name(keyed, slot))
     moves = list(_moves(of, call, slot))
@@ -119,14 +119,15 @@ def _by_name(call: Call, slot: Slot) -> str:
     same = call.slot(slot.name)
     if same is None or same.kind == "none":
         return f"not with return_dict=True: there {phrases.name(slot.name)} is missing"
-    return f"{phrases.sentence(same.access)} with return_dict=True, wherever it stands"
+    how = "here" if call.spec.is_plain else "with return_dict=True"
+    return f"{phrases.sentence(same.access)} {how}, wherever it stands"
 
 
 def _moves(of: OutputMap, call: Call, slot: Slot) -> Iterator[str]:
     """The same name in the calls that differ from this one in a single flag, and in the one that
     asks for nothing, which is what a call without flags is."""
     bare = call.spec._replace(output_hidden_states=False, output_attentions=False)
-    for other in of.calls:
+    for other in of.plain if call.spec.is_plain else of.calls:
         flag = call.single_flag_to(other)
         if flag is None and other.spec == bare != call.spec:
             flag = "neither of the two"

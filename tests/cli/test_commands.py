@@ -209,16 +209,27 @@ def test_explain_of_an_index_that_there_is_not(index: int) -> None:
 def test_an_index_counts_from_the_end_as_in_python() -> None:
     first, *rest = invoke("run", "--explain", "-1").stdout.splitlines()
     expected, *same = invoke("run", "--explain", "3").stdout.splitlines()
-    assert first.startswith("outputs[-1] is outputs[3]  when called with")
+    assert first.startswith("-1 is outputs[3]  when called with")
     assert expected.startswith("outputs[3]  when called with")
     assert rest == same
 
 
+def test_a_plain_call_is_explained_too() -> None:
+    done = invoke("run", "--explain", "1", "--plain")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("outputs.logits  when called with nothing else passed, labels")
+
+
 LEFT_ASIDE = [
+    (
+        ["run", "--plain"],
+        "--plain is for --explain alone: a map always holds the plain calls",
+        "Give --explain PLACE, or leave --plain out.",
+    ),
     (
         ["run", "--no-labels"],
         "--no-labels is for --explain alone: a map always holds the calls with labels",
-        "Give --explain INDEX, or leave --no-labels out.",
+        "Give --explain PLACE, or leave --no-labels out.",
     ),
     (
         ["run", "--device", "cuda", "--no-weights"],

@@ -587,3 +587,32 @@ def test_hostile_text_is_harmless_in_every_format(form: str) -> None:
 def test_a_percent_sign_and_a_comma_are_escaped_for_github() -> None:
     text = rendered(report(BASE, with_logits(dtype="100%0A")), "github")
     assert "100%250A" in text
+
+
+def plain(made: OutputMap, **changes: Any) -> OutputMap:
+    """The map with plain calls that return what its calls with return_dict do."""
+    calls = [
+        replace(
+            call, return_dict=None, output_hidden_states=None, output_attentions=None, **changes
+        )
+        for call in made.calls
+        if call.return_dict
+    ]
+    return replace(made, plain=tuple(calls))
+
+
+@pytest.mark.parametrize(
+    ("right", "where", "message"),
+    [
+        (plain(BASE), None, None),
+        (
+            plain(BASE, container="tuple"),
+            "plain calls",
+            "outputs was a SequenceClassifierOutput, is a tuple",
+        ),
+    ],
+    ids=["alike", "a configuration that makes it a tuple"],
+)
+def test_what_a_plain_call_returns_is_compared(right: OutputMap, where: Any, message: Any) -> None:
+    found = [(each.where, each.message) for each in diff(plain(BASE), right)]
+    assert found == ([] if where is None else [(where, message)])
