@@ -218,7 +218,7 @@ LEFT_ASIDE = [
     (
         ["run", "--no-labels"],
         "--no-labels is for --explain alone: a map always holds the calls with labels",
-        "Give --explain INDEX, or leave --no-labels out.",
+        "Give --explain PLACE, or leave --no-labels out.",
     ),
     (
         ["run", "--device", "cuda", "--no-weights"],
