@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 from roberta_inspect.version import __version__
 
 if TYPE_CHECKING:
-    from roberta_inspect.api import diff, inspect, module_tree
+    from roberta_inspect.api import consumers, diff, inspect, module_tree
     from roberta_inspect.differences import Difference
     from roberta_inspect.errors import CannotInspectError, InspectError, UsageError
-    from roberta_inspect.records import ModuleTree, OutputMap
+    from roberta_inspect.records import ConsumerReport, ModuleTree, OutputMap
 
 _HOME = {
     "CannotInspectError": "errors",
+    "ConsumerReport": "records",
     "Difference": "differences",
     "InspectError": "errors",
     "ModuleTree": "records",
     "OutputMap": "records",
     "UsageError": "errors",
+    "consumers": "api",
     "diff": "api",
     "inspect": "api",
     "module_tree": "api",
@@ -28,12 +30,14 @@ _HOME = {
 
 __all__ = [
     "CannotInspectError",
+    "ConsumerReport",
     "Difference",
     "InspectError",
     "ModuleTree",
     "OutputMap",
     "UsageError",
     "__version__",
+    "consumers",
     "diff",
     "inspect",
     "module_tree",

@@ -11,17 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from roberta_inspect.errors import UsageError
+from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.progress import Progress, silent
-from roberta_inspect.records import Input, ModuleTree, OutputMap
+from roberta_inspect.records import ConsumerReport, Input, ModuleTree, OutputMap
 
 if TYPE_CHECKING:
     from torch import nn
 
     from roberta_inspect.checkpoint.load import Loaded
+    from roberta_inspect.consumer import Entry
     from roberta_inspect.differences import Difference, Report
     from roberta_inspect.inputs.probe import Probe
-    from roberta_inspect.records import CallSpec, Proof, Text
+    from roberta_inspect.records import CallSpec, Consumer, Proof, Text
 
 Inspected: TypeAlias = "str | os.PathLike[str] | nn.Module | Any | None"
 """What is inspected: a directory, a Hub model id, a live model, something around one, or `None` for
@@ -49,6 +50,7 @@ def inspect(
     dtype: str | None = None,
     allow_missing_head: bool = False,
     no_weights: bool = False,
+    consumers: bool = False,
     progress: Progress = silent,
 ) -> OutputMap:
     """The annotated, proved map of what a `RobertaForSequenceClassification` returns.
@@ -76,6 +78,7 @@ def inspect(
         dtype: dtype to load in, such as `bfloat16`; `None` for what `from_pretrained` picks.
         allow_missing_head: a head that is not in the checkpoint is a warning, not an error.
         no_weights: shapes and origins alone, on fake tensors.
+        consumers: also call what `consumers()` calls, and keep its rows in the map.
         progress: called before each call and claim with its name, how many are done, and of how
             many.
 
@@ -105,9 +108,12 @@ def inspect(
         sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
         probe = _probe(opened, given, batch, tokenizer=tokenizer, labels=labels, **sizes)
         calls = calls_asked(output_hidden_states, output_attentions, matrix=matrix)
-        return map_of(
+        output_map = map_of(
             opened, probe, calls, allow_missing_head=allow_missing_head, progress=progress
         )
+    if not consumers:
+        return output_map
+    return _with_consumers(output_map, opened, probe, tokenizer, progress)
 
 
 def _batch(inputs: Any) -> Any:
@@ -213,6 +219,20 @@ def map_of(
     )
 
 
+def _with_consumers(
+    output_map: OutputMap, opened: Loaded, probe: Probe, tokenizer: Any, progress: Progress
+) -> OutputMap:
+    """The map with a row for each way of calling a consumer, and what is surprising about them."""
+    from roberta_inspect.checkpoint.load import load_tokenizer, quiet
+    from roberta_inspect.findings import CONSUMERS, by_level
+
+    with quiet():
+        tokenizer = tokenizer or load_tokenizer(opened.location)
+        rows = consumer_rows(opened, probe, tokenizer, progress=progress)
+    findings = by_level(*output_map.findings, *CONSUMERS.about(rows))
+    return replace(output_map, consumers=rows, findings=findings)
+
+
 def module_tree(
     checkpoint_or_model: Inspected = None,
     *,
@@ -268,6 +288,117 @@ def module_tree(
         return replace(tree, findings=findings)
 
 
+def consumers(
+    checkpoint_or_model: Inspected = None,
+    *,
+    texts: Sequence[str | tuple[str, str]] | None = None,
+    labels: Any = None,
+    batch_size: int = 2,
+    sequence_length: int = 16,
+    only: Sequence[str] | None = None,
+    onnx: str | os.PathLike[str] | None = None,
+    tokenizer: Any = None,
+    revision: str | None = None,
+    attention: str | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    allow_missing_head: bool = False,
+    progress: Progress = silent,
+) -> ConsumerReport:
+    """Who gets what: what pipeline, Trainer and the exports make of a model's outputs.
+
+    Each of them is really called, on a copy; what it hands over is identified by its values.
+
+    Args:
+        checkpoint_or_model: a directory, a Hub model id, `None` for the bundled demo, or a live
+            model, which is exactly as before afterwards.
+        texts: inputs, one row each: a text, or a pair that is judged together; without them some,
+            or synthetic token ids of shape `(batch_size, sequence_length)` where there is no
+            tokenizer.
+        labels: as in `inspect`.
+        batch_size: rows of the synthetic input.
+        sequence_length: tokens per row of the synthetic input, padding included.
+        only: ids of the consumers to call: `pipeline`, `feature-extraction`, `trainer`,
+            `jit-trace`, `export`, `onnx`, `compile`; `None` for all of them, and for none but the
+            file where `onnx` is given.
+        onnx: a model that you exported: which of its outputs is what.
+        tokenizer, revision, attention, device, dtype, allow_missing_head: as in `inspect`.
+        progress: as in `inspect`; called before each consumer, too.
+
+    Raises:
+        UsageError: the arguments do not fit together, or do not fit this checkpoint.
+        CannotInspectError: as `inspect`; or a model without weights, or one that cannot be copied.
+    """
+    from roberta_inspect.checkpoint.load import load_tokenizer, quiet
+    from roberta_inspect.checkpoint.open import open  # noqa: A004
+    from roberta_inspect.checkpoint.wrappers import eager
+    from roberta_inspect.consumer import check_onnx, chosen
+    from roberta_inspect.consumer.subject import TEXTS
+    from roberta_inspect.findings import consumer_findings
+    from roberta_inspect.inputs.texts import texts_of
+    from roberta_inspect.live.calls import calls_asked
+
+    file = None if onnx is None else Path(onnx)
+    if file is not None:
+        check_onnx(file)
+    entries = chosen(() if file is not None and only is None else only)
+    given = None if texts is None else texts_of(texts)
+    with quiet(), eager():
+        opened = open(
+            checkpoint_or_model, revision=revision, attention=attention, dtype=dtype, device=device
+        )
+        tokenizer = tokenizer or load_tokenizer(opened.location)
+        if given is None and tokenizer is not None:
+            given = TEXTS
+        sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
+        probe = _probe(opened, given, None, tokenizer=tokenizer, labels=labels, **sizes)
+        calls = calls_asked(True, True)
+        output_map = map_of(
+            opened, probe, calls, allow_missing_head=allow_missing_head, progress=progress
+        )
+    with quiet():
+        rows = consumer_rows(opened, probe, tokenizer, entries, onnx=file, progress=progress)
+    return ConsumerReport(
+        versions=output_map.versions,
+        checkpoint=output_map.checkpoint,
+        setup=output_map.setup,
+        input=output_map.input,
+        consumers=rows,
+        findings=consumer_findings(output_map, rows),
+    )
+
+
+def consumer_rows(
+    opened: Loaded,
+    probe: Probe,
+    tokenizer: Any,
+    entries: Sequence[Entry] | None = None,
+    *,
+    onnx: Path | None = None,
+    progress: Progress = silent,
+) -> tuple[Consumer, ...]:
+    """Call these consumers, all of them for `None`, and a user's own exported model.
+
+    Raises:
+        CannotInspectError: as `consumers`.
+    """
+    from roberta_inspect.consumer import chosen, consume, onnx_row
+    from roberta_inspect.consumer.subject import Subject
+
+    if opened.mode is not None:
+        raise CannotInspectError(
+            "consumers hand over values, and a model without weights has none",
+            hint="Put the weights beside config.json, and leave no_weights= out.",
+        )
+    subject = Subject(opened.model, probe.placed_like(opened.model), tokenizer)
+    called = chosen(None) if entries is None else entries
+    rows = list(consume(subject, called, progress=progress))
+    if onnx is not None:
+        progress(str(onnx), 0, 1)
+        rows.append(onnx_row(subject, onnx))
+    return tuple(rows)
+
+
 def diff(left: Side, right: Side, *, values: bool = False) -> list[Difference]:
     """What differs between two maps, one entry per cause; `[]` where nothing does.
 
@@ -316,6 +447,7 @@ def inspect_like(saved: OutputMap, checkpoint_or_model: Any) -> OutputMap:
         attention=None if live else saved.setup.attention,
         dtype=None if live else saved.setup.dtype,
         no_weights=saved.setup.no_weights and not live,
+        consumers=saved.consumers is not None,
         allow_missing_head=not any(
             finding.id == "head-not-in-checkpoint" and finding.level == "error"
             for finding in saved.findings

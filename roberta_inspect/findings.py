@@ -17,6 +17,7 @@ from roberta_inspect.records import (
     UNNAMED,
     Call,
     Checkpoint,
+    Consumer,
     Failure,
     Finding,
     Item,
@@ -24,6 +25,7 @@ from roberta_inspect.records import (
     Level,
     ModuleTree,
     OutputMap,
+    Part,
     Place,
     Renaming,
     Slot,
@@ -79,6 +81,8 @@ MAP = Questions()
 """Of an `OutputMap`."""
 TREE = Questions()
 """Of a `ModuleTree`."""
+CONSUMERS = Questions()
+"""Of the rows of the consumers."""
 
 
 def findings_of(output_map: OutputMap, *, allow_missing_head: bool = False) -> tuple[Finding, ...]:
@@ -99,9 +103,18 @@ def tree_findings(
     )
 
 
+def consumer_findings(
+    output_map: OutputMap, consumers: tuple[Consumer, ...]
+) -> tuple[Finding, ...]:
+    """What is worth telling about consumers; the errors of the map too, which names their parts."""
+    return by_level(*output_map.findings_of("error"), *CONSUMERS.about(consumers))
+
+
 def ids() -> tuple[str, ...]:
     """Every finding there is."""
-    return tuple(dict.fromkeys(row[0] for rows in (CHECKPOINT, MAP, TREE) for row in rows))
+    return tuple(
+        dict.fromkeys(row[0] for rows in (CHECKPOINT, MAP, TREE, CONSUMERS) for row in rows)
+    )
 
 
 def by_level(*findings: Finding) -> tuple[Finding, ...]:
@@ -811,3 +824,126 @@ def _tree_failed(tree: ModuleTree, error: Failure | None) -> Iterator[Said]:
             f"{_words(error, tree.versions)}",
             "Make a call of your own that works, and see roberta-inspect run.",
         )
+
+
+@CONSUMERS.register("mislabelled-output", "error")
+def _mislabelled(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
+    for consumer in consumers:
+        if wrong := [_said_and_is(part) for part in consumer.mislabelled]:
+            names = consumer.suggested and ", ".join(consumer.suggested.output_names)
+            yield Said(
+                f"{safe(consumer.title)}: {listed(wrong)}",
+                f"Give one name for every output, in this order: output_names: {safe(names)}."
+                if names
+                else "Reach this output by what it is, not by its name.",
+            )
+
+
+def _said_and_is(part: Part) -> str:
+    off = "" if part.name or part.difference is None else f" ({part.difference:.1e} away from it)"
+    return f"the output called {safe(part.declared)} is {safe(part.identity)}{off}"
+
+
+@CONSUMERS.register("consumer-raised", "warning")
+def _consumer_raised(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
+    for consumer in consumers:
+        if consumer.error is not None:
+            why = "; ".join(consumer.notes)
+            yield Said(
+                f"{safe(consumer.title)} raises {safe(consumer.raised)}",
+                f"{why[:1].upper()}{why[1:]}." if why else None,
+            )
+
+
+@CONSUMERS.register("predictions-are-a-tuple", "warning")
+def _predictions_tuple(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
+    tuples = [each for each in consumers if each.id == "trainer" and each.container == "tuple"]
+    if tuples:
+        slots = dict.fromkeys(part.name for each in tuples for part in each.parts if part.name)
+        yield Said(
+            "predictions are a tuple as soon as the configuration asks for hidden states or "
+            f"attentions ({', '.join(slots)}), and predictions.argmax(-1) raises",
+            'Take predictions[0], or pass ignore_keys=["hidden_states", "attentions"] to '
+            "Trainer.predict.",
+        )
+
+
+@CONSUMERS.register("padding-in-hidden-states", "warning")
+def _padding(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
+    padded = [part for each in consumers for part in each.parts if part.padding is not None]
+    if padded:
+        yield Said(
+            f"with rows of unlike length hidden states hold {padded[0].padding} in the places "
+            "where a row has no token",
+            "Leave these places out before a mean or a norm is taken: use the attention mask.",
+        )
+
+
+@CONSUMERS.register("empty-attentions-in-predictions", "warning")
+def _empty_counts(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
+    places = [
+        part.access
+        for each in consumers
+        for part in each.parts
+        if each.id == "trainer" and part.is_empty
+    ]
+    if places:
+        yield Said(
+            f"{places[0]} is an empty tuple: this attention hands no weights back, and the slot "
+            "counts all the same",
+            'Load the model with attn_implementation="eager".',
+        )
+
+
+@CONSUMERS.register("score-changes-after-labels", "warning")
+def _other_function(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
+    scored = [each for each in consumers if each.id == "pipeline" and each.parts]
+    before = [each.parts[0] for each in scored if not each.after_labels][:1]
+    after = [each.parts[0] for each in scored if each.after_labels]
+    if before and after and before[0].function != after[0].function:
+        yield Said(
+            f"the score of the same text is {_function(before[0])}, and after one call with labels "
+            f"{_function(after[0])}: that call writes config.problem_type",
+            "Set problem_type in config.json.",
+        )
+
+
+def _function(part: Part) -> str:
+    words = {"softmax": "softmax of the logits", "sigmoid": "sigmoid of the logit"}
+    return words.get(part.function or "", "the logit itself" if part.function else part.identity)
+
+
+@CONSUMERS.register("features-are-logits", "warning")
+def _features(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
+    if any(each.id == "feature-extraction" and _is_logits(each.parts) for each in consumers):
+        yield Said(
+            'pipeline("feature-extraction") returns the logits of this class, no features',
+            "Load the base model for it: AutoModel.from_pretrained; or take hidden_states[-1].",
+        )
+
+
+def _is_logits(parts: tuple[Part, ...]) -> bool:
+    return any(part.name == "logits" and part.function is None for part in parts)
+
+
+@CONSUMERS.register("pair-returns-a-dict", "note")
+def _pair(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
+    if any(each.id == "pipeline" and each.container == "dict" for each in consumers):
+        yield Said(
+            'pipeline("text-classification") returns a dict for a pair, not a list of one dict',
+            "Give a list with the pair in it.",
+        )
+
+
+@CONSUMERS.register("exported-values-differ", "warning")
+def _off(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
+    for consumer in consumers:
+        off = [part for part in consumer.parts if part.is_off]
+        if off:
+            furthest = max(off, key=lambda part: part.difference or 0.0)
+            yield Said(
+                f"{safe(consumer.title)}: {counted(len(off), 'output')} further from the model's "
+                f"than rounding explains: {safe(furthest.identity)} by {furthest.difference:.1e}, "
+                f"and rounding explains {furthest.tolerance:.1e}",
+                "Quantisation does this, and so do other weights: export this checkpoint again.",
+            )

@@ -20,6 +20,9 @@ from roberta_inspect.cli.options import (
     MissingHead,
     Output,
     Revision,
+    RowLabels,
+    TextPairs,
+    Texts,
     check_device,
     check_rows,
     format_name,
@@ -29,6 +32,7 @@ from roberta_inspect.cli.options import (
 from roberta_inspect.cli.progress import progress_shown
 from roberta_inspect.cli.refusals import Commands, failures_reported, status
 from roberta_inspect.cli.target import Target
+from roberta_inspect.consumer import IDS, check_onnx, chosen
 from roberta_inspect.errors import UsageError
 from roberta_inspect.version import __version__
 
@@ -73,17 +77,8 @@ def roberta_inspect(
 def run(
     checkpoint: CheckpointArgument = None,
     revision: Revision = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(help="A text to run; repeat it for more rows.", show_default=False),
-    ] = None,
-    text_pair: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="The second text of a pair, one for each --text, in their order.",
-            show_default=False,
-        ),
-    ] = None,
+    text: Texts = None,
+    text_pair: TextPairs = None,
     inputs: Annotated[
         Path | None,
         typer.Option(
@@ -92,13 +87,7 @@ def run(
             show_default=False,
         ),
     ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="The label of a row, by id or name (several joined by commas); repeat it.",
-            show_default=False,
-        ),
-    ] = None,
+    label: RowLabels = None,
     batch_size: Annotated[int, typer.Option(help="Rows, where no text is given.")] = DEFAULT_SIZES[
         0
     ],
@@ -125,6 +114,12 @@ def run(
         typer.Option("--no-weights", help="Shapes and origins alone, from the configuration."),
     ] = False,
     allow_missing_head: MissingHead = False,
+    consumers: Annotated[
+        bool,
+        typer.Option(
+            "--consumers", help="Also call pipeline, Trainer and the exports, as consumers does."
+        ),
+    ] = False,
     explain: Annotated[
         str | None,
         typer.Option(
@@ -173,6 +168,7 @@ def run(
                 dtype=dtype and dtype.value,
                 allow_missing_head=allow_missing_head,
                 no_weights=no_weights,
+                consumers=consumers,
                 progress=progress,
             )
         if place is not None:
@@ -271,6 +267,80 @@ def _check_whole(form: str, expand: bool, depth: int | None) -> None:
             f"{option} does not fit JSON, which is always the whole tree",
             hint=f"Leave {option} out, or write another format.",
         )
+
+
+@app.command(short_help="What pipeline, Trainer and exports hand over.")
+def consumers(
+    checkpoint: CheckpointArgument = None,
+    revision: Revision = None,
+    text: Texts = None,
+    text_pair: TextPairs = None,
+    label: RowLabels = None,
+    batch_size: Annotated[
+        int, typer.Option(help="Rows, where there is no tokenizer.")
+    ] = DEFAULT_SIZES[0],
+    sequence_length: Annotated[
+        int, typer.Option(help="Tokens per row, where there is no tokenizer.")
+    ] = DEFAULT_SIZES[1],
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID,ID",
+            help=f"Call these alone, of {', '.join(IDS)}.",
+            show_default=False,
+        ),
+    ] = None,
+    onnx: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A model that you exported: which of its outputs is what. Without --only nothing "
+            "else is called.",
+            show_default=False,
+        ),
+    ] = None,
+    attention: AttentionOption = None,
+    dtype: DtypeOption = None,
+    device: Annotated[str, typer.Option(help="Where to run: cpu, cuda, cuda:1 …")] = "cpu",
+    allow_missing_head: MissingHead = False,
+    format: Annotated[str | None, format_option("consumers")] = None,
+    output: Output = None,
+) -> None:
+    """Who gets what: each consumer is really called, and what it hands over is found by its values.
+
+    Exit code 0: every output is what its name says; 1: a finding of level error; 2: wrong usage;
+    3: could not inspect.
+    """
+    with failures_reported():
+        target = Target(output)
+        form = format_name("consumers", format, output)
+        check_device(device, no_weights=False)
+        check_rows(text, text_pair, None, (batch_size, sequence_length))
+        names = None if only is None else [name.strip() for name in only.split(",")]
+        chosen(names)
+        if onnx is not None:
+            check_onnx(onnx)
+        _check_located(checkpoint, revision)
+        with status("Importing torch and transformers"):
+            from roberta_inspect import api
+        with progress_shown("Loading") as progress:
+            report = api.consumers(
+                checkpoint,
+                texts=rows_of(text, text_pair),
+                labels=label or None,
+                batch_size=batch_size,
+                sequence_length=sequence_length,
+                only=names,
+                onnx=onnx,
+                revision=revision,
+                attention=attention and attention.value,
+                device=device,
+                dtype=dtype and dtype.value,
+                allow_missing_head=allow_missing_head,
+                progress=progress,
+            )
+        target.deliver(report, form)
+        raise typer.Exit(0 if report.ok else 1)
 
 
 @app.command(short_help="What differs between two maps or checkpoints.")

@@ -39,6 +39,23 @@ Revision = Annotated[
     str | None,
     typer.Option(help="Branch, tag or commit of a Hub model id.", show_default=False),
 ]
+Texts = Annotated[
+    list[str] | None,
+    typer.Option(help="A text to run; repeat it for more rows.", show_default=False),
+]
+TextPairs = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="The second text of a pair, one for each --text, in their order.", show_default=False
+    ),
+]
+RowLabels = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="The label of a row, by id or name (several joined by commas); repeat it.",
+        show_default=False,
+    ),
+]
 AttentionOption = Annotated[
     Attention | None,
     typer.Option(

@@ -49,6 +49,8 @@ OPTIONS = {
     "inputs": "--inputs",
     "labels": "--label",
     "no_weights": "--no-weights",
+    "only": "--only",
+    "onnx": "--onnx",
     "output_attentions": "--attentions",
     "output_hidden_states": "--hidden-states",
     "revision": "--revision",

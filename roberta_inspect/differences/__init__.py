@@ -2,13 +2,15 @@
 
 Compared are the labels and weights of the checkpoint, the containers, which name stands at which
 index, kinds, numbers of items, axes, sizes that belong to the model, dtypes, origins, proofs that
-held and findings that came. Versions, sources and the input's sizes are no differences.
+held, what consumers hand over, and findings that came. Versions, sources and the input's sizes are
+no differences.
 """
 
 from __future__ import annotations
 
 from roberta_inspect.differences.change import Change, merged
 from roberta_inspect.differences.checkpoint import checkpoint_changes
+from roberta_inspect.differences.consumers import consumer_changes
 from roberta_inspect.differences.containers import (
     call_changes,
     container_changes,
@@ -48,6 +50,7 @@ def compared(
             # Other labels make another loss of the same logits.
             if values and (each.name != "loss" or left.input.labels == right.input.labels):
                 changes += value_changes(each)
+    changes += consumer_changes(left, right)
     changes += proof_changes(left, right)
     changes += finding_changes(left, right, _told(changes, right))
     return Report(

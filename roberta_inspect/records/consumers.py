@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from roberta_inspect.records.call import Failure
-from roberta_inspect.records.given import Input
+from roberta_inspect.records.given import Function, Input
 from roberta_inspect.records.product import SCHEMA, Product
 from roberta_inspect.records.proof import Finding, no_error
 from roberta_inspect.records.setting import Checkpoint, Setup, Versions
+
+NOTHING = "nothing known"
+"""What a part is whose values no slot has."""
+
+EMPTY = "()"
+"""What a part is that holds nothing and still takes an index."""
+
+SLOT_NAME = re.compile(
+    r"(?P<last>last_)?(?P<slot>loss|logits|hidden_state|attention)s?(?:[._\[](?P<item>\d+)\]?)?"
+)
+"""A name that says which slot it is: `logits`, `hidden_states`, `hidden_states_1`, `attentions[0]`,
+`last_hidden_state`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,21 +36,63 @@ class Part:
     """The name that the artefact itself gives it; `None` for none."""
     name: str | None = None
     """The slot whose values it holds; `None` where nothing known has them."""
-    identity: str = field(default="nothing known", metadata={"key": "is"})
+    identity: str = field(default=NOTHING, metadata={"key": "is"})
     """What it is, in words: `hidden_states[1]`, `softmax(logits)[positive]`."""
     shape: tuple[int, ...] | None = None
     dtype: str | None = None
     difference: float | None = None
-    """The largest absolute difference from what it is; `None` where nothing was compared."""
+    """The largest absolute difference from what it is, or from what its name says where it is
+    nothing known; `None` where nothing was compared."""
+    tolerance: float | None = None
+    """The largest difference that rounding explains."""
+    item: tuple[int, ...] = ()
+    """Which item of the slot; empty for the slot itself."""
+    items_in_slot: int | None = None
+    """How many items the slot has; `None` for a slot that is one tensor."""
+    function: Function | None = None
+    """What was made of the slot's values: `softmax`, `sigmoid`; `none` for a score that is the
+    number itself, `None` where no function was asked about."""
+    label: str | None = None
+    """The label whose number it is; `None` for all of them."""
+    padding: float | None = None
+    """The number that fills the places where a row has no token; `None` where none is filled."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is a tuple of nothing."""
+        return self.identity == EMPTY
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it is further from what it is than rounding explains."""
+        if self.name is None or self.difference is None or self.tolerance is None:
+            return False
+        return self.difference > self.tolerance
+
+    @property
+    def is_mislabelled(self) -> bool:
+        """Whether its declared name says that it is one thing, and its values are another."""
+        declared = SLOT_NAME.fullmatch(self.declared or "")
+        if declared is None or self.is_empty:
+            return False
+        slot = {"hidden_state": "hidden_states", "attention": "attentions"}.get(
+            declared["slot"], declared["slot"]
+        )
+        if self.name != slot or self.function is not None:
+            return True
+        item = declared["item"]
+        if declared["last"]:
+            return self.items_in_slot is not None and self.item != (self.items_in_slot - 1,)
+        return item is not None and self.item != (int(item),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggested:
-    """The names that a graph's outputs should have."""
+    """The names that a graph's outputs and axes should have."""
 
     output_names: tuple[str, ...]
     dynamic_shapes: Mapping[str, Mapping[str, str]]
-    """Name of an input → axis → its word."""
+    """Name of an input → number of an axis → its word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +110,25 @@ class Consumer:
     suggested: Suggested | None = None
     error: Failure | None = None
     notes: tuple[str, ...] = ()
-    """What is surprising, or what must be installed."""
+    """Why it raised, where that is known; what must be installed; what it was run with."""
+    after_labels: bool = False
+    """Whether the model was called with labels before."""
+
+    @property
+    def raised(self) -> str:
+        """What it raised: the first line, and the next after a colon, without the numbers of
+        tensors; empty where nothing was raised."""
+        if self.error is None:
+            return ""
+        lines = [*self.error.message.strip().splitlines(), "", ""]
+        line = f"{lines[0]} {lines[1]}".strip() if lines[0].endswith(":") else lines[0]
+        words, cut, _ = line.partition("tensor(")
+        return f"{self.error.type}: {words}{'…' if cut else ''}"
+
+    @property
+    def mislabelled(self) -> tuple[Part, ...]:
+        """The parts whose declared name says one thing and whose values are another."""
+        return tuple(part for part in self.parts if part.is_mislabelled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,8 @@ documentation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from roberta_inspect.records import Finding, Level, OutputMap
 from roberta_inspect.render import phrases
 from roberta_inspect.text import safe
@@ -18,13 +20,16 @@ IN_PROPERTY = {**IN_MESSAGE, ":": "%3A", ",": "%2C"}
 
 def map_github(of: OutputMap) -> str:
     """One annotation per finding, then one line that sums up."""
-    lines = [
-        annotation(COMMAND[each.level], title=each.id, message=_message(each))
-        for each in of.findings
-    ]
     mark = "✓" if of.ok else "✗"
     line = f"{mark} roberta-inspect: {safe(of.checkpoint.source)}: {phrases.verdict(of)}"
-    return "".join(f"{each}\n" for each in [*lines, plain_line(line)])
+    return "".join(f"{each}\n" for each in [*of_findings(of.findings), plain_line(line)])
+
+
+def of_findings(findings: Sequence[Finding]) -> list[str]:
+    """One for each finding."""
+    return [
+        annotation(COMMAND[each.level], title=each.id, message=_message(each)) for each in findings
+    ]
 
 
 def _message(finding: Finding) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from roberta_inspect.records import Call, CallSpec, OutputMap, Slot
+from roberta_inspect.records import Call, CallSpec, Finding, OutputMap, Slot
 from roberta_inspect.render import phrases
 from roberta_inspect.render.blocks import LEVEL, STATUS
 from roberta_inspect.text import safe
@@ -16,8 +16,12 @@ _BACKTICKS = re.compile(r"`+")
 
 def map_markdown(of: OutputMap) -> str:
     """The whole map in tables; the proofs folded away where all of them hold."""
-    blocks = (_head, _plain, _places, _slots, _proofs, _stages, _predictions, _findings)
-    return "\n".join(line for block in blocks for line in block(of))
+    from roberta_inspect.render.consumers import consumer_tables  # which needs this module
+
+    blocks = (_head, _plain, _places, _slots, _proofs, _stages, _predictions)
+    lines = [line for block in blocks for line in block(of)]
+    lines += [*consumer_tables(of.consumers or ()), *finding_lines(of.findings)]
+    return "\n".join(lines)
 
 
 def escaped(text: str) -> str:
@@ -165,8 +169,9 @@ def _predictions(of: OutputMap) -> Iterator[str]:
     yield from table(["text", phrases.function(of.predictions[0])], rows)
 
 
-def _findings(of: OutputMap) -> Iterator[str]:
-    if not of.findings:
+def finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """A heading and a table; nothing where nothing was found."""
+    if not findings:
         return
     yield "### Findings"
     rows = [
@@ -176,6 +181,6 @@ def _findings(of: OutputMap) -> Iterator[str]:
             escaped(phrases.sentence(each.message)),
             "<br>".join(map(escaped, phrases.lines(each.hint or "").split("\n"))),
         ]
-        for each in of.findings
+        for each in findings
     ]
     yield from table(["", "finding", "what", "what to do"], rows)

@@ -11,6 +11,7 @@ from typing import TypeVar
 from roberta_inspect.records import (
     Call,
     Checkpoint,
+    ConsumerReport,
     Input,
     Item,
     Origin,
@@ -81,7 +82,7 @@ def first(things: Sequence[Thing], most: int, noun: str) -> tuple[Sequence[Thing
     return things[:most], (f"and {counted(left_out, f'more {noun}')}",) if left_out > 0 else ()
 
 
-def head(of: OutputMap) -> dict[str, str]:
+def head(of: OutputMap | ConsumerReport) -> dict[str, str]:
     """What was inspected, how, and what it was given."""
     return {
         "Checkpoint": checkpoint(of.checkpoint),
@@ -125,7 +126,7 @@ def lines(untrusted: str) -> str:
     return "\n".join(sentence(line) for line in untrusted.split("\n"))
 
 
-def setup(of: OutputMap) -> str:
+def setup(of: OutputMap | ConsumerReport) -> str:
     """Versions, device, dtype, mode and attention implementation."""
     how: Setup = of.setup
     told = [

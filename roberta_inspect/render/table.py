@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 
 from roberta_inspect.records import OutputMap
+from roberta_inspect.render.consumers import consumer_blocks
 from roberta_inspect.render.findings import findings, verdict
 from roberta_inspect.render.header import header
 from roberta_inspect.render.places import combinations, places, plain_calls
@@ -32,6 +33,8 @@ def _blocks(of: OutputMap) -> Iterator[RenderableType]:
         yield stages(of)
     if of.predictions:
         yield predictions(of)
+    if of.consumers:
+        yield from consumer_blocks(of.consumers)
     if of.findings:
         yield findings(of.findings)
     yield verdict(of)

@@ -66,7 +66,7 @@ def test_answered_without_importing_torch(
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("", ["run", "tree", "diff"]),
+        ("", ["run", "tree", "consumers", "diff"]),
         ("run --form", ["--format"]),
         ("run --format ", list(formats_of("run"))),
         ("tree --format ", list(formats_of("tree"))),
@@ -298,9 +298,10 @@ def test_the_ending_of_the_file_says_the_format(
 def test_a_line_of_the_command_list_is_not_cut() -> None:
     lines = invoke("--help").stdout.partition("Commands:\n")[2].splitlines()
     assert lines == [
-        "  run   What each output is, proved on the checkpoint.",
-        "  tree  Which module makes which output.",
-        "  diff  What differs between two maps or checkpoints.",
+        "  run        What each output is, proved on the checkpoint.",
+        "  tree       Which module makes which output.",
+        "  consumers  What pipeline, Trainer and exports hand over.",
+        "  diff       What differs between two maps or checkpoints.",
     ]
 
 

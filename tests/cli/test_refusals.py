@@ -43,7 +43,7 @@ WRONG = [
     (
         "--format json",
         "roberta-inspect has no option --format",
-        "--format is an option of run, tree and diff: write it after the command.",
+        "--format is an option of run, tree, consumers and diff: write it after the command.",
     ),
     ("run --explain", "option '--explain' requires an argument", "See roberta-inspect run --help."),
     ("tree -o", "option '-o' requires an argument", "See roberta-inspect tree --help."),
@@ -71,7 +71,7 @@ WRONG = [
     (
         "nothing",
         "there is no command nothing",
-        "The commands are run, tree and diff: see roberta-inspect --help.",
+        "The commands are run, tree, consumers and diff: see roberta-inspect --help.",
     ),
     (
         "'[/]\x1b[31m'",

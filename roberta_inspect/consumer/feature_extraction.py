@@ -1,0 +1,26 @@
+"""`pipeline("feature-extraction")`: which of the outputs it takes for features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from roberta_inspect.consumer.pipeline import made, slots_of
+from roberta_inspect.consumer.subject import Subject
+from roberta_inspect.consumer.way import Handed, row
+from roberta_inspect.records import Consumer, Text
+
+CALL = 'pipeline("feature-extraction")'
+
+
+def rows(subject: Subject) -> Iterator[Consumer]:
+    """One string."""
+    text = subject.texts[0].first
+
+    def call() -> Handed:
+        features = made("feature-extraction", subject, subject.copy)(text)
+        part = slots_of(subject, Text(first=text)).part("features", torch.tensor(features))
+        return Handed(features, [part])
+
+    yield row("feature-extraction", f"features = {CALL}(text)", call)

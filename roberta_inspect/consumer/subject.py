@@ -1,0 +1,102 @@
+"""What every consumer is called with: copies of the model, the input, the tokenizer."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from roberta_inspect.consumer.identify import Slots
+from roberta_inspect.errors import CannotInspectError
+from roberta_inspect.inputs.probe import Probe
+from roberta_inspect.records import Text
+from roberta_inspect.releases import attention_of, switch_attention
+from roberta_inspect.text import safe
+
+TEXTS = (Text(first="What a wonderful film."), Text(first="It was too long."))
+"""For consumers that take texts, where none were given."""
+
+HIDDEN_STATES = {"output_hidden_states": True}
+BOTH = {**HIDDEN_STATES, "output_attentions": True}
+"""Settings of the configuration."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model of the user and its input; no consumer is given the model itself."""
+
+    model: Any
+    probe: Probe
+    """On the model's device."""
+    tokenizer: Any = None
+
+    @property
+    def texts(self) -> tuple[Text, ...]:
+        """The texts of the input, or some."""
+        return self.probe.texts or TEXTS
+
+    @cached_property
+    def slots(self) -> Slots:
+        """What the model returns for the input, labels included."""
+        return Slots.of(self.copy(), self.probe, labels=True)
+
+    @cached_property
+    def own_tokenizer(self) -> Any:
+        """A copy of the tokenizer: a call changes how it pads."""
+        return copy.deepcopy(self.tokenizer)
+
+    def copy(self, **settings: Any) -> Any:
+        """A model of its own in eval mode that shares only the numbers of its tensors, with these
+        settings of the configuration.
+
+        Raises:
+            CannotInspectError: it holds something that cannot be copied.
+        """
+        tensors = [*self.model.parameters(), *self.model.buffers()]
+        shared = {id(tensor): _of_its_own(tensor) for tensor in tensors}
+        try:
+            model = copy.deepcopy(self.model, shared).eval()
+        except Exception as error:
+            raise CannotInspectError(
+                f"the model cannot be copied: {safe(type(error).__name__)}: {safe(error)}",
+                hint="Save it with save_pretrained, and give that folder instead.",
+            ) from error
+        _configure(model, settings)
+        return model
+
+    def eager_copy(self, **settings: Any) -> Any:
+        """The same on the CPU and under eager attention, where this release can switch to it."""
+        model = self.copy().to("cpu")
+        if attention_of(model.config) != "eager":
+            switch_attention(model, "eager")
+        _configure(model, settings)
+        return model
+
+
+def _of_its_own(tensor: torch.Tensor) -> torch.Tensor:
+    """Another object with the same numbers: `model.to` moves it and leaves the first one."""
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(tensor.detach(), requires_grad=tensor.requires_grad)
+    return tensor.detach()
+
+
+def _configure(model: Any, settings: dict[str, Any]) -> None:
+    """Set fields of the configuration, as if it had been saved with them.
+
+    A live configuration refuses `output_attentions` under some attention implementations; one that
+    is read from a file takes it.
+    """
+    try:
+        for name, value in settings.items():
+            setattr(model.config, name, value)
+    except ValueError:
+        attention = attention_of(model.config)
+        config = type(model.config).from_dict({**model.config.to_dict(), **settings})
+        config._attn_implementation = attention
+        for module in model.modules():
+            if hasattr(module, "config"):
+                module.config = config
