@@ -21,9 +21,10 @@ _BYTES = {chr(byte): byte for byte in _AS_THEY_ARE} | {
 
 
 def tokenizer_record(tokenizer: Any) -> Tokenizer:
-    """The plain record of a tokenizer."""
-    unknown = tokenizer.unk_token
-    special = [str(token) for token in tokenizer.all_special_tokens]
+    """The plain record of a tokenizer; one of the user's own need not name its special tokens."""
+    unknown = getattr(tokenizer, "unk_token", None)
+    special = [str(token) for token in getattr(tokenizer, "all_special_tokens", ())]
+    added = tokenizer.get_added_vocab() if hasattr(tokenizer, "get_added_vocab") else ()
     return Tokenizer(
         cls=type(tokenizer).__name__,
         vocabulary=len(tokenizer),
@@ -31,7 +32,7 @@ def tokenizer_record(tokenizer: Any) -> Tokenizer:
         padding_side=getattr(tokenizer, "padding_side", None),
         special_tokens=tuple(token for token in special if token != unknown),
         unknown_token=None if unknown is None else str(unknown),
-        added_tokens=len(set(tokenizer.get_added_vocab()) - set(special)),
+        added_tokens=len(set(added) - set(special)),
     )
 
 
@@ -49,6 +50,8 @@ def shown_tokens(tokenizer: Any, rows: Iterable[Sequence[int]]) -> tuple[tuple[s
 def _is_byte_level(tokenizer: Any) -> bool:
     """Whether more of its tokens begin with the byte of a space than with the sign of WordPiece,
     whose vocabularies may hold that character too."""
+    if not hasattr(tokenizer, "get_vocab"):
+        return False
     vocabulary = list(map(str, tokenizer.get_vocab()))
     spaces, continued = (
         sum(token.startswith(sign) for token in vocabulary) for sign in ("Ġ", "##")

@@ -50,7 +50,9 @@ def explanation(
         title = Text.assemble((phrases.name(slot), "bold"), " is not returned", how)
         return Group(title, rows(_absent(of, slot)), *_errors(of, slot))
     place = slot.access + "".join(f"[{index}]" for index in items) + ("[:, 0]" if first else "")
-    also = "" if asked in (None, place, str(slot.index)) else f"{phrases.sentence(asked)} is "
+    if asked is not None and asked.removeprefix("-").isdecimal():
+        asked = f"outputs[{asked}]"
+    also = "" if asked in (None, place) else f"{phrases.sentence(asked)} is "
     title = Text.assemble(also, (phrases.sentence(place), "bold"), how)
     return Group(title, rows(_told(of, call, slot, items, first)), *_errors(of, slot.name))
 

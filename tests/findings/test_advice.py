@@ -230,7 +230,7 @@ def test_sources_of_labels(
     ("typed", "shown"),
     [
         ("1", "outputs[1]  when called"),
-        ("-1", "-1 is outputs[3]"),
+        ("-1", "outputs[-1] is outputs[3]"),
         ("outputs[1]", "outputs[1]  when called"),
         ("logits", "logits is outputs[1]"),
         ("outputs.logits", "outputs.logits is outputs[1]"),
