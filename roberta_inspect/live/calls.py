@@ -72,7 +72,7 @@ class Calls:
         self.probe = probe
         self.specs = specs
         self.reference: Observed | None = None
-        """The first call that succeeded, a labelled dict if it can."""
+        """The first call with flags that succeeded, a labelled dict if it can."""
         self.fields: dict[str, Any] = {}
         """Name → value of each position of the reference call."""
         self.comparisons: list[Comparison] = []
@@ -111,13 +111,13 @@ class Calls:
             return
         reference = self.reference or observed
         names = names_of(observed, reference)
-        if self.reference is None:
+        if self.reference is not None:
+            self.comparisons.append(_compared(observed, reference, names))
+        elif not spec.is_plain:
             self.reference = observed
             self.fields = dict(zip(names, (value for _, value in observed.fields), strict=True))
             for name, value in self.fields.items():
                 self._fingerprints.remember(name, value)
-        else:
-            self.comparisons.append(_compared(observed, reference, names))
         self._records[spec] = annotate(observed, names, self._fingerprints)
         if is_main and (not self.stages or (not spec.return_dict and spec.labels)):
             self.stages = stages_of(observed, names, reference, self.observer.model)
