@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 
 def main() -> None:
@@ -14,6 +18,8 @@ def main() -> None:
     is left at the end is not looked through either.
     """
     gc.disable()
+    _fill_closed_streams()
+    signal.signal(signal.SIGTERM, _end)
     try:
         from roberta_inspect.cli.commands import app
 
@@ -25,6 +31,20 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     finally:
         gc.freeze()
+
+
+def _end(number: int, _: FrameType | None) -> NoReturn:
+    """End as after Ctrl-C: what is half-written is taken away, and a shell sees the signal."""
+    sys.exit(128 + number)
+
+
+def _fill_closed_streams() -> None:
+    """What is opened next must not become stdout or stderr where these were closed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,25 @@ Nothing heavy is imported before a verb is called: comparing two saved maps need
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from roberta_inspect.errors import CannotInspectError, UsageError
+from roberta_inspect.inputs.arguments import (
+    check_flags,
+    check_names,
+    check_progress,
+    check_sizes,
+    check_words,
+    path_of,
+)
 from roberta_inspect.progress import Progress, silent
 from roberta_inspect.records import ConsumerReport, Input, ModuleTree, OutputMap
+from roberta_inspect.text import safe
 
 if TYPE_CHECKING:
     from torch import nn
@@ -86,6 +97,19 @@ def inspect(
         UsageError: the arguments do not fit together, or do not fit this checkpoint.
         CannotInspectError: no such checkpoint, an unreadable file, an unsupported architecture.
     """
+    check_sizes(batch_size=batch_size, sequence_length=sequence_length)
+    check_words(revision=revision, attention=attention, device=device, dtype=dtype)
+    check_flags(
+        output_hidden_states=output_hidden_states,
+        output_attentions=output_attentions,
+        matrix=matrix,
+        allow_missing_head=allow_missing_head,
+        no_weights=no_weights,
+        consumers=consumers,
+    )
+    check_progress(progress)
+    _check_imports()
+
     from roberta_inspect.checkpoint.load import quiet
     from roberta_inspect.checkpoint.open import open  # noqa: A004
     from roberta_inspect.checkpoint.wrappers import eager
@@ -122,7 +146,7 @@ def _batch(inputs: Any) -> Any:
         return inputs
     from roberta_inspect.checkpoint.batch import read_batch
 
-    return read_batch(Path(inputs))
+    return read_batch(path_of("inputs", inputs))
 
 
 def _probe(
@@ -141,15 +165,23 @@ def _probe(
     from roberta_inspect.inputs.tensors import from_inputs
     from roberta_inspect.inputs.texts import from_texts
     from roberta_inspect.live.anatomy import forward_keywords, input_config
+    from roberta_inspect.live.work import check_work
 
     config = input_config(opened.model)
+    fits = partial(check_work, opened.model, has_values=opened.mode is None)
     if texts is not None:
-        tokenizer = tokenizer or load_tokenizer(opened.location)
-        return from_texts(config, tokenizer, texts, labels=labels)
-    if inputs is not None:
+        if tokenizer is None:
+            tokenizer = load_tokenizer(opened.location, texts)
+        probe = from_texts(config, tokenizer, texts, labels=labels)
+    elif inputs is not None:
         known = forward_keywords(opened.model)
-        return from_inputs(config, inputs, known=known, dtype=opened.dtype, labels=labels)
-    return synthetic(config, batch_size=batch_size, sequence_length=sequence_length, labels=labels)
+        probe = from_inputs(config, inputs, known=known, dtype=opened.dtype, labels=labels)
+    else:
+        fits(batch_size=batch_size, sequence_length=sequence_length)
+        sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
+        return synthetic(config, **sizes, labels=labels)
+    fits(batch_size=probe.batch_size, sequence_length=probe.sequence_length)
+    return probe
 
 
 def map_of(
@@ -224,10 +256,12 @@ def _with_consumers(
 ) -> OutputMap:
     """The map with a row for each way of calling a consumer, and what is surprising about them."""
     from roberta_inspect.checkpoint.load import load_tokenizer, quiet
+    from roberta_inspect.consumer.subject import TEXTS
     from roberta_inspect.findings import CONSUMERS, by_level
 
     with quiet():
-        tokenizer = tokenizer or load_tokenizer(opened.location)
+        if tokenizer is None:
+            tokenizer = load_tokenizer(opened.location, probe.texts or TEXTS)
         rows = consumer_rows(opened, probe, tokenizer, progress=progress)
     findings = by_level(*output_map.findings, *CONSUMERS.about(rows))
     return replace(output_map, consumers=rows, findings=findings)
@@ -257,6 +291,10 @@ def module_tree(
         UsageError: the arguments do not fit together, or do not fit this checkpoint.
         CannotInspectError: no such checkpoint, an unreadable file, an unsupported architecture.
     """
+    check_words(revision=revision, attention=attention)
+    check_flags(allow_missing_head=allow_missing_head)
+    _check_imports()
+
     from roberta_inspect.checkpoint.load import quiet
     from roberta_inspect.checkpoint.open import is_live, open  # noqa: A004
     from roberta_inspect.checkpoint.wrappers import eager
@@ -329,6 +367,14 @@ def consumers(
         UsageError: the arguments do not fit together, or do not fit this checkpoint.
         CannotInspectError: as `inspect`; or a model without weights, or one that cannot be copied.
     """
+    check_sizes(batch_size=batch_size, sequence_length=sequence_length)
+    check_words(revision=revision, attention=attention, device=device, dtype=dtype)
+    check_flags(allow_missing_head=allow_missing_head)
+    check_names("only", only)
+    check_progress(progress)
+    file = None if onnx is None else path_of("onnx", onnx)
+    _check_imports()
+
     from roberta_inspect.checkpoint.load import load_tokenizer, quiet
     from roberta_inspect.checkpoint.open import open  # noqa: A004
     from roberta_inspect.checkpoint.wrappers import eager
@@ -338,7 +384,6 @@ def consumers(
     from roberta_inspect.inputs.texts import texts_of
     from roberta_inspect.live.calls import calls_asked
 
-    file = None if onnx is None else Path(onnx)
     if file is not None:
         check_onnx(file)
     entries = chosen(() if file is not None and only is None else only)
@@ -347,7 +392,8 @@ def consumers(
         opened = open(
             checkpoint_or_model, revision=revision, attention=attention, dtype=dtype, device=device
         )
-        tokenizer = tokenizer or load_tokenizer(opened.location)
+        if tokenizer is None:
+            tokenizer = load_tokenizer(opened.location, given or TEXTS)
         if given is None and tokenizer is not None:
             given = TEXTS
         sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
@@ -415,6 +461,8 @@ def diff(left: Side, right: Side, *, values: bool = False) -> list[Difference]:
 
 def report(left: Side, right: Side, *, values: bool = False) -> Report:
     """As `diff`, with the headings of both sides."""
+    check_flags(values=values)
+
     from roberta_inspect.differences import compared
 
     before, after = _saved(left), _saved(right)
@@ -481,5 +529,21 @@ def _saved(side: Side) -> OutputMap | None:
 def _file(side: Side) -> str | None:
     from roberta_inspect.records.saved import is_saved_map
 
-    path = os.fspath(side) if isinstance(side, str | os.PathLike) else None
+    path = os.fsdecode(side) if isinstance(side, str | os.PathLike) else None
     return path if path is not None and is_saved_map(path) else None
+
+
+def _check_imports() -> None:
+    """Import what is heavy, and say so where that fails: an installation is the user's to mend."""
+    try:
+        from roberta_inspect.checkpoint import family
+
+        _ = family.members()[family.DEFAULT].cls
+    except Exception as error:
+        stripped = sys.flags.optimize > 1
+        raise CannotInspectError(
+            f"torch and transformers cannot be imported: {type(error).__name__}: {safe(error)}",
+            hint="Run Python without -OO: transformers reads its own docstrings."
+            if stripped
+            else "Install torch and transformers again, in releases that fit together.",
+        ) from error

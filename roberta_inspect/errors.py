@@ -34,7 +34,7 @@ class CannotInspectError(InspectError, RuntimeError):
     """The checkpoint, the saved map or the machine does not allow it (exit code 3)."""
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, which is about the machine and not about the model.
 
     By name: torch has errors of its own and is not imported here; on the CPU it raises a plain

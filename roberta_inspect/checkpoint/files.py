@@ -29,6 +29,9 @@ LONGEST_REASON = 400
 """Characters of somebody else's error that are shown."""
 
 AGAIN = "Save the checkpoint again with save_pretrained, or download it again."
+PANIC = "PanicException"
+"""What a library in Rust raises where it would have crashed; it derives from `BaseException`."""
+
 _POINTER = b"version https://git-lfs"
 
 
@@ -37,7 +40,7 @@ def fault(where: object, what: str, *, hint: str = AGAIN) -> CannotInspectError:
     return CannotInspectError(f"{safe(where)} {what}", hint=hint)
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """The first line of an error of somebody else's, and the second where the first only leads to
     it, without the full stop."""
     first, *rest = str(error).strip().splitlines() or [""]
@@ -59,7 +62,9 @@ def told(what: str, *, hint: str) -> Iterator[None]:
         yield
     except InspectError:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != PANIC:
+            raise
         if is_out_of_memory(error):
             raise
         raise CannotInspectError(f"{what}: {reason_of(error)}", hint=hint) from error
@@ -124,11 +129,21 @@ def json_object(path: Path) -> dict[str, Any]:
     Raises:
         CannotInspectError: unreadable, too large, not UTF-8, not JSON, or no object.
     """
+    size = check_size(path)
+    check_pointer(path)
+    return parsed_object(head_of(path, size), str(path))
+
+
+def check_size(path: Path) -> int:
+    """Bytes of a regular file that is read whole.
+
+    Raises:
+        CannotInspectError: there are too many, or as `size_of`.
+    """
     size = size_of(path)
     if size > LARGEST:
         raise fault(path, f"is {storage(size)} large; at most {storage(LARGEST)} are read")
-    check_pointer(path)
-    return parsed_object(head_of(path, size), str(path))
+    return size
 
 
 def parsed_object(content: bytes, where: str) -> dict[str, Any]:

@@ -10,7 +10,9 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,33 @@ from roberta_inspect.checkpoint.forms import check_other_forms
 from roberta_inspect.checkpoint.header import BITS, Header
 from roberta_inspect.checkpoint.index import read_index
 from roberta_inspect.checkpoint.locate import Location, spelt_otherwise
+from roberta_inspect.checkpoint.patience import TRY_AGAIN, Retries, patient, say
 from roberta_inspect.checkpoint.vocabulary import SETTINGS, vocabulary_files
 from roberta_inspect.errors import CannotInspectError
-from roberta_inspect.text import safe
+from roberta_inspect.text import counted, safe, storage
+
+WEIGHT_ENDINGS = (".safetensors", ".bin")
+"""Of files that may be of any size; all others are read whole."""
+
+MOST_SHARDS = 1000
+
+PAUSES = (1, 2, 4)
+"""Seconds before a request is tried again."""
+
+LONGEST_PAUSE = 60
+"""Seconds that the Hub may ask to wait."""
+
+SLOWEST = 10_000
+"""Bytes a second; a download that is slower has no end."""
+
+MOMENT = 30
+"""Seconds that any answer may take."""
+
+TRIED_AGAIN = frozenset({429, 500, 502, 503, 504})
+"""Status codes that may be others a moment later."""
+
+PLAIN_NAME = re.compile(r"[\w-][\w.+=~-]*", re.ASCII)
+"""What a commit and an ETag may be: the client names files of its cache after them."""
 
 
 def fetched(location: Location) -> Path:
@@ -40,7 +66,7 @@ def fetched(location: Location) -> Path:
         for name in files.FORMS:
             found = fetch.optional(name)
             if found is not None and name.endswith(".json"):
-                for shard in sorted(set(read_index(found).values())):
+                for shard in _shards(found):
                     fetch.required(shard)
             if found is not None:
                 break
@@ -84,11 +110,13 @@ def outline(location: Location) -> tuple[Path, Header | None, tuple[str, ...]]:
         return location.directory, *weights.outline(location.directory)
     with _client(location) as fetch:
         directory = fetch.config()
-        if files.weight_form(directory) is not None:
+        if _is_whole(directory):
             return directory, *weights.outline(directory)
         form = fetch.form()
         if form is None or not form.startswith(files.SAFETENSORS):
             return directory, None, () if form is None else (form,)
+        if form.endswith(".json"):
+            _shards(fetch.required(form))
         return directory, *fetch.header()
 
 
@@ -108,6 +136,22 @@ def has_weights(location: Location) -> bool:
         return (files.weight_form(fetch.config()) or fetch.form()) is not None
 
 
+def _shards(index: Path) -> list[str]:
+    """The files that an index names; each is a request."""
+    names = sorted(set(read_index(index).values()))
+    if len(names) > MOST_SHARDS:
+        raise files.fault(index, f"names {len(names):,} shards; at most {MOST_SHARDS:,} are read")
+    return names
+
+
+def _is_whole(directory: Path) -> bool:
+    """Whether a snapshot holds weights, every shard that its index names included."""
+    form = files.weight_form(directory)
+    if form is None or not form.endswith(".json"):
+        return form is not None
+    return all(files.present(directory / name) for name in _shards(directory / form))
+
+
 @contextlib.contextmanager
 def bars_as_they_were() -> Iterator[None]:
     """Whatever happens to the client's progress bars inside, they are as before afterwards."""
@@ -125,6 +169,7 @@ class _Fetch:
     """One model at one commit: the one that its `config.json` came from."""
 
     def __init__(self, location: Location) -> None:
+        self.location = location
         self.repo = location.repo or ""
         self.revision = location.revision
 
@@ -135,10 +180,85 @@ class _Fetch:
         return found.parent
 
     def required(self, name: str) -> Path:
-        """The file in the cache, fetched where it is not there yet."""
+        """The file in the cache, fetched where it is not there yet.
+
+        Raises:
+            CannotInspectError: the Hub's answer names no place in the cache, a file that is read
+                whole is too large, or it takes too long.
+        """
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.constants import HF_HUB_OFFLINE
+
+        where = f"{name} of {self.repo}"
+        if HF_HUB_OFFLINE or self._is_cached(name):
+            return Path(hf_hub_download(self.repo, name, revision=self.revision))
+        try:
+            size = self._size(name)
+        except _UnansweredError:
+            with contextlib.suppress(OSError, ValueError):
+                return self._from_cache(name)
+            raise
+        with patient(f"the download of {where} ({storage(size)})", MOMENT + size / SLOWEST):
+            return Path(hf_hub_download(self.repo, name, revision=self.revision))
+
+    def _is_cached(self, name: str) -> bool:
+        """Whether the file of this very commit is in the cache already."""
+        from huggingface_hub import try_to_load_from_cache
+
+        path = try_to_load_from_cache(self.repo, name, revision=self.revision)
+        return isinstance(path, str) and Path(path).parent.name == self.revision
+
+    def _from_cache(self, name: str) -> Path:
+        """The file as the cache has it, for a Hub that does not answer."""
         from huggingface_hub import hf_hub_download
 
-        return Path(hf_hub_download(self.repo, name, revision=self.revision))
+        return Path(hf_hub_download(self.repo, name, revision=self.revision, local_files_only=True))
+
+    def _size(self, name: str) -> int:
+        """Bytes of a file on the Hub, which must be one that can be fetched."""
+        metadata = self._metadata(name)
+        where = f"{self.repo}/{name}"
+        for header in (metadata.commit_hash, metadata.etag):
+            if header is None:
+                raise CannotInspectError(
+                    f"{safe(where)} was answered, but not by a Hub: its headers name no commit or "
+                    "no ETag",
+                    hint=f"A proxy or a login page may have answered. {_reach()}",
+                )
+            if not PLAIN_NAME.fullmatch(header):
+                raise CannotInspectError(
+                    f"{safe(where)} was answered with the header {safe(header)}, which would lead "
+                    "out of the cache",
+                    hint=_reach(),
+                )
+        size = metadata.size
+        if not name.endswith(WEIGHT_ENDINGS) and (size is None or size > files.LARGEST):
+            large = "of unknown size" if size is None else f"{storage(size)} large"
+            raise files.fault(where, f"is {large}; at most {storage(files.LARGEST)} are read")
+        return size or 0
+
+    def _metadata(self, name: str) -> Any:
+        """Size, ETag and commit of a file; asked for again where the Hub is busy."""
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+        url = hf_hub_url(self.repo, name, revision=self.revision)
+        where = f"{name} of {self.repo}"
+        for pause in (*PAUSES, None):
+            try:
+                with patient(f"the Hub's answer on {where}", MOMENT):
+                    return get_hf_file_metadata(url)
+            except Exception as error:
+                if not _is_passing(error):
+                    raise
+                seconds = max(pause or 0, _retry_after(error) or 0)
+                if pause is None or seconds > LONGEST_PAUSE:
+                    raise _unanswered(self.location, error) from error
+                status = _status(error)
+                answer = "does not answer" if status is None else f"answers {_words(status)}"
+                again = f"trying again in {counted(seconds, 'second')}"
+                say(f"The Hub {answer} on {where}: {again}")
+                time.sleep(seconds)
+        raise AssertionError("unreachable: without a pause it returns or raises")
 
     def optional(self, name: str) -> Path | None:
         """The file, or `None` where the model has none of that name.
@@ -161,26 +281,24 @@ class _Fetch:
 
     def form(self) -> str | None:
         """Which of `FORMS` the model has on the Hub; `None` for none, and offline."""
-        from huggingface_hub import HfApi
+        from huggingface_hub import utils
         from huggingface_hub.constants import HF_HUB_OFFLINE
 
         if HF_HUB_OFFLINE:
             return None
-        api = HfApi()
-        return next(
-            (
-                name
-                for name in files.FORMS
-                if api.file_exists(self.repo, name, revision=self.revision)
-            ),
-            None,
-        )
+        for name in files.FORMS:
+            with contextlib.suppress(utils.EntryNotFoundError):
+                self._size(name)
+                return name
+        return None
 
     def header(self) -> tuple[Header, tuple[str, ...]]:
         """Names, dtypes and shapes, by range requests for the header's bytes."""
         from huggingface_hub import HfApi
 
-        told = HfApi().get_safetensors_metadata(self.repo, revision=self.revision)
+        what = f"the header of the weights of {self.repo}"
+        with patient(what, MOMENT + files.LARGEST / SLOWEST):
+            told = HfApi().get_safetensors_metadata(self.repo, revision=self.revision)
         header: Header = {}
         for file, metadata in told.files_metadata.items():
             for name, tensor in metadata.tensors.items():
@@ -196,16 +314,17 @@ class _Fetch:
 @contextlib.contextmanager
 def _client(location: Location) -> Iterator[_Fetch]:
     """The client, its bars shown on a terminal only, its errors in a user's words."""
-    # Its logger gets its level when the first of its modules that log is imported: here.
-    from huggingface_hub import file_download, utils  # noqa: F401
+    from huggingface_hub import utils
 
-    log = logging.getLogger("huggingface_hub")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
+    logs = [
+        logging.getLogger(f"huggingface_hub.{name}") for name in ("utils._http", "file_download")
+    ]
+    retries = Retries(_shown(location))
+    for log in logs:
+        log.addFilter(retries)
     failed = f"the download of {_shown(location)} failed"
-    hint = "Try again: what is complete already is in the cache and is not fetched twice."
     try:
-        with files.told(failed, hint=hint), bars_as_they_were():
+        with files.told(failed, hint=TRY_AGAIN), bars_as_they_were():
             if not sys.stderr.isatty():
                 utils.disable_progress_bars()
             try:
@@ -217,7 +336,8 @@ def _client(location: Location) -> Iterator[_Fetch]:
                     raise
                 raise sentence from error
     finally:
-        log.setLevel(level)
+        for log in logs:
+            log.removeFilter(retries)
 
 
 def _shown(location: Location) -> str:
@@ -230,7 +350,7 @@ def _sentence(location: Location, error: Exception) -> CannotInspectError | None
     from huggingface_hub import constants, utils
 
     repo, shown = safe(location.repo), _shown(location)
-    offline, reach = _unreached(bool(constants.HF_HUB_OFFLINE))
+    offline, reach = _unreached(offline=bool(constants.HF_HUB_OFFLINE))
     meant = spelt_otherwise(location.source)
     causes: tuple[tuple[Any, str, str], ...] = (
         (
@@ -269,17 +389,98 @@ def _sentence(location: Location, error: Exception) -> CannotInspectError | None
             files.AGAIN,
         ),
     )
-    return next(
-        (
-            CannotInspectError(message, hint=hint)
-            for kinds, message, hint in causes
-            if isinstance(error, kinds)
-        ),
-        None,
+    for kinds, message, hint in causes:
+        if isinstance(error, kinds):
+            return CannotInspectError(message, hint=hint)
+    status = _status(error)
+    if status is not None:
+        return _answered(shown, status, error)
+    return None
+
+
+class _UnansweredError(CannotInspectError):
+    """The Hub was not reached, or is busy; the cache may still have the file."""
+
+
+def _unanswered(location: Location, error: Exception) -> _UnansweredError:
+    status = _status(error)
+    if status is not None:
+        sentence = _answered(_shown(location), status, error)
+        return _UnansweredError(sentence.message, hint=sentence.hint)
+    return _UnansweredError(
+        f"{_shown(location)} is neither a directory here nor in the Hub's cache, and the Hub did "
+        f"not answer: {reason_of(error)}",
+        hint=spelt_otherwise(location.source) or _reach(),
     )
 
 
-def _unreached(offline: bool) -> tuple[str, str]:
+def _answered(shown: str, status: int, error: Exception) -> CannotInspectError:
+    """What a status means that the client has no error of its own for."""
+    wait = _retry_after(error)
+    asked = "" if wait is None else f" and asks to wait {wait} seconds"
+    meanings = {
+        401: (
+            "who asks is not known to it",
+            "Set HF_TOKEN to a token that is valid, or run `hf auth login`.",
+        ),
+        403: (
+            "it does not hand this model out to you, or a proxy does not let it through",
+            "Ask for access on the model's page, and set HF_TOKEN or run `hf auth login`.",
+        ),
+        404: ("there is nothing at that address", f"Check the model id. {_reach()}"),
+        407: ("a proxy asks who you are", "Give the proxy's user and password in HTTPS_PROXY."),
+        429: (
+            "there were too many requests",
+            "Wait a few minutes; with HF_TOKEN set more requests are allowed.",
+        ),
+    }
+    otherwise = (
+        ("it is in trouble itself", f"Try again later. {_reach()}")
+        if status >= 500
+        else ("which a Hub does not usually answer: a proxy may have", _reach())
+    )
+    meaning, hint = meanings.get(status, otherwise)
+    return CannotInspectError(
+        f"the Hub answers {_words(status)} on {shown}{asked}: {meaning}", hint=hint
+    )
+
+
+def _status(error: Exception) -> int | None:
+    """The status code of the answer that an error is about."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return status if isinstance(status, int) else None
+
+
+def _words(status: int) -> str:
+    """`503 Service Unavailable`."""
+    known = status in HTTPStatus.__members__.values()
+    return f"{status} {HTTPStatus(status).phrase}" if known else str(status)
+
+
+def _retry_after(error: Exception) -> int | None:
+    """The seconds that an answer asks to wait."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    asked = headers.get("Retry-After", "")
+    return int(asked) if re.fullmatch(r"[0-9]{1,9}", asked) else None
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether the same request may be answered a moment later."""
+    status = _status(error)
+    return status in TRIED_AGAIN if status is not None else _is_of_network(error)
+
+
+def _is_of_network(error: Exception) -> bool:
+    """Whether the system or one of the client's HTTP libraries could not reach a server."""
+    library = type(error).__module__.partition(".")[0]
+    return isinstance(error, OSError) or library.startswith(("httpx", "httpcore", "requests"))
+
+
+def _reach() -> str:
+    return _unreached(offline=False)[1]
+
+
+def _unreached(*, offline: bool) -> tuple[str, str]:
     """Why the Hub was not reached, and what to do about it."""
     if offline:
         variables = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
+import os
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,10 +27,13 @@ from roberta_inspect.checkpoint.files import reason_of, told
 from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
 from roberta_inspect.checkpoint.locate import Location
 from roberta_inspect.checkpoint.memory import check_layers, check_memory
+from roberta_inspect.checkpoint.sandbox import HINT, Sandbox
 from roberta_inspect.checkpoint.vocabulary import SETTINGS_ALONE
 from roberta_inspect.errors import CannotInspectError, UsageError, is_out_of_memory
-from roberta_inspect.records import Checkpoint, Weights
+from roberta_inspect.records import Checkpoint, Text, Weights
 from roberta_inspect.text import listed, safe
+
+TOKENIZER_CONFIG = "tokenizer_config.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,26 +155,37 @@ def load(
     )
 
 
-def load_tokenizer(location: Location | None) -> Any:
+def load_tokenizer(location: Location | None, texts: Sequence[Text] = ()) -> Any:
     """The checkpoint's tokenizer, or `None` where it has no tokenizer files, or is a live model.
 
+    It is untrusted native code: it is loaded, and run on `texts`, in a child process first.
+
     Raises:
-        CannotInspectError: tokenizer files that transformers cannot read.
+        CannotInspectError: tokenizer files that cannot be read, or cannot be run on the texts.
     """
     if location is None:
         return None
-    from transformers import AutoTokenizer
-
     directory, names = hub.fetched_tokenizer(location)
     configs.read_config(directory)
     if not names:
         return None
     for name in names:
-        if name.endswith(".json"):
-            files.json_object(directory / name)
-        files.check_pointer(directory / name)
+        _check_tokenizer_file(directory / name)
+    with Sandbox(location.source) as sandbox:
+        for path in sorted(directory.glob("tokenizer*.json")):
+            if path.name != TOKENIZER_CONFIG:
+                sandbox.load(path)
+        tokenizer = _tokenizer(location, directory, names)
+        if texts and getattr(tokenizer, "is_fast", False):
+            sandbox.run(tokenizer, texts)
+    return tokenizer
+
+
+def _tokenizer(location: Location, directory: Path, names: Sequence[str]) -> Any:
+    from transformers import AutoTokenizer
+
     failed = f"the tokenizer of {safe(location.source)} cannot be loaded"
-    hint = "Save it again with tokenizer.save_pretrained, or leave texts= out."
+    hint = HINT
     if not set(names) - set(SETTINGS_ALONE):
         hint = "Its vocabulary is missing: put tokenizer.json, or its own files, beside it."
     with quiet(), told(failed, hint=hint):
@@ -183,6 +198,20 @@ def load_tokenizer(location: Location | None) -> Any:
                 f"{failed}: {reason_of(error)}",
                 hint="Install the library that it asks for: pip install sentencepiece protobuf.",
             ) from error
+
+
+def _check_tokenizer_file(path: Path) -> None:
+    """Of a size that is read; of JSON an object; the settings name no file elsewhere."""
+    if path.suffix != ".json":
+        files.check_pointer(path)
+        files.check_size(path)
+        return
+    values = files.json_object(path)
+    for name, value in values.items() if path.name == TOKENIZER_CONFIG else ():
+        # Path.is_file raises for a name that is too long.
+        is_name = name.endswith("_file") and isinstance(value, str)
+        if is_name and os.path.isfile(value):  # noqa: PTH113
+            raise files.fault(f"{path}: {name}", f"names another file: {safe(value)}", hint=HINT)
 
 
 _ONE_AT_A_TIME = threading.RLock()
@@ -256,10 +285,10 @@ def built(config: Any, attention: str | None, dtype: str) -> Any:
             )
             .eval()
         )
-    except (ValueError, ImportError, RuntimeError) as error:
+    except Exception as error:  # each release reads other fields of the configuration
         if is_out_of_memory(error):
             raise
-        if attention is None or isinstance(error, RuntimeError):
+        if attention is None or not isinstance(error, ValueError | ImportError):
             raise CannotInspectError(
                 f"transformers cannot build the configured model: {reason_of(error)}",
                 hint="Correct config.json.",

@@ -55,7 +55,7 @@ def open(  # noqa: A001
             f"a {safe(type(thing).__name__)} is neither a checkpoint nor a model",
             hint="Give a directory, a Hub model id, a live model, or nothing for the bundled demo.",
         )
-    location = locate(None if thing is None else os.fspath(thing), revision=revision)
+    location = locate(None if thing is None else os.fsdecode(thing), revision=revision)
     if is_adapter(location):
         return load_adapter(
             location,

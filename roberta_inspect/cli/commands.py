@@ -144,7 +144,7 @@ def run(
     inspect.
     """
     with failures_reported():
-        target = Target(output)
+        target = Target(output, (checkpoint, *([str(inputs)] if inputs else [])))
         form = format_name("run", format, output)
         check_device(device, no_weights)
         _check_explained(explain, form, format, labels, plain)
@@ -249,7 +249,7 @@ def tree(
     Exit codes as those of run.
     """
     with failures_reported():
-        target = Target(output)
+        target = Target(output, (checkpoint,))
         form = format_name("tree", format, output)
         _check_whole(form, expand, depth)
         _check_located(checkpoint, revision)
@@ -323,7 +323,7 @@ def consumers(
     3: could not inspect.
     """
     with failures_reported():
-        target = Target(output)
+        target = Target(output, (checkpoint, *([str(onnx)] if onnx else [])))
         form = format_name("consumers", format, output)
         check_device(device, no_weights=False)
         check_rows(text, text_pair, None, (batch_size, sequence_length))
@@ -373,7 +373,7 @@ def diff(
     Exit code 0: nothing differs; 1: something does; 2: wrong usage; 3: could not inspect.
     """
     with failures_reported():
-        target = Target(output)
+        target = Target(output, (left, right))
         form = format_name("diff", format, output)
         from roberta_inspect.api import report
 

@@ -87,7 +87,7 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="Write to this file, whole or not at all, instead of stdout; unless --format is "
+        help="Write to this file, whole or not at all, instead of stdout (-); unless --format is "
         "given, its ending, such as .json or .md, says how.",
         show_default=False,
     ),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from roberta_inspect.cli.overwrite import check_overwrite
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.text import safe
 
@@ -20,20 +21,33 @@ if TYPE_CHECKING:
     from roberta_inspect.records import Product
 
 
+STDOUT = Path("-")
+"""What `--output` is called where it is stdout after all."""
+
+
 @dataclass(frozen=True)
 class Target:
     """Where the product goes: a file, written whole or not at all, or stdout where it is `None`."""
 
     path: Path | None = None
+    inputs: tuple[str | None, ...] = ()
+    """What the command reads, as it was typed: checkpoints and files."""
 
     def __post_init__(self) -> None:
         """Find out before the work whether the file can be written; nothing is made yet.
 
         Raises:
-            UsageError: the directory does not exist, or the path is a directory itself.
-            CannotInspectError: the directory, or the file that is there, must not be written.
+            UsageError: the directory does not exist, the path is a directory itself, or the file
+                is an input or somebody else's.
+            CannotInspectError: the directory, or the file that is there, must not be written, or
+                stdout is closed.
         """
-        if self.path is None:
+        if self.path is None or self.path == STDOUT:
+            object.__setattr__(self, "path", None)
+            if sys.stdout is None:
+                raise CannotInspectError(
+                    "stdout is closed", hint="Open it, or write to a file with --output FILE."
+                )
             return
         place = _behind_links(self.path)
         if place.is_dir():
@@ -52,6 +66,8 @@ class Target:
                     f"--output {safe(self.path)} cannot be written: {safe(each)} is not writable",
                     hint="Name a file in a directory that you may write to.",
                 )
+        if not _is_special(place):
+            check_overwrite(self.path, place, self.inputs)
 
     def deliver(self, product: Product, form: str, **options: Any) -> None:
         """Write a map, a tree or a report in this format; `options` are its renderer's.

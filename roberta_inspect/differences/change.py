@@ -56,7 +56,7 @@ def _difference(group: Sequence[Change], calls: Sequence[CallSpec]) -> Differenc
     alike = [place for place, shown in places.items() if {each.seen for each in shown} <= told]
     others = [place for place in places if place not in alike]
     same = [change for change in here if (change.was, change.now) == (first.was, first.now)]
-    rest = [change for change in here if change not in same]
+    rest = [change for change in here if (change.was, change.now) != (first.was, first.now)]
     also = ([folded(rest)] if rest else []) + ([_where(others, calls)] if others else [])
     # Calls that return a dict come last, and what is said of them holds for keys as well.
     consequence = [change for change in group if change.place in alike][-1].consequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
@@ -121,7 +122,8 @@ def place_changes(left: Call, right: Call) -> Iterator[Change]:
     causes = _causes(was, now, moved)
     ends = [*causes, len(was) + len(now)][1:]
     for (start, (kind, name)), end in zip(causes.items(), ends, strict=True):
-        reading = list(_reading(was, now, [index for index in moved if start <= index < end]))
+        here = moved[bisect_left(moved, start) : bisect_left(moved, end)]
+        reading = list(_reading(was, now, here))
         keyed = (
             _by_key(kind, name) if right.return_dict and start >= min(len(was), len(now)) else []
         )
@@ -140,9 +142,10 @@ def place_changes(left: Call, right: Call) -> Iterator[Change]:
 def _causes(was: Positions, now: Positions, moved: Sequence[int]) -> dict[int, tuple[str, str]]:
     """Index → what happened there: a name that is gone, a new one, or the others in a new order."""
     before, after = [slot.name for slot in was], [slot.name for slot in now]
-    gone = {index: ("gone", name) for index, name in enumerate(before) if name not in after}
-    new = {index: ("new", name) for index, name in enumerate(after) if name not in before}
-    kept = [name for name in before if name in after], [name for name in after if name in before]
+    names = frozenset(before) & frozenset(after)
+    gone = {index: ("gone", name) for index, name in enumerate(before) if name not in names}
+    new = {index: ("new", name) for index, name in enumerate(after) if name not in names}
+    kept = [name for name in before if name in names], [name for name in after if name in names]
     if kept[0] == kept[1]:
         return dict(sorted({**new, **gone}.items()))
     # A loss in front of both changes no order, so that calls with and without labels agree.

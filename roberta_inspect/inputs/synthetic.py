@@ -22,7 +22,8 @@ def synthetic(
         UsageError: the sizes are not what the model can hold, or the labels do not fit.
     """
     _check_sizes(config, batch_size, sequence_length)
-    special = {config.pad_token_id, config.bos_token_id, config.eos_token_id}
+    ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+    special = {config.pad_token_id, config.bos_token_id, *ends}
     ordinary = [each for each in range(min(config.vocab_size, 1 << 16)) if each not in special] or [
         0
     ]

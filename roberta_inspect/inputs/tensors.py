@@ -145,7 +145,7 @@ def _check_axes(inputs: Mapping[str, torch.Tensor], config: Any) -> tuple[int, i
             hint="Put the row into a batch: input_ids[None], or one list more around it.",
         )
     wanted = tuple(tokens.shape[:2]) + ((config.hidden_size,) if name == EMBEDS else ())
-    if tuple(tokens.shape) != wanted or 0 in wanted:
+    if tokens.ndim < 2 or tuple(tokens.shape) != wanted or 0 in wanted:
         axes = f"hidden_size {config.hidden_size}" if name == EMBEDS else ""
         words = ", ".join(filter(None, ("batch_size", "sequence_length", axes)))
         raise UsageError(

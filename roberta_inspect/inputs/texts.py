@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from roberta_inspect.errors import CannotInspectError, UsageError
+from roberta_inspect.inputs.arguments import is_unicode
 from roberta_inspect.inputs.labels import labels_for
 from roberta_inspect.inputs.limits import usable_length, usable_words
 from roberta_inspect.inputs.probe import TYPES, Probe
@@ -37,7 +38,15 @@ def from_texts(config: Any, tokenizer: Any, texts: Iterable[Any], *, labels: Any
             f"tokenizer= is a {safe(type(tokenizer).__name__)}, which cannot be called",
             hint="Give the tokenizer object: AutoTokenizer.from_pretrained(…).",
         )
-    encoded = _encoded(tokenizer, texts)
+    try:
+        encoded = _encoded(tokenizer, texts)
+    except CannotInspectError:
+        raise
+    except Exception as error:  # a tokenizer of any library, with settings of any kind
+        raise CannotInspectError(
+            f"the tokenizer cannot be run on these texts: {type(error).__name__}: {safe(error)}",
+            hint="Check tokenizer_config.json, or call the tokenizer yourself and give inputs=.",
+        ) from error
     inputs = {
         name: encoded[name]
         for name in ("input_ids", "attention_mask", "token_type_ids")
@@ -85,7 +94,19 @@ def texts_of(texts: Any) -> tuple[Text, ...]:
             if isinstance(texts, Mapping)
             else "Give a list of strings: [text].",
         )
-    made = tuple(_text(text, number) for number, text in enumerate(texts))
+    try:
+        made = tuple(_text(text, number) for number, text in enumerate(texts))
+    except TypeError as error:  # such as a tensor without axes
+        raise UsageError(
+            f"texts cannot be gone through: {safe(error)}", hint="Give a list of strings: [text]."
+        ) from error
+    for number, text in enumerate(made):
+        if not is_unicode(text.first + (text.second or "")):
+            raise UsageError(
+                f"texts[{number}] holds what is no character: bytes that are not UTF-8, or half "
+                "of a character",
+                hint="Decode the text with its own encoding first.",
+            )
     if not made:
         raise UsageError("texts is empty", hint="Give at least one text, or leave texts= out.")
     return made

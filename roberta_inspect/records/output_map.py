@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
-from roberta_inspect.errors import CannotInspectError
+from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.records.call import Call, CallSpec, Slot, Stage
 from roberta_inspect.records.codec import ForeignValueError, decoded, parsed
 from roberta_inspect.records.consumers import Consumer
@@ -144,8 +145,14 @@ class OutputMap(Product):
         """The map that `to_json` wrote.
 
         Raises:
+            UsageError: it is no text.
             CannotInspectError: the text is not JSON, not a map, or of another schema number.
         """
+        if not isinstance(text, str):
+            raise UsageError(
+                f"a {safe(type(text).__name__)} is not the text of a map",
+                hint="Give the string that to_json returned, or what a saved file holds.",
+            )
         return _read(text)
 
 
@@ -182,9 +189,23 @@ def _read(text: str) -> OutputMap:
         raise CannotInspectError(f"is not a complete map: {safe(error)}", hint=HINT) from error
     except RecursionError as error:
         raise CannotInspectError("is not a map: it is nested too deeply", hint=HINT) from error
+    twice = _repeated(output_map)
+    if twice:
+        raise CannotInspectError(f"is not a map: {safe(twice)} stands there twice", hint=HINT)
     main = [(call.return_dict, call.labels) for call in output_map.main_calls]
     if len(main) != len(FOUR) or set(main) != FOUR:
         raise CannotInspectError(
             "is not a complete map: its first four calls are not those of run", hint=HINT
         )
     return output_map
+
+
+def _repeated(output_map: OutputMap) -> str | None:
+    """What stands twice in a map where it can only stand once: a comparison would see one of the
+    two."""
+    calls = (*output_map.plain, *output_map.calls)
+    entries = [f"the proof {proof.id} of {proof.slot}" for proof in output_map.proofs]
+    entries += [f"the call with {call.spec}" for call in calls]
+    for call in calls:
+        entries += [f"outputs[{slot.index}] of {call.spec}" for slot in call.positions]
+    return next((entry for entry, count in Counter(entries).items() if count > 1), None)

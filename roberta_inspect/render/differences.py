@@ -10,6 +10,9 @@ from roberta_inspect.differences.report import Difference, Report, Side
 from roberta_inspect.render import colours
 from roberta_inspect.text import counted, safe
 
+MOST_ROWS = 500
+"""Differences that the table shows; laying out twenty thousand takes half a minute."""
+
 
 def differences_table(report: Report) -> RenderableType:
     """Both sides, then one paragraph per difference: what it was and is, and what that does."""
@@ -23,9 +26,13 @@ def differences_table(report: Report) -> RenderableType:
     told = Table.grid(padding=(0, 2))
     told.add_column(no_wrap=True, style=colours.BAD)
     told.add_column(overflow="fold")
-    for difference in report.differences:
+    for difference in report.differences[:MOST_ROWS]:
         told.add_row(Text(difference.id), _paragraph(difference))
-    return Group(sides, "", Text(verdict(report), style="bold"), "", told)
+    page: list[RenderableType] = [sides, "", Text(verdict(report), style="bold"), "", told]
+    rest = len(report.differences) - MOST_ROWS
+    if rest > 0:
+        page.append(Text(f"… and {rest:,} more, which the other formats hold", style="dim"))
+    return Group(*page)
 
 
 def _paragraph(difference: Difference) -> Text:

@@ -61,8 +61,8 @@ def ask(hub: Hub, tmp_path: Path) -> Any:
             text=True,
             timeout=120,
         )
-        assert done.stderr == ""
-        assert done.returncode == 0
+        assert done.returncode == 0, done.stderr
+        (tmp_path / "stderr").write_text(done.stderr)
         return json.loads(done.stdout)
 
     return asked
@@ -77,6 +77,7 @@ def test_only_what_is_needed_travels(hub: Hub, ask: Any, tmp_path: Path) -> None
     assert set(hub.sent) == {"config.json", "model.safetensors"}
     snapshots = tmp_path / "home/hub/models--acme--tiny/snapshots"
     assert [path.name for path in snapshots.iterdir()] == [COMMIT]
+    assert (tmp_path / "stderr").read_text() == ""
     before = dict(hub.sent)
     assert ask(fetched()) == ["config.json", "model.safetensors"]
     assert hub.sent == before
@@ -211,3 +212,94 @@ def test_a_broken_header_on_the_hub(hub: Hub, ask: Any) -> None:
 def test_a_broken_config_on_the_hub(hub: Hub, ask: Any) -> None:
     edit_config(hub.models["acme/tiny"], num_attention_heads=0)
     assert "num_attention_heads is 0" in ask("room('load').load(locate('acme/tiny'))")["error"]
+
+
+# What a Hub answers that is in trouble, or is none
+
+STATUSES = [
+    (401, {}, "HF_TOKEN"),
+    (403, {}, "the Hub answers 403 Forbidden on acme/tiny: it does not hand this model out"),
+    (404, {}, "the Hub answers 404 Not Found on acme/tiny: there is nothing at that address"),
+    (407, {}, "the Hub answers 407 Proxy Authentication Required on acme/tiny: a proxy asks"),
+    (418, {}, "the Hub answers 418 I'm a Teapot on acme/tiny: which a Hub does not usually"),
+    (429, {"Retry-After": "3000"}, "429 Too Many Requests on acme/tiny and asks to wait 3000 sec"),
+    (500, {}, "the Hub answers 500 Internal Server Error on acme/tiny: it is in trouble itself"),
+    (503, {}, "the Hub answers 503 Service Unavailable on acme/tiny: it is in trouble itself"),
+    (599, {}, "the Hub answers 599 on acme/tiny: it is in trouble itself"),
+    (200, {"Content-Type": "text/html"}, "acme/tiny/config.json was answered, but not by a Hub"),
+]
+
+
+@pytest.mark.parametrize(("status", "headers", "words"), STATUSES)
+def test_a_status(hub: Hub, ask: Any, status: int, headers: dict[str, str], words: str) -> None:
+    hub.answers["HEAD config.json"] = (status, headers, b"<html>Log in</html>")
+    told = ask(WITHOUT_WAITING.format(fetched()))
+    assert words.lower() in f"{told['error']} {told['hint']}".lower()
+    assert told["code"] == 3
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_is_said_and_passes(hub: Hub, ask: Any, tmp_path: Path, status: int) -> None:
+    hub.answers["HEAD config.json"] = (status, {"Retry-After": "7"}, b"")
+    ask(WITHOUT_WAITING.format(fetched()))
+    lines = (tmp_path / "stderr").read_text().splitlines()
+    lines = [line for line in lines if "[Retry" not in line]  # of clients that try again themselves
+    assert len(lines) == 3
+    assert all(
+        line.endswith("on config.json of acme/tiny: trying again in 7 seconds") for line in lines
+    )
+    assert hub.requests["HEAD /acme/tiny/resolve/main/config.json"] >= 4
+
+
+def test_the_cache_is_used_where_the_hub_is_busy(hub: Hub, ask: Any) -> None:
+    ask(fetched())
+    hub.answers["HEAD config.json"] = (503, {}, b"")
+    assert ask(WITHOUT_WAITING.format(fetched())) == ["config.json", "model.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_download_that_takes_for_ever(hub: Hub, ask: Any, tmp_path: Path, name: str) -> None:
+    hub.dripping.add(name)
+    soon = "[setattr(room('hub'), 'MOMENT', 3), setattr(room('hub'), 'SLOWEST', 10**6),"
+    soon += " setattr(room('patience'), 'FIRST_WORD', 1), {}][3]"
+    told = ask(soon.format(fetched()))
+    assert f"the download of {name} of acme/tiny (" in told["error"]
+    assert "is not there after 3 seconds" in told["error"]
+    assert "Waiting for the download" in (tmp_path / "stderr").read_text()
+    assert hub.sent["dripped"] < 10
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
+def test_json_is_bounded_before_it_is_fetched(hub: Hub, ask: Any, name: str) -> None:
+    with (hub.models["acme/tiny"] / name).open("r+b") as opened:
+        opened.truncate(2**30)
+    expression = "hub.fetched_tokenizer(locate('acme/tiny'))[1]"
+    assert (
+        ask(expression)["error"] == f"acme/tiny/{name} is 1.0 GiB large; at most 16.0 MiB are read"
+    )
+    assert hub.sent[name] == 0
+
+
+@pytest.mark.parametrize("header", ["etag", "commit"])
+@pytest.mark.parametrize("value", ["../../../../escaped", "..", "/tmp/escaped", "a/b", "C:x"])
+def test_headers_that_lead_out_of_the_cache(
+    hub: Hub, ask: Any, tmp_path: Path, header: str, value: str
+) -> None:
+    setattr(hub, header, value)
+    told = ask(fetched())
+    assert "would lead out of the cache" in told["error"]
+    assert not hub.sent
+    assert not list(tmp_path.rglob("*escaped*"))
+
+
+def test_an_index_of_too_many_shards(hub: Hub, ask: Any, tmp_path: Path) -> None:
+    hub.models["acme/many"] = folder = make_checkpoint(tmp_path / "sharded", form="sharded")
+    weight_map = {str(number): f"{number}.safetensors" for number in range(1001)}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    assert "names 1,001 shards; at most 1,000 are read" in ask(fetched("acme/many"))["error"]
+
+
+def test_an_outline_twice(hub: Hub, ask: Any, tmp_path: Path) -> None:
+    hub.models["acme/sharded"] = make_checkpoint(tmp_path / "sharded", form="sharded")
+    for _ in range(2):
+        assert len(ask("hub.outline(locate('acme/sharded'))[1:]")[0]) == 41

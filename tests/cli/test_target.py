@@ -24,6 +24,9 @@ from roberta_inspect.render import rendered
 AS_ROOT = os.name == "posix" and os.geteuid() == 0
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs /dev and POSIX signals")
 
+OLD = "Checkpoint         demo\n"
+"""What stands in a file of an earlier run."""
+
 COLOURED = Text("hello", "bold red")
 
 
@@ -129,7 +132,7 @@ def test_a_stream_that_lacks_a_character_gets_a_question_mark(
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o664])
 def test_permissions_stay_as_they_were(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "out"
-    path.write_text("old")
+    path.write_text(OLD)
     path.chmod(mode)
     Target(path).deliver_text("new")
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("new", mode)
@@ -144,7 +147,7 @@ def test_a_new_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
 
 @POSIX
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
-    (tmp_path / "real").write_text("old")
+    (tmp_path / "real").write_text(OLD)
     (tmp_path / "link").symlink_to("real")
     Target(tmp_path / "link").deliver_text("new")
     assert (tmp_path / "link").is_symlink()
@@ -162,7 +165,7 @@ def test_a_file_is_written_whole_or_not_at_all(
     error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "out"
-    path.write_text("old")
+    path.write_text(OLD)
     written = Path.write_bytes
 
     def half(self: Path, data: bytes) -> int:
@@ -172,7 +175,7 @@ def test_a_file_is_written_whole_or_not_at_all(
     monkeypatch.setattr(Path, "write_bytes", half)
     with pytest.raises((CannotInspectError, KeyboardInterrupt)):
         Target(path).deliver_text("new")
-    assert only(tmp_path).read_text() == "old"
+    assert only(tmp_path).read_text() == OLD
 
 
 REFUSED: list[tuple[str, str, type[InspectError], str]] = [
@@ -208,7 +211,7 @@ def test_a_link_that_loops_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("read_only", ["folder", "folder/out"])
 def test_a_place_that_must_not_be_written_is_refused(read_only: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "out").write_text("old")
+    (tmp_path / "folder" / "out").write_text(OLD)
     (tmp_path / read_only).chmod(0o500)
     with pytest.raises(CannotInspectError, match="is not writable"):
         Target(tmp_path / "folder" / "out")
@@ -220,7 +223,7 @@ def test_a_forbidden_place_is_refused(
     blocked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "out").write_text("old")
+    (tmp_path / "folder" / "out").write_text(OLD)
     forbidden = (tmp_path / blocked).resolve()
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != forbidden)
     with pytest.raises(CannotInspectError, match="is not writable"):

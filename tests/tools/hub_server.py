@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,14 @@ class Hub:
     """Models that are handed out with `TOKEN` only."""
     dropping: set[str] = field(default_factory=set)
     """File names whose connection is cut in the middle."""
+    answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
+    """Method and file name → the status, the headers and the body that is answered instead."""
+    dripping: set[str] = field(default_factory=set)
+    """File names of which one byte a second is sent."""
+    etag: str | None = None
+    """The ETag of every file."""
+    commit: str = COMMIT
+    """What every answer says to be the commit."""
     sent: Counter[str] = field(default_factory=Counter)
     """File name → bytes of content that were sent."""
     requests: Counter[str] = field(default_factory=Counter)
@@ -73,6 +82,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(403, "GatedRepo", "Access to this model is restricted")
         if revision not in ("main", "v1", COMMIT):
             return self._refuse(404, "RevisionNotFound", "Invalid rev id")
+        if f"{self.command} {name}" in self.hub.answers:
+            return self._instead(*self.hub.answers[f"{self.command} {name}"])
         path = self.hub.models[repo] / name
         if not path.is_file():
             return self._refuse(404, "EntryNotFound", "Entry not found")
@@ -85,13 +96,22 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def _instead(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
     def _send(self, path: Path, *, body: bool) -> None:
         size = path.stat().st_size
         start, stop = self._range(size)
         whole = (start, stop) == (0, size)
         self.send_response(200 if whole else 206)
-        self.send_header("ETag", f'"{hashlib.sha1(path.name.encode()).hexdigest()}"')
-        self.send_header("X-Repo-Commit", COMMIT)
+        etag = self.hub.etag or hashlib.sha1(path.name.encode()).hexdigest()
+        self.send_header("ETag", f'"{etag}"')
+        self.send_header("X-Repo-Commit", self.hub.commit)
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Length", str(stop - start))
         if not whole:
@@ -114,6 +134,17 @@ class _Handler(BaseHTTPRequestHandler):
         with path.open("rb") as opened:
             opened.seek(start)
             content = opened.read(stop - start)
-        self.wfile.write(content)
-        self.hub.sent[path.name] += len(content)
+        if path.name in self.hub.dripping:
+            self._drip(content)
+        else:
+            self.wfile.write(content)
+            self.hub.sent[path.name] += len(content)
         self.close_connection = drop
+
+    def _drip(self, content: bytes) -> None:
+        with contextlib.suppress(OSError):
+            for number in range(len(content)):
+                self.wfile.write(content[number : number + 1])
+                self.wfile.flush()
+                self.hub.sent["dripped"] += 1
+                time.sleep(1)
