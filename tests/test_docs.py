@@ -31,7 +31,8 @@ def test_every_block_of_a_page_prints_what_the_page_shows(page, tmp_path, update
 
 def test_one_changed_character_of_an_output_in_the_readme_is_seen():
     right = (pages.ROOT / "README.md").read_text(encoding="utf-8")
-    block = next(block for block in pages.BLOCK.finditer(right) if not block["exempt"])
+    blocks = [block for block in pages.BLOCK.finditer(right) if not block["exempt"]]
+    block = max(blocks, key=lambda block: len(block["text"]))
     start = block.start("text")
     outputs = [line for line in re.finditer(r"^[^$\n].*$", block["text"], re.M) if line[0].strip()]
     assert len(outputs) > 20
