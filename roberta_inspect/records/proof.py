@@ -65,9 +65,10 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        """The whole of it, fit to be shown; the hint on a line of its own."""
-        words = [f"{self.id}: {self.message}", *([f"Hint: {self.hint}"] if self.hint else [])]
-        return "\n".join(safe(line, longest=LONGEST) for line in words)
+        """The whole of it, fit to be shown; the hint on lines of its own."""
+        hint = f"Hint: {self.hint}".splitlines() if self.hint else []
+        lines = [f"{self.id}: {self.message}", *hint]
+        return "\n".join(safe(line, longest=LONGEST) for line in lines)
 
 
 def finite(number: float | None) -> float | None:
