@@ -432,9 +432,10 @@ tests check on every release in `tests/releases.txt`.
 ## The classes of the family
 
 Each class on transformers {newest}, under eager attention, called with labels: what the tuple
-holds, and the innermost module that returned the item, so that a hook on it sees the item. `the same`
-means as in the first row. XLM-RoBERTa-XL and RoBERTa-PreLayerNorm normalise before each part and once
-more at the end: their `hidden_states[-1]` is what that last LayerNorm returned, not the last layer.
+holds, and the innermost module that returned the item, so that a hook on it sees the item. `the
+same` means as in the first row. XLM-RoBERTa-XL and RoBERTa-PreLayerNorm normalise before each
+part and once more at the end: their `hidden_states[-1]` is what that last LayerNorm returned, not
+the last layer.
 
 {family}
 
