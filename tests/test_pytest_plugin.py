@@ -36,9 +36,22 @@ def test_light():
 """
 
 
+@pytest.fixture(scope="module")
+def right(tmp_path_factory: pytest.TempPathFactory) -> OutputMap:
+    folder = tmp_path_factory.mktemp("right")
+    return inspect(make_checkpoint(folder, tokenizer=True), texts=["a film"])
+
+
 @pytest.fixture
-def project(pytester: pytest.Pytester, pytestconfig: pytest.Config) -> pytest.Pytester:
-    """A folder with the checkpoint `film`."""
+def project(
+    pytester: pytest.Pytester, pytestconfig: pytest.Config, right: OutputMap
+) -> pytest.Pytester:
+    """A folder with the checkpoint `film`.
+
+    pytester forgets what a session imported, and torch cannot be imported twice: so the first
+    inspection, which imports all that they need, is made before the sessions.
+    """
+    assert right.ok
     assert pytestconfig.pluginmanager.has_plugin("roberta_inspect"), "install the project anew"
     make_checkpoint(pytester.path / "film", tiny_model(id2label=NAMES), tokenizer=True)
     return pytester
@@ -136,11 +149,6 @@ def test_the_workers_of_xdist_write_and_compare(project: pytest.Pytester) -> Non
         done = project.runpytest_subprocess("-n", "2", *options)
         assert done.ret == 0, done.stdout.str()
     assert len(list(project.path.glob("*.json"))) == 2
-
-
-@pytest.fixture(scope="module")
-def right(tmp_path_factory: pytest.TempPathFactory) -> OutputMap:
-    return inspect(make_checkpoint(tmp_path_factory.mktemp("right") / "film"))
 
 
 def test_check_hands_a_right_map_back(right: OutputMap) -> None:
