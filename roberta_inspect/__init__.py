@@ -10,11 +10,12 @@ from roberta_inspect.version import __version__
 if TYPE_CHECKING:
     from roberta_inspect.api import consumers, diff, inspect, module_tree
     from roberta_inspect.differences import Difference
-    from roberta_inspect.errors import CannotInspectError, InspectError, UsageError
+    from roberta_inspect.errors import CannotInspectError, CheckError, InspectError, UsageError
     from roberta_inspect.records import ConsumerReport, ModuleTree, OutputMap
 
 _HOME = {
     "CannotInspectError": "errors",
+    "CheckError": "errors",
     "ConsumerReport": "records",
     "Difference": "differences",
     "InspectError": "errors",
@@ -30,6 +31,7 @@ _HOME = {
 
 __all__ = [
     "CannotInspectError",
+    "CheckError",
     "ConsumerReport",
     "Difference",
     "InspectError",

@@ -474,11 +474,13 @@ def report(left: Side, right: Side, *, values: bool = False) -> Report:
     return compared(before, after, values=values, files=(_file(left), _file(right)))
 
 
-def inspect_like(saved: OutputMap, checkpoint_or_model: Any) -> OutputMap:
+def inspect_like(saved: OutputMap, checkpoint_or_model: Any, **arguments: Any) -> OutputMap:
     """The map of a checkpoint or model in the setup of a saved map: calls, input, attention and
     dtype; its labels too, where this checkpoint knows them.
 
     The device is not taken over: a map made on a GPU is compared on a machine without one.
+    `arguments` of `inspect` go before those of the saved map; another input takes the place of all
+    that it says of its own.
 
     Raises:
         UsageError, CannotInspectError: as `inspect`.
@@ -486,21 +488,22 @@ def inspect_like(saved: OutputMap, checkpoint_or_model: Any) -> OutputMap:
     from roberta_inspect.checkpoint.open import is_live
 
     main, live = saved.main_calls[0], is_live(checkpoint_or_model)
-    return inspect(
-        checkpoint_or_model,
-        **_same_input(saved.input),
-        output_hidden_states=bool(main.output_hidden_states),
-        output_attentions=bool(main.output_attentions),
-        matrix=saved.matrix,
-        attention=None if live else saved.setup.attention,
-        dtype=None if live else saved.setup.dtype,
-        no_weights=saved.setup.no_weights and not live,
-        consumers=saved.consumers is not None,
-        allow_missing_head=not any(
+    same: dict[str, Any] = {
+        "output_hidden_states": bool(main.output_hidden_states),
+        "output_attentions": bool(main.output_attentions),
+        "matrix": saved.matrix,
+        "attention": None if live else saved.setup.attention,
+        "dtype": None if live else saved.setup.dtype,
+        "no_weights": saved.setup.no_weights and not live,
+        "consumers": saved.consumers is not None,
+        "allow_missing_head": not any(
             finding.id == "head-not-in-checkpoint" and finding.level == "error"
             for finding in saved.findings
         ),
-    )
+    }
+    if not arguments.keys() & {"texts", "inputs"}:
+        same |= _same_input(saved.input)
+    return inspect(checkpoint_or_model, **{**same, **arguments})
 
 
 def _same_input(given: Input) -> dict[str, Any]:

@@ -34,6 +34,10 @@ class CannotInspectError(InspectError, RuntimeError):
     """The checkpoint, the saved map or the machine does not allow it (exit code 3)."""
 
 
+class CheckError(AssertionError):
+    """What `check()` raises: every reason why a map, a tree or a comparison is not `ok`."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, which is about the machine and not about the model.
 

@@ -16,8 +16,10 @@ from releases import (
     PAGE,
     SETUPS,
     behaviour,
+    family,
     fresh_map,
     kept_behaviour,
+    kept_family,
     kept_map,
     kept_releases,
     layout,
@@ -99,6 +101,11 @@ def test_the_map_of_this_release_is_the_kept_one(name, kept):
 
 def test_the_behaviour_of_this_release_is_the_kept_one(kept):
     assert behaviour() == kept_behaviour(kept)
+
+
+@pytest.mark.newest
+def test_the_family_of_this_release_is_the_kept_one(kept):
+    assert family() == kept_family(kept)
 
 
 @pytest.mark.parametrize("name", SETUPS)

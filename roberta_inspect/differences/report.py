@@ -72,6 +72,6 @@ class Report(Product):
     schema: int = SCHEMA
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing differs."""
-        return not self.differences
+    def reasons(self) -> tuple[str, ...]:
+        """Every difference, as a sentence."""
+        return tuple(f"{each.id}: {each.sentence}" for each in self.differences)

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from roberta_inspect.records.call import Failure
 from roberta_inspect.records.given import Function, Input
 from roberta_inspect.records.product import SCHEMA, Product
-from roberta_inspect.records.proof import Finding, no_error
+from roberta_inspect.records.proof import Finding, error_reasons
 from roberta_inspect.records.setting import Checkpoint, Setup, Versions
 
 NOTHING = "nothing known"
@@ -146,6 +146,6 @@ class ConsumerReport(Product):
     schema: int = SCHEMA
 
     @property
-    def ok(self) -> bool:
-        """Whether no finding is of level `error`."""
-        return no_error(self.findings)
+    def reasons(self) -> tuple[str, ...]:
+        """What the findings of level `error` say: a refuted proof, a random head …"""
+        return error_reasons(self.findings)

@@ -12,7 +12,7 @@ from roberta_inspect.records.codec import ForeignValueError, decoded, parsed
 from roberta_inspect.records.consumers import Consumer
 from roberta_inspect.records.given import Input, Prediction
 from roberta_inspect.records.product import SCHEMA, Product
-from roberta_inspect.records.proof import Finding, Level, Proof, Status, no_error
+from roberta_inspect.records.proof import Finding, Level, Proof, Status, error_reasons
 from roberta_inspect.records.setting import Checkpoint, Setup, Versions
 from roberta_inspect.text import safe
 
@@ -47,9 +47,9 @@ class OutputMap(Product):
     schema: int = SCHEMA
 
     @property
-    def ok(self) -> bool:
-        """Whether no finding is of level `error`: no proof refuted, every weight loaded."""
-        return no_error(self.findings)
+    def reasons(self) -> tuple[str, ...]:
+        """What the findings of level `error` say: a refuted proof, a random head …"""
+        return error_reasons(self.findings)
 
     @property
     def main_calls(self) -> tuple[Call, ...]:

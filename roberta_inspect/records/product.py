@@ -8,10 +8,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from roberta_inspect.errors import CheckError
 from roberta_inspect.records.codec import encoded, json_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from typing_extensions import Self
 
 SCHEMA = 2
 """The number of the JSON layout; a saved map of another number is refused."""
@@ -24,6 +26,27 @@ class Product:
 
     command: ClassVar[str]
     """The command that makes it."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing speaks against it; what exit code 0 says."""
+        return not self.reasons
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What speaks against it, one text each: findings of level `error`, or differences."""
+        raise NotImplementedError
+
+    def check(self) -> Self:
+        """The product itself, where it is `ok`; for a test: `inspect(model).check()`.
+
+        Raises:
+            CheckError: it is not; the message is every reason.
+        """
+        __tracebackhide__ = True  # pytest then shows the line that called
+        if self.reasons:
+            raise CheckError("\n".join(self.reasons))
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, in the layout of `records/schema`."""

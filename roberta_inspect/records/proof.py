@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from roberta_inspect.records.call import Failure
+from roberta_inspect.text import safe
 
 Status = Literal["proved", "refuted", "not-tested"]
 Method = Literal["exact", "rounding", "structure"]
 Level = Literal["error", "warning", "note"]
+
+LONGEST = 2000
+"""Characters of a finding's message, and of its hint, that are shown."""
 
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 """What must be mended comes first."""
@@ -59,12 +63,19 @@ class Finding:
     slots: tuple[str, ...] = ()
     """The slots that it is about; empty for one about all of them."""
 
+    @property
+    def sentence(self) -> str:
+        """The whole of it, fit to be shown; the hint on lines of its own."""
+        hint = f"Hint: {self.hint}".splitlines() if self.hint else []
+        lines = [f"{self.id}: {self.message}", *hint]
+        return "\n".join(safe(line, longest=LONGEST) for line in lines)
+
 
 def finite(number: float | None) -> float | None:
     """The number, or `None` where it is NaN or infinite: JSON has no word for those."""
     return number if number is not None and math.isfinite(number) else None
 
 
-def no_error(findings: tuple[Finding, ...]) -> bool:
-    """Whether no finding is of level `error`."""
-    return not any(finding.level == "error" for finding in findings)
+def error_reasons(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """What the findings of level `error` say, each with its hint."""
+    return tuple(finding.sentence for finding in findings if finding.level == "error")

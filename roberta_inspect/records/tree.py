@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from roberta_inspect.records.place import Place, runs
 from roberta_inspect.records.product import SCHEMA, Product
-from roberta_inspect.records.proof import Finding, no_error
+from roberta_inspect.records.proof import Finding, error_reasons
 from roberta_inspect.records.setting import Checkpoint, Versions
 
 
@@ -93,9 +93,9 @@ class ModuleTree(Product):
     schema: int = SCHEMA
 
     @property
-    def ok(self) -> bool:
-        """Whether no finding is of level `error`."""
-        return no_error(self.findings)
+    def reasons(self) -> tuple[str, ...]:
+        """What the findings of level `error` say: a refuted proof, a random head …"""
+        return error_reasons(self.findings)
 
 
 def folded(node: Node) -> Node:

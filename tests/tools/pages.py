@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import inspect
 import io
 import json
 import os
@@ -29,6 +30,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from roberta_inspect.cli.commands import app
+from roberta_inspect.pytest_plugin import OutputContract
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -100,8 +102,14 @@ class Session:
             exec(compile(code, "page", "exec"), self.names)
             for name in [each for each in self.names if each not in before]:
                 if name.startswith("test_"):
-                    self.names[name]()
+                    self.test(name)
         return ended(printed.getvalue())
+
+    def test(self, name: str) -> None:
+        """Call a test function, with the fixture of the plugin where it asks for it."""
+        contract = OutputContract(self.folder / f"{name}.json", update=True)
+        asked = inspect.signature(self.names[name]).parameters
+        self.names[name](**({"output_contract": contract} if asked else {}))
 
 
 def ended(output: str) -> str:

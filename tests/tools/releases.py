@@ -20,11 +20,12 @@ from typing import Any
 
 import torch
 import transformers
-from makers import make_checkpoint, tiny_model
+from makers import TINY, make_checkpoint, seeded, tiny_model
 from transformers import RobertaForSequenceClassification
 
 from roberta_inspect import OutputMap, diff, inspect
-from roberta_inspect.records import Call, Slot
+from roberta_inspect.checkpoint.family import Member, members
+from roberta_inspect.records import Call, Item, Slot
 from roberta_inspect.releases import attention_of
 from roberta_inspect.text import dtype_word
 
@@ -32,11 +33,14 @@ DOCS = Path(__file__).parents[2] / "docs"
 KEPT = DOCS / "releases"
 PAGE = DOCS / "releases.md"
 BEHAVIOUR = "behaviour.json"
+FAMILY = "family.json"
 
 CLASSIFIER = {
     "id2label": {0: "negative", 1: "neutral", 2: "positive"},
     "problem_type": "single_label_classification",
 }
+TOKENS = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
+"""Where RoBERTa has them; the classes of the family do not all agree by themselves."""
 SPARED = frozenset(
     {
         *("axes", "dtype", "error", "fingerprint", "items", "meaning", "origin", "same_as"),
@@ -147,6 +151,31 @@ def _switched(model: Any) -> str:
     return "works" if attention_of(model.config) == "eager" else "changes nothing"
 
 
+def family() -> dict[str, dict[str, str]]:
+    """Class → what stands where with labels in the tuple, and which module returned it."""
+    return {member.class_name: _member(member) for member in members().values()}
+
+
+def _member(member: Member) -> dict[str, str]:
+    config = member.config(**TINY, **TOKENS, attn_implementation="eager")
+    call = inspect(seeded(member.cls, config)).call(return_dict=False, labels=True)
+    states, attentions = call.slot("hidden_states"), call.slot("attentions")
+    assert states is not None
+    assert attentions is not None
+    return {
+        "the tuple": _positions(call),
+        "`hidden_states[0]`": _origin(states.items[0]),
+        "`hidden_states[1]`": _origin(states.items[1]),
+        "`hidden_states[-1]`": _origin(states.items[-1]),
+        "`attentions[0]`": _origin(attentions.items[0]),
+    }
+
+
+def _origin(item: Item) -> str:
+    assert item.origin is not None
+    return f"`{item.origin.through or item.origin.module}`"
+
+
 def _outcome(action: Callable[[], str]) -> str:
     try:
         return action()
@@ -163,8 +192,9 @@ def write_maps() -> None:
         made["calls"] = _spare(made["calls"])
         text = json.dumps(made, separators=(",", ":"))
         (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-    text = json.dumps(behaviour(), indent=1, ensure_ascii=False)
-    (folder / BEHAVIOUR).write_text(text + "\n", encoding="utf-8")
+    for file, facts in ((BEHAVIOUR, behaviour()), (FAMILY, family())):
+        text = json.dumps(facts, indent=1, ensure_ascii=False)
+        (folder / file).write_text(text + "\n", encoding="utf-8")
 
 
 def kept_releases() -> list[str]:
@@ -189,6 +219,15 @@ def kept_behaviour(release: str) -> Mapping[str, str]:
     return kept
 
 
+@cache
+def kept_family(release: str) -> Mapping[str, Mapping[str, str]]:
+    """What is kept of the classes of the family for one release."""
+    kept: dict[str, dict[str, str]] = json.loads(
+        (KEPT / release / FAMILY).read_text(encoding="utf-8")
+    )
+    return kept
+
+
 def page() -> str:
     """The page, of all maps that are kept."""
     releases = kept_releases()
@@ -197,6 +236,8 @@ def page() -> str:
         answers="\n".join(_answers(releases)),
         behaviours="\n".join(_behaviours(releases)),
         advice=ADVICE,
+        newest=releases[-1],
+        family="\n".join(_family(kept_family(releases[-1]))),
         setups="\n".join(_section(name, releases) for name in SETUPS),
         changes="\n".join(filter(None, (_changes(*each) for each in pairwise(releases)))),
         count=len(releases),
@@ -298,6 +339,19 @@ def _form(slot: Slot) -> str:
     return {"tensor": "", "none": " `None`"}.get(slot.kind, " `()`")
 
 
+def _family(kept: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """A table of the classes: what each of them has, or that it is as RoBERTa's."""
+    roberta = kept["RobertaForSequenceClassification"]
+    yield f"| class | {' | '.join(roberta)} |"
+    yield "|---" * (len(roberta) + 1) + "|"
+    for name, facts in kept.items():
+        cells = [
+            "the same" if facts is not roberta and fact == roberta[what] else fact
+            for what, fact in facts.items()
+        ]
+        yield f"| `{name}` | {' | '.join(cells)} |"
+
+
 def _changes(before: str, after: str) -> str:
     """What `diff` says of two neighbours, each sentence once with the setups that show it."""
     shown: dict[str, list[str]] = {}
@@ -375,6 +429,16 @@ weights and `.bin` files move nothing: all of them have the positions of the def
 tests check on every release in `tests/releases.txt`.
 
 {setups}
+## The classes of the family
+
+Each class on transformers {newest}, under eager attention, called with labels: what the tuple
+holds, and the innermost module that returned the item, so that a hook on it sees the item. `the
+same` means as in the first row. XLM-RoBERTa-XL and RoBERTa-PreLayerNorm normalise before each
+part and once more at the end: their `hidden_states[-1]` is what that last LayerNorm returned, not
+the last layer.
+
+{family}
+
 ## What changed at which release
 
 In the words of `roberta-inspect diff`, after the setups that show it.
