@@ -171,6 +171,43 @@ def pickled(write: Callable[[Any, Path], object]) -> Make:
     return make
 
 
+class Large:
+    """An object whose pickle asks for 3 GiB when it is read."""
+
+    def __reduce__(self) -> Any:
+        return (bytearray, (3 * 2**30,))
+
+
+def multiplying(tokenizer: dict[str, Any]) -> None:
+    """Thirty normalizers, each of which makes ten letters of one."""
+    step = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 10}
+    tokenizer["normalizer"] = {"type": "Sequence", "normalizers": [step] * 30}
+
+
+def long_template(tokenizer: dict[str, Any]) -> None:
+    """A template that adds 100,000 ids."""
+    special, sequence = (
+        {"SpecialToken": {"id": "<s>", "type_id": 0}},
+        {"Sequence": {"id": "A", "type_id": 0}},
+    )
+    tokenizer["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [special, sequence],
+        "pair": [sequence, {"Sequence": {"id": "B", "type_id": 0}}],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [0] * 10**5, "tokens": ["<s>"] * 10**5}},
+    }
+
+
+def backtracking(tokenizer: dict[str, Any]) -> None:
+    """A pattern that goes back exponentially often."""
+    tokenizer["pre_tokenizer"] = {
+        "type": "Split",
+        "pattern": {"Regex": "(?:(a+)+)+$"},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+
+
 def zipped_zeros(path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", b"\0" * 10**6)
@@ -684,10 +721,7 @@ BROKEN = [
                 {"classifier.dense.bias": f"{WEIGHTS}.index.json"}
             )
         ),
-        said=(
-            "checkpoint/model.safetensors.index.json holds more than tensors, or is broken; "
-            "nothing in it was executed"
-        ),
+        said="checkpoint/model.safetensors.index.json cannot be read as a torch file: …",
     ),
     Case(
         given="a weight file that links to itself",
@@ -726,10 +760,7 @@ BROKEN = [
         make=lambda folder: (
             make_checkpoint(folder / "checkpoint", form="bin") / "pytorch_model.bin"
         ).write_text("not found"),
-        said=(
-            "checkpoint/pytorch_model.bin holds more than tensors, or is broken; nothing in it was "
-            "executed"
-        ),
+        said="checkpoint/pytorch_model.bin cannot be read as a torch file: …",
     ),
     Case(
         given="a saved map cut in the middle",
@@ -999,6 +1030,41 @@ WRONG = [
 ]
 
 BOMBS = [
+    Case(
+        given="more rows than memory holds",
+        make=whole,
+        command="run checkpoint --batch-size 1000000000000",
+        code=2,
+        said="1,000,000,000,000 rows of 16 tokens through 2 layers need at least … TiB of memory, "
+        "and … are free",
+    ),
+    Case(
+        given="a pickle that asks for 3 GiB",
+        make=pickled(lambda state, path: torch.save({"a": Large()}, path)),
+        said=(
+            "checkpoint/pytorch_model.bin holds a call of __builtin__.bytearray, which no state "
+            "dict needs; nothing in it was executed"
+        ),
+    ),
+    Case(
+        given="a tokenizer that makes 10**30 letters of one",
+        make=tokenizing(multiplying, tokenizer_class=PLAIN),
+        command="run checkpoint --text aaa",
+        said="the tokenizer of checkpoint cannot be run on these texts: it crashed, or wanted more "
+        "than 768.0 MiB or 30 seconds",
+    ),
+    Case(
+        given="a tokenizer that adds 100,000 ids",
+        make=tokenizing(long_template, tokenizer_class=PLAIN),
+        command="run checkpoint --text aaa",
+        said="the tokenizer of checkpoint makes 100,003 ids of at most 3 bytes of text",
+    ),
+    Case(
+        given="a tokenizer whose pattern tries for ever",
+        make=tokenizing(backtracking, tokenizer_class=PLAIN),
+        command="run checkpoint --text aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
+        said="the tokenizer of checkpoint cannot be run on these texts: …",
+    ),
     *(
         Case(
             given=f"`{name}` of {value:,}",
@@ -1143,8 +1209,8 @@ HOSTILE = [
         given="a pickle that runs code",
         make=pickled(torch.save),
         said=(
-            "checkpoint/pytorch_model.bin holds more than tensors, or is broken; nothing in it was "
-            "executed"
+            "checkpoint/pytorch_model.bin holds a call of io.open, which no state dict needs; "
+            "nothing in it was executed"
         ),
     ),
     Case(
@@ -1153,16 +1219,16 @@ HOSTILE = [
             lambda state, path: torch.save(state, path, _use_new_zipfile_serialization=False)
         ),
         said=(
-            "checkpoint/pytorch_model.bin holds more than tensors, or is broken; nothing in it was "
-            "executed"
+            "checkpoint/pytorch_model.bin holds a call of io.open, which no state dict needs; "
+            "nothing in it was executed"
         ),
     ),
     Case(
         given="a bare pickle that runs code",
         make=pickled(lambda state, path: path.write_bytes(pickle.dumps(state))),
         said=(
-            "checkpoint/pytorch_model.bin holds more than tensors, or is broken; nothing in it was "
-            "executed"
+            "checkpoint/pytorch_model.bin holds the opcode …, which no state dict needs; "
+            "nothing in it was executed"
         ),
     ),
     Case(
@@ -1170,8 +1236,8 @@ HOSTILE = [
         make=pickled(torch.save),
         command="tree checkpoint",
         said=(
-            "checkpoint/pytorch_model.bin holds more than tensors, or is broken; nothing in it was "
-            "executed"
+            "checkpoint/pytorch_model.bin holds a call of io.open, which no state dict needs; "
+            "nothing in it was executed"
         ),
     ),
     Case(
@@ -1686,6 +1752,19 @@ PREFLIGHT = [
         said="token-types-dropped: … makes token_type_ids that this model has no rows for",
     ),
     Case(
+        given="tokenizer settings of another type",
+        make=tokenizing(as_it_is, model_max_length="x"),
+        command="run checkpoint --text a",
+        said="the tokenizer cannot be run on these texts: TypeError: …",
+    ),
+    Case(
+        given="an empty list of end tokens",
+        make=configured(eos_token_id=[]),
+        command="run checkpoint --attention eager",
+        code=0,
+        said="✓ complete: all 41 tensors come from model.safetensors",
+    ),
+    Case(
         given="no tokenizer",
         make=lambda folder: make_checkpoint(folder / "checkpoint"),
         command="run checkpoint --text a",
@@ -1808,6 +1887,20 @@ PREFLIGHT = [
 
 WORKING = [
     Case(
+        given="`--output` onto a file of the checkpoint",
+        make=whole,
+        command="run checkpoint --output checkpoint/config.json",
+        code=2,
+        said="--output checkpoint/config.json is a file of checkpoint, which is read",
+    ),
+    Case(
+        given="`--output` onto a file of somebody else",
+        make=lambda folder: (whole(folder), (folder / "notes.txt").write_text("mine")),
+        command="run checkpoint --output notes.txt",
+        code=2,
+        said="--output notes.txt exists, and it is no earlier output of roberta-inspect",
+    ),
+    Case(
         given="`--output` into a missing directory",
         make=whole,
         command="run checkpoint --output none/map.txt",
@@ -1849,7 +1942,7 @@ WORKING = [
     Case(
         given="memory that runs out while working",
         make=labelled("a", "b", max_position_embeddings=40_000),
-        command="run checkpoint --sequence-length 20000 --attention eager",
+        command="run checkpoint --sequence-length 3000 --attention eager",
         limits={"AS": 2**28},
         said="the memory of this machine is not enough: … bytes more were asked for",
     ),
