@@ -401,9 +401,8 @@ Ctrl-C and a reader that goes away have the exit codes that a shell gives them:
 - Less than 1 GiB of memory is in use at any time, and it ends within 60 seconds.
 - The files are the same afterwards, none was added, and nothing but `--output` was opened to write.
 - No process is started but the one that tries a tokenizer, and no network address is asked for.
-
-- A pickle is read as data before torch sees it: its opcodes, calls and storages are checked, and its
-  records are as large as they say. Only what rebuilds tensors passes.
+- A pickle is read as data before torch sees it: its opcodes, calls and storages are checked, and
+  its records are as large as they say. Only what rebuilds tensors passes.
 - A tokenizer is loaded and run in a child process first, within 768 MiB and 30 seconds.
 - `--output` replaces a file that is empty or begins as an output of this tool does, and no other;
   never one that the command reads, whatever it is called. `--output -` is stdout.
@@ -414,8 +413,8 @@ Ctrl-C and a reader that goes away have the exit codes that a shell gives them:
 - After Ctrl-C and SIGTERM the exit codes are 130 and 143, and nothing half-written is left.
 
 A fuzz by itself passes a thousand values that nobody means to the functions, and as many to saved
-maps, `config.json` and `tokenizer_config.json`. `ROBERTA_INSPECT_FUZZ_SEED=7` and
-`ROBERTA_INSPECT_FUZZ_CASES=1000` before `pytest -rP tests/fuzz` say how each ended.
+maps, `config.json` and `tokenizer_config.json`. `ROBERTA_INSPECT_FUZZ_CASES=1000 pytest -rP
+tests/fuzz` says how each ended; `ROBERTA_INSPECT_FUZZ_SEED` is where it starts.
 
 Permissions do not bind the administrator, whom tests often run as. What cannot be read or written
 is therefore tested with files under `/proc`, which bind everybody.

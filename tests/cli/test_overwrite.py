@@ -140,7 +140,7 @@ def test_every_output_is_recognised(maps: Path) -> None:
             assert BEGINNING.match(beginning), (row, beginning)
     call = output_map.main_calls[0]
     for index in (0, -1):
-        words = plain(explanation(output_map, call, call.positions[index], asked=index))
+        words = plain(explanation(output_map, call, call.positions[index], asked=str(index)))
         assert BEGINNING.match(words.encode()), words
 
 
