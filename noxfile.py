@@ -2,7 +2,9 @@
 
 All releases share the torch and the test tools of the environment that nox runs in; each brings a
 folder of its own with transformers and what it needs, which is kept between runs. A test that is
-skipped is counted with its reason, and one that fails fails the matrix.
+skipped is counted with its reason, and one that fails fails the matrix. `minima` is a row too: the
+lowest versions that `pyproject.toml` allows, but for torch, whose old wheels bring 5 GB of CUDA.
+`nox -s lowest_torch` runs on that as well, in an environment of its own.
 """
 
 from __future__ import annotations
@@ -25,21 +27,25 @@ FOLDERS = Path(
 
 nox.options.default_venv_backend = "none"
 
+PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+PROJECT = nox.project.load_toml("pyproject.toml")["project"]
+LOWEST = dict(line.split(">=") for line in PROJECT["dependencies"])
+"""Name of a dependency → the lowest version that is allowed."""
+
 rows: dict[str, str] = {}
 
 
-def installed(release: str) -> Path:
-    """The folder with that release and its own dependencies, which torch is none of."""
-    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    folder = FOLDERS / python / release
+def installed(name: str, requirements: list[str]) -> Path:
+    """The folder of that name, with these and their own dependencies."""
+    folder = FOLDERS / PYTHON / name
     if not folder.is_dir():
         # An installation that was cut short must not be taken for a whole one.
-        unfinished = folder.with_name(f"{release}.unfinished")
+        unfinished = folder.with_name(f"{name}.unfinished")
         pip = [sys.executable, "-m", "pip", "install", "-qq", "--target", str(unfinished)]
-        wanted = [f"transformers=={release}", *beside(release)]
         for last in (False, True):
             shutil.rmtree(unfinished, ignore_errors=True)
-            if not subprocess.run([*pip, *wanted], check=last).returncode:
+            if not subprocess.run([*pip, *requirements], check=last).returncode:
                 break
         unfinished.rename(folder)
     return folder
@@ -50,22 +56,57 @@ def beside(release: str) -> list[str]:
     return ["numpy<2"] if release.startswith("4.") and sys.version_info < (3, 13) else []
 
 
-@nox.session
-@nox.parametrize("release", RELEASES, ids=RELEASES)
-def release(session: nox.Session, release: str) -> None:
-    """The suite on one release; its closing line goes into the summary."""
-    environment = {**os.environ, "TRANSFORMERS_RELEASE": release}
-    if release != RELEASES[-1]:
-        environment["PYTHONPATH"] = str(installed(release))
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", "", *session.posargs]
+def lowest(*names: str) -> list[str]:
+    """The lowest versions of these, and what goes with them."""
+    return [f"{name}=={LOWEST[name]}" for name in names] + beside(LOWEST["transformers"])
+
+
+def suite(
+    session: nox.Session, row: str, python: str, variables: dict[str, str], marks: str
+) -> None:
+    """The tests with these marks; the closing line goes into the summary."""
+    command = [python, "-m", "pytest", "-q", "-n", "2", "-m", marks, *session.posargs]
+    environment = {**os.environ, **variables}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines() or ["no output"]
-    rows[release] = lines[-1].strip("= ")
+    rows[row] = lines[-1].strip("= ")
     for reason, count in skipped(lines).most_common():
         session.log(f"skipped {count}: {reason}")
     if done.returncode:
         print(done.stdout, done.stderr, sep="\n")
-        session.error(f"transformers {release}: {rows[release]}")
+        session.error(f"{row}: {rows[row]}")
+
+
+@nox.session
+@nox.parametrize("release", RELEASES, ids=RELEASES)
+def release(session: nox.Session, release: str) -> None:
+    """The whole suite on one release."""
+    variables = {"TRANSFORMERS_RELEASE": release}
+    if release != RELEASES[-1]:
+        folder = installed(release, [f"transformers=={release}", *beside(release)])
+        variables["PYTHONPATH"] = str(folder)
+    suite(session, f"transformers {release}", sys.executable, variables, "")
+
+
+@nox.session
+def minima(session: nox.Session) -> None:
+    """The tests that are not slow on the lowest versions, but for torch."""
+    folder = installed(
+        "-".join(["minima", *LOWEST.values()]), lowest("transformers", "typer", "rich")
+    )
+    variables = {"PYTHONPATH": str(folder), "TRANSFORMERS_RELEASE": LOWEST["transformers"]}
+    suite(session, "minima", sys.executable, variables, "not slow")
+
+
+@nox.session(default=False)
+def lowest_torch(session: nox.Session) -> None:
+    """The same on the lowest versions of all, torch too."""
+    folder = FOLDERS / PYTHON / "lowest-torch"
+    python = str(folder / "bin" / "python")
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    wanted = [*lowest("torch", "transformers", "typer", "rich"), "-e", ".[test]"]
+    subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True)
+    suite(session, "lowest torch", python, {}, "not slow")
 
 
 def skipped(lines: list[str]) -> Counter[str]:
@@ -79,9 +120,10 @@ def skipped(lines: list[str]) -> Counter[str]:
 
 @nox.session
 def summary(session: nox.Session) -> None:
-    """One row per release: passed, failed, skipped."""
-    for each in RELEASES:
-        print(f"transformers {each:<8} {rows.get(each, 'not run')}")
-    missing = [each for each in RELEASES if each not in rows]
+    """One row per release, and one for the minima: passed, failed, skipped."""
+    wanted = [*(f"transformers {release}" for release in RELEASES), "minima"]
+    for row in wanted:
+        print(f"{row:<21} {rows.get(row, 'not run')}")
+    missing = [row for row in wanted if row not in rows]
     if missing:
         session.error(f"not run: {', '.join(missing)}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from functools import partialmethod
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,15 @@ settings.load_profile("repeatable")
 os.environ.update(SURROUNDINGS)
 for name in NOT_FROM_OUTSIDE:
     os.environ.pop(name, None)
+
+
+def pytest_configure() -> None:
+    """A click before 8.2 gives stderr apart and `output` with it, as later ones do."""
+    from typer.testing import CliRunner, Result
+
+    if "mix_stderr" in signature(CliRunner.__init__).parameters:
+        CliRunner.__init__ = partialmethod(CliRunner.__init__, mix_stderr=False)
+        Result.output = property(lambda result: result.stdout + result.stderr)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -97,9 +97,10 @@ class ObservedLoss(NamedTuple):
         return within(apart, tolerance, power=power, dtype=dtype)
 
     def _tolerance(self, wanted: torch.Tensor, dtype: torch.dtype) -> float:
-        """Logarithms of sums of exponentials are as exact as the largest logit."""
+        """Four roundings, each of half a unit: of the logarithm of a sum of exponentials, which is
+        as exact as the largest logit, of its argument, of a term and of their mean."""
         largest = float(self.logits.abs().max()) + abs(float(wanted))
-        return 4 * summing(dtype, self.logits.numel()) * largest
+        return 2 * summing(dtype, self.logits.numel()) * largest
 
     def fits(self, kind: str, reduction: str = "mean") -> bool:
         """Whether the loss could be of this kind."""
@@ -181,19 +182,29 @@ def _with_other_labels(evidence: Evidence, own: str, outcome: Outcome) -> tuple[
         if again.status != "proved":
             return replace(again, detail=f"{container} with {more.input}: {again.detail}"), ""
         outcomes.append(again)
-    control = _control(ObservedLoss(more.losses["dict"], more.logits, more.labels), own)
-    found = replace(weakest(outcomes), control=control)
+    found = weakest(outcomes)
+    observed = ObservedLoss(more.losses["dict"], more.logits, more.labels)
+    found = replace(found, control=_control(observed, own, found.tolerance or 0.0))
     return found, f", then over {more.input}, in the dict and in the tuple"
 
 
-def _control(observed: ObservedLoss, own: str) -> str:
+def _control(observed: ObservedLoss, own: str, tolerance: float) -> str:
     """Raises:
-    NotTestedError: the sum of the terms would have been taken for their mean.
+    NotTestedError: the sum of the terms, or the loss of other labels, would have been taken
+        for the loss.
     """
-    total = observed.by(own, "sum")
-    if total is None or same(total.to(observed.loss.dtype), observed.loss):
-        raise NotTestedError("the sum and the mean of these terms are the same")
-    return f"their sum is {furthest(total, observed.loss):.1e} away"
+    zeros = observed._replace(labels=torch.zeros_like(observed.labels))
+    others = {
+        "their sum": observed.by(own, "sum"),
+        "the loss of labels that are all 0": zeros.by(own, "mean"),
+    }
+    apart = {}
+    for words, other in others.items():
+        known = None if other is None else other.to(observed.loss.dtype)
+        apart[words] = 0.0 if known is None else furthest(known, observed.loss)
+        if not apart[words] > tolerance:
+            raise NotTestedError(f"{words} is no further away than {tolerance:.1e}")
+    return "; ".join(f"{words} is {distance:.1e} away" for words, distance in apart.items())
 
 
 @CLAIMS.register("loss-kind", "loss", "no other loss than the one of this problem type fits")

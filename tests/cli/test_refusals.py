@@ -57,7 +57,7 @@ WRONG = [
     ("run --dtype float8", "invalid value for '--dtype': ", "See roberta-inspect run --help."),
     (
         "run --text good movie night",
-        "got unexpected extra argument(s) (night)",
+        "got unexpected extra argument",
         "See roberta-inspect run --help.",
     ),
     ("diff one", "missing argument 'RIGHT'", "See roberta-inspect diff --help."),
