@@ -622,8 +622,19 @@ def _not_deterministic(output_map: OutputMap) -> Iterator[Said]:
         yield Said(
             f"the same call on the same input gives other bits each time, from {where} on; "
             "nothing that compares calls was tested",
-            "Look there for dropout that is left on, a random generator, or a state that drifts.",
+            "Look there for dropout that is left on, a random generator, or a state that drifts"
+            + _kernels(output_map.setup.device),
         )
+
+
+def _kernels(device: str) -> str:
+    """What else may differ there: not every kernel of an accelerator is deterministic."""
+    if device == "cpu":
+        return "."
+    return (
+        f"; the kernels of {safe(device)} may differ by themselves: try "
+        "torch.use_deterministic_algorithms(True)."
+    )
 
 
 @MAP.register("input-edited", "warning")
