@@ -195,6 +195,11 @@ def check_labels(
     Raises:
         UsageError: see `labels_for`.
     """
+    if labels.is_complex():
+        raise UsageError(
+            f"labels of dtype {dtype_word(labels.dtype)} fit no loss",
+            hint="Give whole numbers, or numbers with a fraction.",
+        )
     rows = labels.shape[0] if labels.ndim else 1
     if rows != batch_size:
         wanted = f"Give {counted(batch_size, 'label')}, one per {'text' if texts else 'row'}"
