@@ -402,7 +402,7 @@ TEMPLATE = """# What changes between releases of transformers
 Everything here is measured, nothing is taken from release notes. The page is made of the maps in
 `docs/releases/`, which roberta-inspect made on each release with torch {torch} of a tiny checkpoint
 with 2 layers, hidden states and attentions asked for. The tests compare them with fresh ones, and
-`pytest tests/test_releases.py --update` writes both anew.
+`pytest tests/test_releases.py --update` rewrites both.
 
 ## In short
 
