@@ -195,10 +195,11 @@ def check_labels(
     Raises:
         UsageError: see `labels_for`.
     """
-    if labels.is_complex():
+    if labels.is_complex() or labels.is_meta or labels.is_quantized or labels.is_sparse:
         raise UsageError(
-            f"labels of dtype {dtype_word(labels.dtype)} fit no loss",
-            hint="Give whole numbers, or numbers with a fraction.",
+            f"labels of dtype {dtype_word(labels.dtype)} on {labels.device} without plain values "
+            "fit no loss",
+            hint="Give an ordinary tensor of whole numbers, or of numbers with a fraction.",
         )
     rows = labels.shape[0] if labels.ndim else 1
     if rows != batch_size:

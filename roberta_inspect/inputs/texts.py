@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from roberta_inspect.errors import CannotInspectError, UsageError
-from roberta_inspect.inputs.arguments import is_unicode
+from roberta_inspect.inputs.arguments import is_unicode, shown
 from roberta_inspect.inputs.labels import labels_for
 from roberta_inspect.inputs.limits import usable_length, usable_words
 from roberta_inspect.inputs.probe import TYPES, Probe
@@ -120,7 +120,7 @@ def _text(text: Any, number: int) -> Text:
     if isinstance(text, tuple | list) and [type(part) for part in text] == [str, str]:
         return Text(first=text[0], second=text[1])
     raise UsageError(
-        f"texts[{number}] is {safe(repr(text), longest=60)}, neither a string nor a pair of them",
+        f"texts[{number}] is {shown(text)}, neither a string nor a pair of them",
         hint='Give each row as "text", or as ("text", "its pair").',
     )
 
