@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from roberta_inspect.version import __version__
@@ -64,6 +65,23 @@ def position_embedding_of(module: Any) -> str:
     have none but absolute ones.
     """
     return getattr(module, "position_embedding_type", "absolute")
+
+
+def has_own_forward(module: Any) -> bool:
+    """Whether a module runs the `forward` of its class, and not one that was set on the object.
+
+    Some releases capture outputs by setting a `forward` on each layer for as long as a call lasts,
+    and afterwards set the one of the class on it.
+    """
+    forward = vars(module).get("forward")
+    if forward is None or getattr(forward, "__func__", None) is type(module).forward:
+        return True
+    code = getattr(forward, "__code__", None)
+    return code is not None and Path(code.co_filename).parts[-3:] == CAPTURES
+
+
+CAPTURES = ("transformers", "utils", "generic.py")
+"""Where those releases make it."""
 
 
 def switch_attention(model: Any, implementation: str) -> bool:

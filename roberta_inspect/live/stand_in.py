@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from roberta_inspect.releases import has_own_forward
+
 
 @contextmanager
 def stand_in(model: nn.Module) -> Iterator[Any]:
@@ -33,7 +35,7 @@ def has_twin(model: nn.Module) -> bool:
     """Whether a twin can be made: a `forward` that was set on an object, and not in its class, and
     a hook, may hold on to that object, and a scripted module is not made of Python objects."""
     return not any(
-        "forward" in vars(module)
+        not has_own_forward(module)
         or isinstance(module, torch.jit.ScriptModule)
         or any(map(_holds_a_module, _hooks(module)))
         for module in model.modules()
@@ -63,6 +65,7 @@ def _twin(model: nn.Module) -> nn.Module:
     configs: dict[int, Any] = {}
     for twin in twins.values():
         attributes = vars(twin)
+        attributes.pop("forward", None)  # its class's own, as has_twin found
         for name, value in attributes.items():
             if isinstance(value, dict | list | set):
                 attributes[name] = copy.copy(value)
