@@ -17,6 +17,8 @@ from transformers import (
     RobertaModel,
 )
 
+from roberta_inspect.checkpoint.family import members
+
 TINY: dict[str, Any] = {
     "vocab_size": 50,
     "hidden_size": 16,
@@ -27,6 +29,7 @@ TINY: dict[str, Any] = {
     "type_vocab_size": 1,
     "num_labels": 3,
 }
+TOKENS = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 LETTERS = ("Ġ", *string.ascii_lowercase, ".", ",", "!", "?", "'")
 
@@ -44,7 +47,7 @@ def tiny_model(seed: int = 0, **overrides: Any) -> RobertaForSequenceClassificat
     return seeded(RobertaForSequenceClassification, tiny_config(**overrides), seed)
 
 
-def seeded(cls: Any, config: Any, seed: int = 0) -> Any:
+def seeded(cls: Any, config: Any, seed: int = 0, *, noise: float = 0.1) -> Any:
     """A model of `cls` in eval mode with random weights; the random state stays as it was.
 
     Every parameter gets noise, biases too: a zero bias would hide a claim that forgets it.
@@ -54,8 +57,14 @@ def seeded(cls: Any, config: Any, seed: int = 0) -> Any:
         model = cls(config).eval()
         with torch.no_grad():
             for parameter in model.parameters():
-                parameter.add_(torch.randn_like(parameter), alpha=0.1)
+                parameter.add_(torch.randn_like(parameter), alpha=noise)
     return model
+
+
+def tiny_member(model_type: str) -> Any:
+    """A classifier of that model type with random weights, its attention eager."""
+    row = members()[model_type]
+    return seeded(row.cls, row.config(**TINY, **TOKENS, attn_implementation="eager"))
 
 
 def make_checkpoint(

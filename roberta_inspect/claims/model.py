@@ -144,7 +144,7 @@ def alone(evidence: Evidence) -> Outcome | None:
         return outcome
     without = furthest(small.unmasked.logits[1:2], got)
     if not without > (outcome.tolerance or 0):
-        raise NotTestedError("the same row without its mask is no further away")
+        raise NotTestedError(_no_further("the same row without its mask", without, outcome))
     return replace(outcome, control=f"padded without its mask {without:.1e} away")
 
 
@@ -170,9 +170,14 @@ def implementations(evidence: Evidence) -> Outcome | None:
     if outcome.status == "proved":
         without = furthest(small.unmasked.logits, got)
         if not without > (outcome.tolerance or 0):
-            raise NotTestedError("the same rows without their mask are no further away")
+            raise NotTestedError(_no_further("the same rows without their mask", without, outcome))
         outcome = replace(outcome, control=f"without the mask {without:.1e} away")
     return replace(outcome, sentence=sentence)
+
+
+def _no_further(what: str, away: float, outcome: Outcome) -> str:
+    """Why a control did not bite."""
+    return f"{what} would be {away:.1e} away, within the tolerance of {outcome.tolerance:.1e}"
 
 
 def _within_rounding(

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 import torch
-from makers import TINY, edit_config, make_bert, make_checkpoint, seeded, tiny_config, tiny_model
+from makers import (
+    TINY,
+    edit_config,
+    make_bert,
+    make_checkpoint,
+    seeded,
+    tiny_config,
+    tiny_member,
+    tiny_model,
+)
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -25,14 +34,6 @@ from transformers.models.roberta.modeling_roberta import RobertaPreTrainedModel
 from roberta_inspect import InspectError, inspect, module_tree
 from roberta_inspect.checkpoint.family import MODEL_TYPES, members
 from roberta_inspect.live.anatomy import Anatomy
-
-TOKENS = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
-
-
-def tiny_member(model_type: str) -> Any:
-    """A classifier of that model type with random weights, its attention eager."""
-    row = members()[model_type]
-    return seeded(row.cls, row.config(**TINY, **TOKENS, attn_implementation="eager"))
 
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
