@@ -1,6 +1,6 @@
 """The smallest mistake that each claim about values catches, found by trying; writes docs/power.md.
 
-OMP_NUM_THREADS=1 PYTHONPATH=tests python tests/tools/power.py        takes a quarter of an hour on two idle cores
+OMP_NUM_THREADS=1 PYTHONPATH=tests python tests/tools/power.py    takes a quarter of an hour
 
 A right model is made wrong in proportion to a share e, and e is halved until no claim refutes it.
 """
