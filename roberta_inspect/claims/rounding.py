@@ -137,8 +137,8 @@ def judge(got: torch.Tensor, expected: Expected, *, place: str, dtype: torch.dty
         return not_tested(f"{place} holds NaN or infinity, so there is nothing to compare")
     allowed = expected.allowed + float(torch.finfo(dtype).tiny)
     difference = (given - wanted).abs()
-    excess = difference - allowed
-    worst = torch.unravel_index(excess.argmax(), excess.shape)
+    # The one that is closest to its tolerance, or furthest above it.
+    worst = torch.unravel_index((difference / allowed).argmax(), difference.shape)
     here, limit = float(difference[worst]), float(allowed.expand_as(difference)[worst])
     if here > limit:
         index = [int(axis) for axis in worst] or ""
@@ -149,7 +149,7 @@ def judge(got: torch.Tensor, expected: Expected, *, place: str, dtype: torch.dty
             tolerance=limit,
         )
     power = power_of(allowed, wanted)
-    outcome = within(float(difference.max()), limit, power=power, dtype=dtype)
+    outcome = within(here, limit, power=power, dtype=dtype)
     if outcome.status != "proved":
         return outcome
     return _controlled(outcome, given, expected, allowed)
