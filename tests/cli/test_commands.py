@@ -209,7 +209,7 @@ def test_explain_of_an_index_that_there_is_not(index: int) -> None:
 def test_an_index_counts_from_the_end_as_in_python() -> None:
     first, *rest = invoke("run", "--explain", "-1").stdout.splitlines()
     expected, *same = invoke("run", "--explain", "3").stdout.splitlines()
-    assert first.startswith("-1 is outputs[3]  when called with")
+    assert first.startswith("outputs[-1] is outputs[3]  when called with")
     assert expected.startswith("outputs[3]  when called with")
     assert rest == same
 

@@ -28,8 +28,8 @@ DEMO = Path(roberta_inspect.__file__).parent / "demo"
 def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two saved maps."""
     folder = tmp_path_factory.mktemp("maps")
-    for name, attention in (("left.json", "sdpa"), ("right.json", "eager")):
-        output_map = roberta_inspect.inspect(attention=attention)
+    for name, asked in (("left.json", True), ("right.json", False)):
+        output_map = roberta_inspect.inspect(attention="eager", output_attentions=asked)
         (folder / name).write_text(output_map.to_json(), encoding="utf-8")
     return folder
 
