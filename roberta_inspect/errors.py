@@ -50,3 +50,11 @@ def is_out_of_memory(error: BaseException) -> bool:
         or (isinstance(error, RuntimeError) and any(words in str(error) for words in NO_ROOM))
         or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
     )
+
+
+def memory_error(error: BaseException) -> BaseException | None:
+    """The error by which memory ran out, where `error` is it or was raised because of it."""
+    cause: BaseException | None = error
+    while cause is not None and not is_out_of_memory(cause):
+        cause = cause.__cause__ or cause.__context__
+    return cause

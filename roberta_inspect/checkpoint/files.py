@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from roberta_inspect.errors import CannotInspectError, InspectError, is_out_of_memory
+from roberta_inspect.errors import CannotInspectError, InspectError, memory_error
 from roberta_inspect.text import safe, storage
 
 LARGEST = 16 * 2**20
@@ -65,8 +65,8 @@ def told(what: str, *, hint: str) -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != PANIC:
             raise
-        if is_out_of_memory(error):
-            raise
+        if (exhausted := memory_error(error)) is not None:
+            raise exhausted from None
         raise CannotInspectError(f"{what}: {reason_of(error)}", hint=hint) from error
 
 

@@ -80,7 +80,7 @@ class Sandbox:
         pairs = [[text.first] if text.second is None else list(text.parts) for text in texts]
         pipeline = tokenizer.backend_tokenizer.to_str()
         longest = self._ask("run on these texts", pipeline=pipeline, texts=pairs)
-        size = max(len("".join(pair).encode()) for pair in pairs)
+        size = max(len("".join(pair).encode(errors="surrogatepass")) for pair in pairs)
         if longest > SHORT + PER_BYTE * size:
             raise CannotInspectError(
                 f"the tokenizer of {safe(self.source)} makes {longest:,} ids of at most "

@@ -17,6 +17,7 @@ from roberta_inspect.claims.outcome import NotTestedError
 from roberta_inspect.inputs.labels import problem_type_for
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.live.containers import tensors_in
+from roberta_inspect.live.values import furthest
 from roberta_inspect.text import counted
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ MOST_LABELS = 512
 """Classes that get a row of their own; a loss that treats a later one apart is not noticed."""
 MOST_LOGITS = 1 << 20
 """Logits of all those rows together, unless two rows have more."""
+NUDGE = 64
+"""Units in the last place by which the embeddings are moved, to see what the model magnifies."""
+SMALL = 1e-3
+"""The largest change that counts as small."""
 MOST_SHARED = 6
 """Rows up to which the small calls carry the labels that cover the classes, which saves a call."""
 
@@ -138,7 +143,22 @@ class SmallCalls:
         """The padded row in a batch of its own, without its padding."""
         return self._call(self.alone_probe)
 
-    def disturbed(self, size: float) -> Answer:
+    @cached_property
+    def steepness(self) -> float | None:
+        """How far a small relative change of the word embeddings moves the logits, per size of
+        the change; `None` where it cannot be tried: in 16 bits no change is small."""
+        dtype = self.plain.logits.dtype
+        size = NUDGE * torch.finfo(dtype).eps
+        if size > SMALL:
+            return None
+        try:
+            moved = self._disturbed(size).logits
+        except NotTestedError:  # a forward of the user's own need not take embeddings
+            return None
+        apart = furthest(moved, self.plain.logits)
+        return None if apart is None else apart / size
+
+    def _disturbed(self, size: float) -> Answer:
         """As the rows are, but for a relative change of `size` of the word embeddings."""
         evidence = self.evidence
         inputs = dict(self.probe.inputs)
