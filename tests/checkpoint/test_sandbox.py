@@ -150,6 +150,7 @@ def test_no_child_is_left(checkpoint: Path) -> None:
     assert "trial.py" not in children.stdout
 
 
+@pytest.mark.newest
 def test_texts_that_are_no_text(checkpoint: Path) -> None:
     with pytest.raises(CannotInspectError, match="cannot be run on these texts"):
         load_tokenizer(located(checkpoint), [Text(first="a\udcff")])
