@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
@@ -61,11 +62,21 @@ def lowest(*names: str) -> list[str]:
     return [f"{name}=={LOWEST[name]}" for name in names] + beside(LOWEST["transformers"])
 
 
+CORE = ("tests/api", "tests/claims", "tests/live", "tests/test_releases.py")
+"""Where a release shows: what it returns, what is proved of it, and how it is called."""
+
+
 def suite(
-    session: nox.Session, row: str, python: str, variables: dict[str, str], marks: str
+    session: nox.Session,
+    row: str,
+    python: str,
+    variables: dict[str, str],
+    marks: str,
+    places: Sequence[str] = (),
 ) -> None:
-    """The tests with these marks; the closing line goes into the summary."""
-    command = [python, "-m", "pytest", "-q", "-n", "2", "-m", marks, *session.posargs]
+    """The tests with these marks, in these places; the closing line goes into the summary."""
+    asked = session.posargs or places
+    command = [python, "-m", "pytest", "-q", "-n", "2", "-m", marks, *asked]
     environment = {**os.environ, **variables}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines() or ["no output"]
@@ -80,23 +91,25 @@ def suite(
 @nox.session
 @nox.parametrize("release", RELEASES, ids=RELEASES)
 def release(session: nox.Session, release: str) -> None:
-    """The suite on one release; what is slow on the first and on the last."""
+    """The suite on the first release and on the last, what is slow too; its core on the others."""
     variables = {"TRANSFORMERS_RELEASE": release}
     if release != RELEASES[-1]:
         folder = installed(release, [f"transformers=={release}", *beside(release)])
         variables["PYTHONPATH"] = str(folder)
-    marks = "" if release in (RELEASES[0], RELEASES[-1]) else "not slow"
-    suite(session, f"transformers {release}", sys.executable, variables, marks)
+    whole = release in (RELEASES[0], RELEASES[-1])
+    marks, places = ("", ()) if whole else ("not slow", CORE)
+    suite(session, f"transformers {release}", sys.executable, variables, marks, places)
 
 
 @nox.session
 def minima(session: nox.Session) -> None:
-    """The tests that are not slow on the lowest versions, but for torch."""
+    """The core, and what typer and rich show, on the lowest versions, but for torch."""
     folder = installed(
         "-".join(["minima", *LOWEST.values()]), lowest("transformers", "typer", "rich")
     )
     variables = {"PYTHONPATH": str(folder), "TRANSFORMERS_RELEASE": LOWEST["transformers"]}
-    suite(session, "minima", sys.executable, variables, "not slow")
+    places = (*CORE, "tests/cli", "tests/inputs", "tests/findings")
+    suite(session, "minima", sys.executable, variables, "not slow", places)
 
 
 @nox.session(default=False)
