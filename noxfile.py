@@ -1,4 +1,4 @@
-"""The whole suite on every supported release of transformers: `nox`, or `nox -s 'release(4.40.2)'`.
+"""The suite on every supported release of transformers: `nox`, or `nox -s 'release(4.40.2)'`.
 
 All releases share the torch and the test tools of the environment that nox runs in; each brings a
 folder of its own with transformers and what it needs, which is kept between runs. A test that is
@@ -91,13 +91,14 @@ def suite(
 @nox.session
 @nox.parametrize("release", RELEASES, ids=RELEASES)
 def release(session: nox.Session, release: str) -> None:
-    """The suite on the first release and on the last, what is slow too; its core on the others."""
+    """The suite on the first release and on the last, there what is slow too; its core on the
+    others."""
     variables = {"TRANSFORMERS_RELEASE": release}
     if release != RELEASES[-1]:
         folder = installed(release, [f"transformers=={release}", *beside(release)])
         variables["PYTHONPATH"] = str(folder)
-    whole = release in (RELEASES[0], RELEASES[-1])
-    marks, places = ("", ()) if whole else ("not slow", CORE)
+    marks = "" if release == RELEASES[-1] else "not slow"
+    places = () if release in (RELEASES[0], RELEASES[-1]) else CORE
     suite(session, f"transformers {release}", sys.executable, variables, marks, places)
 
 
