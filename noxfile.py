@@ -115,7 +115,8 @@ def minima(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def lowest_torch(session: nox.Session) -> None:
-    """The same on the lowest versions of all, torch too."""
+    """The same on the lowest versions of all, torch too, to be read by hand: tests of float16 fail,
+    which torch 2.2 does not compute on the CPU, and so do tests of pickles, refused before 2.6."""
     folder = FOLDERS / PYTHON / "lowest-torch"
     python = str(folder / "bin" / "python")
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
