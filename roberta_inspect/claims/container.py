@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -111,6 +112,10 @@ def _fell_back(comparison: Comparison, evidence: Evidence) -> bool:
 def _within_fallback(evidence: Evidence, name: str, apart: float) -> Outcome:
     tensors = list(tensors_in(evidence.fields[name]))
     largest = max(float(tensor.abs().max()) for tensor in tensors)
+    if name == "loss":
+        # None is steeper in a logit than 2 · max(1, √loss): the squared error is the steepest.
+        steepness = 2 * max(1.0, math.sqrt(abs(largest)))
+        largest += steepness * float(evidence.tensor("logits").abs().max())
     unit = rounding_of_model(evidence, tensors[0].dtype)
     if apart > unit * largest:
         detail = f"{name} is {apart:.1e} apart under another attention, tolerance "
