@@ -111,16 +111,17 @@ def _fell_back(comparison: Comparison, evidence: Evidence) -> bool:
 
 def _within_fallback(evidence: Evidence, name: str, apart: float) -> Outcome:
     tensors = list(tensors_in(evidence.fields[name]))
-    largest = max(float(tensor.abs().max()) for tensor in tensors)
+    largest, dtype = max(float(tensor.abs().max()) for tensor in tensors), tensors[0].dtype
     if name == "loss":
         # None is steeper in a logit than 2 · max(1, √loss): the squared error is the steepest.
-        steepness = 2 * max(1.0, math.sqrt(abs(largest)))
-        largest += steepness * float(evidence.tensor("logits").abs().max())
-    unit = rounding_of_model(evidence, tensors[0].dtype)
+        logits = evidence.tensor("logits")
+        dtype = logits.dtype
+        largest += 2 * max(1.0, math.sqrt(abs(largest))) * float(logits.abs().max())
+    unit = rounding_of_model(evidence, dtype)
     if apart > unit * largest:
         detail = f"{name} is {apart:.1e} apart under another attention, tolerance "
         return refuted(f"{detail}{unit * largest:.1e}", difference=apart, tolerance=unit * largest)
-    return within(apart, unit * largest, power=unit, dtype=tensors[0].dtype)
+    return within(apart, unit * largest, power=unit, dtype=dtype)
 
 
 def _which(comparison: Comparison, evidence: Evidence) -> str:
