@@ -22,6 +22,8 @@ from roberta_inspect.releases import cache_layers
 
 EAGER = {"attn_implementation": "eager"}
 DECODER = {"is_decoder": True}
+OTHER_TOKENS = 16
+"""Of the states that cross-attention reads: as many as the made-up input has."""
 CROSS = {"is_decoder": True, "add_cross_attention": True}
 
 
@@ -361,14 +363,16 @@ class WithCrossAttentions(SequenceClassifierOutput):
 
 
 class CrossReader(Decoder):
-    """Reads other states too, as the decoder half of an encoder-decoder model does."""
+    """Reads other states too, as the decoder half of an encoder-decoder model does; the same for
+    every row."""
 
     asks: ClassVar[dict[str, Any]] = {"use_cache": False}
     container = WithCrossAttentions
 
     def forward(self, input_ids: Any, **given: Any) -> Any:
-        shape = (*input_ids.shape, self.config.hidden_size)
+        shape = (OTHER_TOKENS, self.config.hidden_size)
         other = torch.arange(math.prod(shape)).reshape(shape).remainder(7).to(self.dtype) - 3
+        other = other.expand(len(input_ids), *shape)
         return super().forward(input_ids, encoder_hidden_states=other, **given)
 
     def more(self, states: Any) -> dict[str, Any]:

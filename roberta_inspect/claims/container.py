@@ -147,7 +147,9 @@ def axes(evidence: Evidence) -> Outcome | None:
                 return refuted(f"expected {len(before)} tensors, got {len(shapes[name])} at {name}")
             for index, sizes in enumerate(zip(before, shapes[name], strict=True)):
                 for given, shape in zip((first, probe), sizes, strict=True):
-                    wanted = _sized(evidence, name, index, before[index], given)
+                    # As many keys as the states have that cross-attention reads.
+                    keys = shape[-1] if name == "cross_attentions" else given.sequence_length
+                    wanted = _sized(evidence, name, index, before[index], given, keys)
                     if shape != wanted:
                         place = name if len(before) == 1 else f"{name}[{index}]"
                         words = ", ".join(AXES[name])
@@ -164,13 +166,14 @@ def axes(evidence: Evidence) -> Outcome | None:
 
 
 def _sized(
-    evidence: Evidence, name: str, index: int, shape: Sequence[int], probe: Probe
+    evidence: Evidence, name: str, index: int, shape: Sequence[int], probe: Probe, keys: int
 ) -> tuple[int, ...]:
     """The shape that a tensor of this slot has for an input: axes of the input's sizes, and of the
     model's."""
     known = dict.fromkeys(PER_ROW, probe.batch_size)
     known |= dict.fromkeys(PER_TOKEN, probe.sequence_length)
     known |= {
+        "key_length": keys,
         "num_labels": int(evidence.config.num_labels),
         "hidden_size": int(evidence.config.hidden_size),
     }

@@ -16,9 +16,9 @@ from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.live.anatomy import Anatomy, pad_token_id
 from roberta_inspect.live.calls import Calls, Comparison
 from roberta_inspect.live.containers import is_fake, keyed, tensors_in
-from roberta_inspect.live.naming import names_of
 from roberta_inspect.live.observe import Observed, Trace, Visit
 from roberta_inspect.releases import attention_of, switch_attention
+from roberta_inspect.text import counted
 
 
 class Evidence:
@@ -36,6 +36,8 @@ class Evidence:
         self.observed = observed
         self.fields = calls.fields
         self.comparisons: Sequence[Comparison] = calls.comparisons
+        self._names = {comparison.call: comparison.names for comparison in calls.comparisons}
+        self._names[observed.call] = tuple(calls.fields)
         self.parted = calls.parted
 
     @property
@@ -177,17 +179,19 @@ class Evidence:
 
     def call(self, probe: Probe, **changes: Any) -> dict[str, Any]:
         """Name → value of one call more, its flags those of the reference call but for `changes`.
+        Positions without a key have the names that they had in the call of the map.
 
         Raises:
-            NotTestedError: the call raised.
+            NotTestedError: the call raised, or its positions have no names.
         """
         spec = self.observed.call._replace(**changes)
-        # Without keys the names come from what the modules did.
-        observed = self.observer.call(probe, spec, watched=not spec.return_dict)
+        observed = self.observer.call(probe, spec, watched=False)
         if observed.error is not None:
             raise NotTestedError(f"a call for this claim raised {observed.error.type}")
-        keys = [key for key, _ in observed.fields]
-        names = keys if None not in keys else names_of(observed, self.observed)
+        keys = tuple(key for key, _ in observed.fields)
+        names = self._names.get(spec, ()) if None in keys else keys
+        if len(names) != len(keys):
+            raise NotTestedError(f"a call for this claim returned {counted(len(keys), 'value')}")
         return dict(zip(names, (value for _, value in observed.fields), strict=True))  # type: ignore[arg-type]
 
     def position_ids_of(self, probe: Probe) -> torch.Tensor:

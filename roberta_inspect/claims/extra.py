@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from roberta_inspect.claims.outcome import NotTestedError
+from roberta_inspect.claims.rounding import furthest
 from roberta_inspect.inputs.labels import problem_type_for
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.live.containers import tensors_in
-from roberta_inspect.live.values import furthest
 from roberta_inspect.text import counted
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ MOST_LOGITS = 1 << 20
 """Logits of all those rows together, unless two rows have more."""
 NUDGE = 64
 """Units in the last place by which the embeddings are moved, to see what the model magnifies."""
-SMALL = 1e-3
-"""The largest change that counts as small."""
+LARGEST_NUDGE = 1e-3
+"""The largest relative change that counts as small."""
 MOST_SHARED = 6
 """Rows up to which the small calls carry the labels that cover the classes, which saves a call."""
 
@@ -134,9 +134,13 @@ class SmallCalls:
 
     @cached_property
     def unmasked(self) -> Answer:
-        """Padding attended like any other token."""
+        """The padded row with its padding attended like any other token, and the other rows with
+        embeddings that are moved a little; a tuple, labelled where the rows have labels."""
         mask = torch.ones_like(self.probe.attention_mask)
-        return self._call(self.probe.changed(attention_mask=mask))
+        probe = self.probe.changed(attention_mask=mask)
+        with self.evidence.observer.editing(self._embeddings, self._nudged):
+            answer = self.evidence.call(probe, labels=self.labelled, return_dict=False)
+        return Answer(answer)
 
     @cached_property
     def alone(self) -> Answer:
@@ -145,32 +149,26 @@ class SmallCalls:
 
     @cached_property
     def steepness(self) -> float | None:
-        """How far a small relative change of the word embeddings moves the logits, per size of
-        the change; `None` where it cannot be tried: in 16 bits no change is small."""
-        dtype = self.plain.logits.dtype
-        size = NUDGE * torch.finfo(dtype).eps
-        if size > SMALL:
+        """How far a small relative change of the embeddings moves the logits, per size of the
+        change; `None` where it cannot be tried: in 16 bits no change is small."""
+        whole = self.probe.attention_mask.bool().all(dim=1) & self._rows_beside[:, 0]
+        size = _nudge(self.plain.logits.dtype)
+        if size is None or not whole.any() or self._embeddings is None:
             return None
-        try:
-            moved = self._disturbed(size).logits
-        except NotTestedError:  # a forward of the user's own need not take embeddings
-            return None
-        apart = furthest(moved, self.plain.logits)
-        return None if apart is None else apart / size
+        return furthest(self.unmasked.logits[whole], self.plain.logits[whole]) / size
 
-    def _disturbed(self, size: float) -> Answer:
-        """As the rows are, but for a relative change of `size` of the word embeddings."""
-        evidence = self.evidence
-        inputs = dict(self.probe.inputs)
-        embedded = inputs.get("inputs_embeds")
-        if embedded is None:
-            path = f"{evidence.anatomy.embeddings}.word_embeddings"
-            embedded = evidence.module(path, "word_embeddings")(inputs.pop("input_ids"))
-            position_ids = self.evidence.position_ids_of(self.probe)
-            inputs.setdefault("position_ids", position_ids)
+    @property
+    def _embeddings(self) -> str | None:
+        """The module whose result can be moved."""
+        path = self.evidence.anatomy.embeddings
+        visit = self.evidence.trace.visit(path)
+        return path if visit is not None and isinstance(visit.output, torch.Tensor) else None
+
+    def _nudged(self, embedded: torch.Tensor) -> torch.Tensor:
+        """Of shape `(batch_size, sequence_length, hidden_size)`."""
         noise = torch.randn(embedded.shape, generator=torch.Generator().manual_seed(0))
-        moved = embedded * (1 + size * noise.to(embedded))
-        return self._call(replace(self.probe, inputs={**inputs, "inputs_embeds": moved}))
+        moved = embedded * (1 + (_nudge(embedded.dtype) or 0) * noise.to(embedded))
+        return torch.where(self._rows_beside[..., None], moved, embedded)
 
     def _with_other_tokens(self, where: torch.Tensor) -> Probe:
         inputs = self.probe.inputs
@@ -191,6 +189,12 @@ class SmallCalls:
 
     def _call(self, probe: Probe) -> Answer:
         return Answer(self.evidence.call(probe, labels=False))
+
+
+def _nudge(dtype: torch.dtype) -> float | None:
+    """The relative change of the embeddings; `None` in 16 bits, where no change is small."""
+    size = NUDGE * torch.finfo(dtype).eps
+    return size if size <= LARGEST_NUDGE else None
 
 
 def _longest_rows(probe: Probe) -> tuple[torch.Tensor, torch.Tensor]:
@@ -221,26 +225,28 @@ class RelabelledCall:
     first call, so that a division by a constant shows too.
     """
 
-    losses: Mapping[str, Any]
-    """`dict` and `tuple` → the loss that came back that way."""
-    logits: torch.Tensor
+    answers: Mapping[str, Answer]
+    """`dict` and `tuple` → what came back that way."""
     labels: torch.Tensor
     input: str
     """The rows and what their labels cover, in words."""
 
     @classmethod
     def of(cls, evidence: Evidence) -> RelabelledCall:
-        """Make both calls."""
-        small, flags = evidence.small, {"output_hidden_states": False, "output_attentions": False}
+        """The small calls where they have these labels; else make both."""
+        small = evidence.small
         labelling = small.labelling
         if small.labelled:
-            probe, keyed = small.probe, small.plain
+            answers = {"dict": small.plain, "tuple": small.unmasked}
         else:
             probe = replace(_short_rows(evidence, labelling.rows), labels=labelling.labels)
-            keyed = Answer(evidence.call(probe, labels=True, return_dict=True, **flags))
-        plain = evidence.call(probe, labels=True, return_dict=False, **flags)
-        losses = {"dict": keyed.fields.get("loss"), "tuple": plain.get("loss")}
-        return cls(losses, keyed.logits, labelling.labels, labelling.words)
+            answers = {
+                container: Answer(
+                    evidence.call(probe, labels=True, return_dict=container == "dict")
+                )
+                for container in ("dict", "tuple")
+            }
+        return cls(answers, labelling.labels, labelling.words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from roberta_inspect.claims.evidence import Evidence
+from roberta_inspect.claims.extra import RelabelledCall
 from roberta_inspect.claims.outcome import (
     Claims,
     NotTestedError,
@@ -182,18 +183,25 @@ def _with_other_labels(evidence: Evidence, own: str, outcome: Outcome) -> tuple[
     except NotTestedError as missing:
         return not_tested(f"no other labels were tried: {missing}"), ""
     outcomes = [outcome]
-    for container, loss in more.losses.items():
-        if not isinstance(loss, torch.Tensor):
+    for container, answer in more.answers.items():
+        if not isinstance(answer.fields.get("loss"), torch.Tensor):
             return refuted(f"expected a loss in the {container} with {more.input}, got none"), ""
-        observed = ObservedLoss(loss, more.logits, more.labels)
+        observed = _relabelled(more, container)
         again = _named_otherwise(observed, own, observed.judge(own))
         if again.status != "proved":
             return replace(again, detail=f"{container} with {more.input}: {again.detail}"), ""
         outcomes.append(again)
-    found = weakest(outcomes)
-    observed = ObservedLoss(more.losses["dict"], more.logits, more.labels)
-    found = replace(found, control=_control(observed, own, found.tolerance or 0.0))
-    return found, f", then over {more.input}, in the dict and in the tuple"
+    decisive = weakest(outcomes)
+    control = _control(_relabelled(more, "dict"), own, decisive.tolerance or 0.0)
+    return (
+        replace(decisive, control=control),
+        f", then over {more.input}, in the dict and in the tuple",
+    )
+
+
+def _relabelled(more: RelabelledCall, container: str) -> ObservedLoss:
+    answer = more.answers[container]
+    return ObservedLoss(answer.fields["loss"], answer.logits, more.labels)
 
 
 def _control(observed: ObservedLoss, own: str, tolerance: float) -> str:
@@ -274,14 +282,12 @@ def fitting(evidence: Evidence) -> list[str]:
     """The kinds whose mean is the loss, with whatever labels it was called."""
     kinds = [kind for kind in KINDS if _first(evidence).fits(kind)]
     try:
-        more: Any = evidence.relabelled if kinds else None
+        more = evidence.relabelled if kinds else None
     except NotTestedError:
         more = None
-    loss = None if more is None else more.losses["dict"]
-    if not isinstance(loss, torch.Tensor):
+    if more is None or not isinstance(more.answers["dict"].fields.get("loss"), torch.Tensor):
         return kinds
-    again = ObservedLoss(loss, more.logits, more.labels)
-    return [kind for kind in kinds if again.fits(kind)]
+    return [kind for kind in kinds if _relabelled(more, "dict").fits(kind)]
 
 
 def _columns(logits: torch.Tensor) -> int:

@@ -10,7 +10,7 @@ import threading
 import traceback
 import weakref
 import zlib
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -242,6 +242,26 @@ class Observer:
             and not same_values(value, copies[name])
         )
         return observed
+
+    @contextmanager
+    def editing(
+        self, path: str | None, edit: Callable[[torch.Tensor], torch.Tensor]
+    ) -> Iterator[None]:
+        """The tensor that the module at `path` returns is edited in this thread, for as long as it
+        lasts; nothing is where there is no path."""
+        thread = threading.get_ident()
+
+        def hook(_: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor | None:
+            return edit(output) if threading.get_ident() == thread else None
+
+        if path is None:
+            yield
+            return
+        handle = self.model.get_submodule(path).register_forward_hook(hook)
+        try:
+            yield
+        finally:
+            handle.remove()
 
     def _copied(self, value: Any) -> Any:
         if not isinstance(value, torch.Tensor):

@@ -25,7 +25,6 @@ from roberta_inspect.live.calls import Calls, Comparison, calls_asked
 from roberta_inspect.live.observe import observing
 from roberta_inspect.records import CallSpec, Proof
 
-LABELLED = CallSpec(True, True, True, True)
 NAN = math.nan
 
 
@@ -50,7 +49,7 @@ def results_of(model, *specs: CallSpec, probe: Probe | None = None, mode=None, *
 
 
 def proofs_of(model, *specs: CallSpec, **how) -> dict[str, Proof]:
-    return results_of(model, *(specs or (LABELLED,)), **how).proofs
+    return results_of(model, *specs, **how).proofs
 
 
 def not_finite(model, **how) -> list[str]:
@@ -207,7 +206,7 @@ def test_the_loss_says_what_decided(overrides, labels, said) -> None:
 def test_a_call_with_other_labels_tells_what_the_mean_goes_over(
     overrides, batch_size, over
 ) -> None:
-    proofs, meanings, _ = results_of(right(**overrides), LABELLED, batch_size=batch_size)
+    proofs, meanings, _ = results_of(right(**overrides), batch_size=batch_size)
     proof = proofs["loss-value"]
     assert proof.status == "proved"
     assert over in proof.detail
@@ -280,7 +279,7 @@ def test_a_loss_per_row_is_refuted_and_its_kind_not_tested() -> None:
     ids=["whole loss", "whole logits", "one logit", "logits of three axes"],
 )
 def test_what_no_loss_is_made_of_has_words_and_no_proof(model, status) -> None:
-    proofs, meanings, _ = results_of(model(), LABELLED)
+    proofs, meanings, _ = results_of(model())
     assert "none of the losses" in meanings["loss"]
     assert meanings["logits"].startswith("one ")
     assert proofs["loss-value"].status == status
@@ -289,7 +288,7 @@ def test_what_no_loss_is_made_of_has_words_and_no_proof(model, status) -> None:
 
 def test_a_loss_that_is_not_finite_has_neutral_words() -> None:
     words = "what forward computed from the labels: NaN here, so no formula can be tested"
-    assert results_of(right(), LABELLED, labels=[-100, -100]).meanings["loss"] == words
+    assert results_of(right(), labels=[-100, -100]).meanings["loss"] == words
 
 
 def test_two_losses_that_coincide_are_told_and_neither_proved_nor_refuted() -> None:
@@ -312,7 +311,7 @@ def test_a_loss_of_ignored_rows_alone_is_nan_and_not_tested() -> None:
 
 
 def test_without_a_labelled_call_the_loss_is_not_tested() -> None:
-    proofs = proofs_of(right(), LABELLED._replace(labels=False))
+    proofs = proofs_of(right(), CallSpec(True, False, True, True))
     assert proofs["loss-value"].detail == "no call with labels returned anything"
     assert "loss-kind" not in proofs
 
@@ -378,7 +377,7 @@ def test_places_of_nan_are_named_by_item() -> None:
     ],
 )
 def test_meanings_follow_what_fits(overrides, labels, loss, logits) -> None:
-    meanings = results_of(right(**overrides), LABELLED, labels=labels).meanings
+    meanings = results_of(right(**overrides), labels=labels).meanings
     assert meanings["loss"].startswith(loss)
     assert logits in meanings["logits"]
 
@@ -396,7 +395,7 @@ def test_logits_that_are_probabilities_already_are_not_called_unnormalised(
     change, words, dtype
 ) -> None:
     model = edited(set_logits(change))().to(dtype)
-    assert words in results_of(model, LABELLED).meanings["logits"]
+    assert words in results_of(model).meanings["logits"]
 
 
 def test_what_nothing_is_known_about_has_no_meaning() -> None:
