@@ -39,7 +39,7 @@ Inspected: TypeAlias = "str | os.PathLike[str] | nn.Module | Any | None"
 """What is inspected: a directory, a Hub model id, a live model, something around one, or `None` for
 the bundled demo."""
 
-Side: TypeAlias = "OutputMap | Inspected"
+ComparedSide: TypeAlias = "OutputMap | Inspected"
 """One side of a comparison: a map, the path of a saved one, or what is inspected for it."""
 
 
@@ -378,7 +378,7 @@ def consumers(
     from roberta_inspect.checkpoint.load import load_tokenizer, quiet
     from roberta_inspect.checkpoint.open import open  # noqa: A004
     from roberta_inspect.checkpoint.wrappers import eager
-    from roberta_inspect.consumer import check_onnx, chosen
+    from roberta_inspect.consumer import check_onnx, choose_entries
     from roberta_inspect.consumer.subject import TEXTS
     from roberta_inspect.findings import consumer_findings
     from roberta_inspect.inputs.texts import texts_of
@@ -386,7 +386,7 @@ def consumers(
 
     if file is not None:
         check_onnx(file)
-    entries = chosen(() if file is not None and only is None else only)
+    entries = choose_entries(() if file is not None and only is None else only)
     given = None if texts is None else texts_of(texts)
     with quiet(), eager():
         opened = open(
@@ -428,7 +428,7 @@ def consumer_rows(
     Raises:
         CannotInspectError: as `consumers`.
     """
-    from roberta_inspect.consumer import chosen, consume, onnx_row
+    from roberta_inspect.consumer import choose_entries, consume, onnx_row
     from roberta_inspect.consumer.subject import Subject
 
     if opened.mode is not None:
@@ -437,7 +437,7 @@ def consumer_rows(
             hint="Put the weights beside config.json, and leave no_weights= out.",
         )
     subject = Subject(opened.model, probe.placed_like(opened.model), tokenizer)
-    called = chosen(None) if entries is None else entries
+    called = choose_entries(None) if entries is None else entries
     rows = list(consume(subject, called, progress=progress))
     if onnx is not None:
         progress(str(onnx), 0, 1)
@@ -445,7 +445,7 @@ def consumer_rows(
     return tuple(rows)
 
 
-def diff(left: Side, right: Side, *, values: bool = False) -> list[Difference]:
+def diff(left: ComparedSide, right: ComparedSide, *, values: bool = False) -> list[Difference]:
     """What differs between two maps, one entry per cause; `[]` where nothing does.
 
     Each side is an `OutputMap`, the path of a saved one, or a checkpoint or model, which is
@@ -459,7 +459,7 @@ def diff(left: Side, right: Side, *, values: bool = False) -> list[Difference]:
     return list(report(left, right, values=values).differences)
 
 
-def report(left: Side, right: Side, *, values: bool = False) -> Report:
+def report(left: ComparedSide, right: ComparedSide, *, values: bool = False) -> Report:
     """As `diff`, with the headings of both sides."""
     check_flags(values=values)
 
@@ -520,7 +520,7 @@ def _same_input(given: Input) -> dict[str, Any]:
     }
 
 
-def _saved(side: Side) -> OutputMap | None:
+def _saved(side: ComparedSide) -> OutputMap | None:
     from roberta_inspect.records.saved import read_map
 
     if isinstance(side, OutputMap):
@@ -529,7 +529,7 @@ def _saved(side: Side) -> OutputMap | None:
     return None if path is None else read_map(path)
 
 
-def _file(side: Side) -> str | None:
+def _file(side: ComparedSide) -> str | None:
     from roberta_inspect.records.saved import is_saved_map
 
     path = os.fsdecode(side) if isinstance(side, str | os.PathLike) else None

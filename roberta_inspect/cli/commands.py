@@ -32,7 +32,7 @@ from roberta_inspect.cli.options import (
 from roberta_inspect.cli.progress import progress_shown
 from roberta_inspect.cli.refusals import Commands, failures_reported, status
 from roberta_inspect.cli.target import Target
-from roberta_inspect.consumer import IDS, check_onnx, chosen
+from roberta_inspect.consumer import CONSUMER_IDS, check_onnx, choose_entries
 from roberta_inspect.errors import UsageError
 from roberta_inspect.version import __version__
 
@@ -297,7 +297,7 @@ def consumers(
         str | None,
         typer.Option(
             metavar="ID,ID",
-            help=f"Call these alone, of {', '.join(IDS)}.",
+            help=f"Call these alone, of {', '.join(CONSUMER_IDS)}.",
             show_default=False,
         ),
     ] = None,
@@ -328,7 +328,7 @@ def consumers(
         check_device(device, no_weights=False)
         check_rows(text, text_pair, None, (batch_size, sequence_length))
         names = None if only is None else [name.strip() for name in only.split(",")]
-        chosen(names)
+        choose_entries(names)
         if onnx is not None:
             check_onnx(onnx)
         _check_located(checkpoint, revision)

@@ -1,6 +1,6 @@
-"""Who gets what: one module per consumer of the outputs, each really called.
+"""What each consumer of the outputs returns: one module per consumer, which really calls it.
 
-A consumer is a row of the table. Its module is imported when it is called and not before.
+A consumer is a row of `TABLE`. Its module is imported only when the consumer is called.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Entry(NamedTuple):
     rows: str
     """The function that calls it in every way, as `module:function` below this package."""
     needs: tuple[str, ...] = ()
-    """The packages that it needs and that are not installed with this one."""
+    """The packages that it needs beyond the dependencies of this one."""
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Those of `needs` that are not installed."""
+        """The packages in `needs` that are not installed."""
         return tuple(name for name in self.needs if find_spec(name) is None)
 
 
@@ -51,22 +51,22 @@ TABLE = (
     Entry("compile", "torch.compile", "compile:rows"),
 )
 
-IDS = tuple(entry.id for entry in TABLE)
+CONSUMER_IDS = tuple(entry.id for entry in TABLE)
 
 
-def chosen(only: Sequence[str] | None) -> tuple[Entry, ...]:
-    """The consumers of these ids, in the order of the table; all of them for `None`.
+def choose_entries(only: Sequence[str] | None) -> tuple[Entry, ...]:
+    """The consumers with these ids, in the order of the table. `None` means all of them.
 
     Raises:
-        UsageError: there is no such consumer.
+        UsageError: there is no consumer with one of the ids.
     """
     if only is None:
         return TABLE
     for name in only:
-        if name not in IDS:
+        if name not in CONSUMER_IDS:
             raise UsageError(
                 f'there is no consumer "{safe(name, longest=40)}"',
-                hint=f"The consumers are {listed(IDS)}.",
+                hint=f"The consumers are {listed(CONSUMER_IDS)}.",
             )
     return tuple(entry for entry in TABLE if entry.id in only)
 
@@ -74,23 +74,23 @@ def chosen(only: Sequence[str] | None) -> tuple[Entry, ...]:
 def consume(
     subject: Subject, entries: Sequence[Entry] = TABLE, *, progress: Progress = silent
 ) -> Iterator[Consumer]:
-    """One row per way of calling each of these consumers; `progress` is told which one is next."""
+    """One row per way of calling each of these consumers. Reports each consumer to `progress`."""
     for number, entry in enumerate(entries):
         progress(entry.title, number, len(entries))
         if entry.missing:
             yield _not_installed(entry)
         else:
-            yield from _rows(entry, subject)
+            yield from _entry_rows(entry, subject)
 
 
-def _rows(entry: Entry, subject: Subject) -> Iterator[Consumer]:
-    """The rows of one consumer; what is raised outside its calls, by an import, is a row too."""
-    from roberta_inspect.consumer.way import raised
+def _entry_rows(entry: Entry, subject: Subject) -> Iterator[Consumer]:
+    """The rows of one consumer. An exception outside its calls, as by an import, is a row too."""
+    from roberta_inspect.consumer.row import raised_row
 
     try:
         yield from resolve_name(f"{__name__}.{entry.rows}")(subject)
     except Exception as error:
-        yield raised(entry.id, entry.title, error)
+        yield raised_row(entry.id, entry.title, error)
 
 
 def _not_installed(entry: Entry) -> Consumer:
@@ -101,10 +101,10 @@ def _not_installed(entry: Entry) -> Consumer:
 
 
 def check_onnx(path: Path) -> None:
-    """Say what is wrong with an exported model before anything heavy is imported.
+    """Check that an exported model can be opened, before anything heavy is imported.
 
     Raises:
-        CannotInspectError: there is no such file, or what runs it is not installed.
+        CannotInspectError: there is no such file, or the packages that run it are not installed.
     """
     if not path.is_file():
         raise CannotInspectError(
@@ -121,7 +121,7 @@ def onnx_row(subject: Subject, path: Path) -> Consumer:
     """What the outputs of a user's own exported model are.
 
     Raises:
-        CannotInspectError: it cannot be read or run, or asks for another input.
+        CannotInspectError: it cannot be read or run, or needs another input.
     """
     row: Consumer = resolve_name(f"{__name__}.onnx:file_row")(subject, path)
     return row

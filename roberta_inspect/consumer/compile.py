@@ -1,4 +1,4 @@
-"""`torch.compile`: whether the class of the outputs survives."""
+"""`torch.compile`: whether a compiled model still returns a `ModelOutput`."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Any
 import torch
 
 from roberta_inspect.consumer.identify import parts
+from roberta_inspect.consumer.row import HandedOver, row
 from roberta_inspect.consumer.subject import HIDDEN_STATES, Subject
-from roberta_inspect.consumer.way import Handed, row
 from roberta_inspect.records import Consumer
 
 BACKEND = "eager"
-"""Captures the graph as the others do, and needs no compiler."""
+"""Captures the graph as the other backends do, but needs no compiler."""
 
-LIMIT = "cache_size_limit"
-"""What earlier releases of torch call `recompile_limit`."""
+EARLIER_LIMIT = "cache_size_limit"
+"""The name that earlier releases of torch have for `recompile_limit`."""
 
 MOST_GRAPHS = 64
-"""Graphs that may be made in addition, for as long as a call takes."""
+"""How many graphs a call may add to those that exist."""
 
 
-def _backend(graph: Any, inputs: Any) -> Any:
-    """What that backend does."""
+def _eager_backend(graph: Any, inputs: Any) -> Any:
+    """The same as the backend `eager`."""
     return graph.forward
 
 
-LOCK = (
+BREAKS_GRAPH = (
     "the first call with hidden states installs hooks under a lock, which breaks the graph; call "
     "the model once with output_hidden_states=True before it is compiled"
 )
@@ -37,39 +37,42 @@ LOCK = (
 
 @contextmanager
 def _own_graphs() -> Iterator[None]:
-    """Forget the graphs afterwards, where nobody else has made any: torch keeps them with the code
-    of the classes, and makes no more than a few for each.
+    """Drop the graphs afterwards, because torch keeps only a few of them per function.
 
-    Graphs of the user's are kept, and so are those of this call beside them.
+    Dropping is all or nothing: if the user has graphs, those of this call stay with them.
     """
     from torch._dynamo.convert_frame import input_codes
 
-    others = bool(input_codes.seen)
-    limit = "recompile_limit" if hasattr(torch._dynamo.config, "recompile_limit") else LIMIT
-    more = getattr(torch._dynamo.config, limit) + MOST_GRAPHS
-    with torch._dynamo.config.patch({limit: more}):
+    had_graphs = bool(input_codes.seen)
+    limit = "recompile_limit" if hasattr(torch._dynamo.config, "recompile_limit") else EARLIER_LIMIT
+    raised_limit = getattr(torch._dynamo.config, limit) + MOST_GRAPHS
+    with torch._dynamo.config.patch({limit: raised_limit}):
         try:
             yield
         finally:
-            if not others:
+            if not had_graphs:
                 torch._dynamo.reset()
 
 
 def rows(subject: Subject) -> Iterator[Consumer]:
-    """As it is, with hidden states, and those in one graph."""
+    """With the configuration as it is, with hidden states, and with those as one graph."""
 
-    def way(options: str, settings: dict[str, Any], *, fullgraph: bool = False) -> Consumer:
-        def call() -> Handed:
+    def row_of(options: str, settings: dict[str, Any], *, fullgraph: bool = False) -> Consumer:
+        def call() -> HandedOver:
             model = subject.copy(**settings)
             with torch.no_grad(), _own_graphs():
-                # Graphs are kept for each backend object: a new one finds none of an earlier call.
-                compiled = torch.compile(model, backend=partial(_backend), fullgraph=fullgraph)
+                # Torch reuses graphs per backend object, so a new object has none to reuse.
+                compiled = torch.compile(
+                    model, backend=partial(_eager_backend), fullgraph=fullgraph
+                )
                 outputs = compiled(**subject.probe.inputs)
-            return Handed(outputs, parts(subject.slots, outputs, "outputs"))
+            return HandedOver(outputs, parts(subject.slots, outputs, "outputs"))
 
         title = f'torch.compile(model, backend="{BACKEND}"{options}'
-        return row("compile", title, call, why={"Unsupported": LOCK})
+        return row("compile", title, call, advice={"Unsupported": BREAKS_GRAPH})
 
-    yield way(")", {})
-    yield way("), config.output_hidden_states=True", HIDDEN_STATES)
-    yield way(", fullgraph=True), config.output_hidden_states=True", HIDDEN_STATES, fullgraph=True)
+    yield row_of(")", {})
+    yield row_of("), config.output_hidden_states=True", HIDDEN_STATES)
+    yield row_of(
+        ", fullgraph=True), config.output_hidden_states=True", HIDDEN_STATES, fullgraph=True
+    )

@@ -1,4 +1,4 @@
-"""`pipeline("feature-extraction")`: which of the outputs it takes for features."""
+"""`pipeline("feature-extraction")`: which of the outputs it returns as features."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import torch
 
-from roberta_inspect.consumer.pipeline import made, slots_of
+from roberta_inspect.consumer.pipeline import pipeline_for, slots_of
+from roberta_inspect.consumer.row import HandedOver, row
 from roberta_inspect.consumer.subject import Subject
-from roberta_inspect.consumer.way import Handed, row
 from roberta_inspect.records import Consumer, Text
 
 CALL = 'pipeline("feature-extraction")'
@@ -18,9 +18,9 @@ def rows(subject: Subject) -> Iterator[Consumer]:
     """One string."""
     text = subject.texts[0].first
 
-    def call() -> Handed:
-        features = made("feature-extraction", subject, subject.copy)(text)
+    def call() -> HandedOver:
+        features = pipeline_for("feature-extraction", subject, subject.copy)(text)
         part = slots_of(subject, Text(first=text)).part("features", torch.tensor(features))
-        return Handed(features, [part])
+        return HandedOver(features, [part])
 
     yield row("feature-extraction", f"features = {CALL}(text)", call)

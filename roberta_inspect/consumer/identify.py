@@ -1,4 +1,4 @@
-"""What an array is, found by its values among those that the model returned."""
+"""Finds out what an array is, by comparing its values with what the model returned."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from roberta_inspect.records.consumers import EMPTY, SLOT_NAME
 from roberta_inspect.text import dtype_word
 
 ROUNDING = {"float64": 1e-9, "float32": 1e-4, "float16": 2e-2, "bfloat16": 5e-2}
-"""Dtype → the largest difference that rounding explains, relative to the largest magnitude. Another
-order of the same operations stays far below it."""
+"""Dtype → the largest difference that rounding explains, relative to the largest magnitude. The
+same operations in another order differ by much less."""
 
 NEAR = 0.1
-"""The same for an array that is told by how much it is off: neighbouring hidden states of a trained
-model are further apart."""
+"""The same for the nearest candidate, which is reported with its difference. Neighbouring hidden
+states of a trained model differ by more."""
 
 SMALLEST = 1e-2
-"""A tensor whose every number is smaller is measured as if this one were among them."""
+"""The least magnitude that a tensor is taken to have, so that tolerances do not shrink to 0."""
 
 
 class Candidate(NamedTuple):
-    """Something that an array may be."""
+    """One thing that an array may be."""
 
     name: str
     values: torch.Tensor
     """On the CPU, in float64."""
     magnitude: float
-    """Of the largest number among those of the tensor that it is taken from."""
+    """The largest absolute value in the tensor that it is taken from."""
     item: tuple[int, ...] = ()
     function: Function | None = None
     label: str | None = None
@@ -47,12 +47,12 @@ class Candidate(NamedTuple):
     def words(self) -> str:
         """`hidden_states[1]`, `softmax(logits)[positive]`."""
         slot = self.name + "".join(f"[{index}]" for index in self.item)
-        made = slot if self.function in (None, "none") else f"{self.function}({slot})"
-        return made if self.label is None else f"{made}[{self.label}]"
+        computed = slot if self.function in (None, "none") else f"{self.function}({slot})"
+        return computed if self.label is None else f"{computed}[{self.label}]"
 
 
 class Match(NamedTuple):
-    """A candidate beside an array."""
+    """How far an array is from a candidate."""
 
     candidate: Candidate
     difference: float
@@ -66,18 +66,19 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True)
 class Slots:
-    """What one call returned: everything that a consumer may hand over."""
+    """What one call of the model returned: everything that a consumer may return."""
 
     candidates: tuple[Candidate, ...]
     empty: tuple[str, ...]
     """The slots that hold nothing."""
     dtype: str
     padding: float | None = None
-    """What fills the places of the hidden states where a row has no token; `None` for values."""
+    """The number at the positions of the hidden states where a row has no token. `None` if the
+    model's own values are there."""
 
     @classmethod
     def of(cls, model: Any, probe: Probe, *, labels: bool = False) -> Slots:
-        """The slots of `model` for `probe`; none where the call raises."""
+        """The slots of `model` for `probe`, or none if the call raises."""
         with observing(model) as observer:
             values = keyed(observer.call(probe, CallSpec(True, labels, True, True)).output)
         return cls(
@@ -87,43 +88,47 @@ class Slots:
         )
 
     def count(self, name: str) -> int:
-        """How many items a slot has; 0 for one that is absent, empty or a tensor."""
-        return sum(1 for each in self.candidates if each.name == name and each.item)
+        """How many items a slot has, or 0 if it is absent, empty or a tensor."""
+        return sum(1 for candidate in self.candidates if candidate.name == name and candidate.item)
 
     def filled(self, mask: torch.Tensor, padding: float) -> Slots:
-        """The same where each row stands without its padding, and `padding` fills the hidden states
-        after it; `mask` is of shape `(batch_size, sequence_length)`."""
+        """The same slots, each row of the hidden states without its padding and filled up with
+        `padding`. `mask` is of shape `(batch_size, sequence_length)`."""
         candidates = tuple(
-            each._replace(values=_filled(each.values, mask.cpu().bool(), padding))
-            if each.name == "hidden_states"
-            else each
-            for each in self.candidates
+            candidate._replace(values=_filled(candidate.values, mask.cpu().bool(), padding))
+            if candidate.name == "hidden_states"
+            else candidate
+            for candidate in self.candidates
         )
         return replace(self, candidates=candidates, padding=padding)
 
     def part(self, access: str, value: Any, *, declared: str | None = None) -> Part:
         """What a tensor, an array or a number is."""
-        found = self._part(access, torch.as_tensor(value), self.candidates, declared)
-        if self.padding is None or found.name != "hidden_states":
-            return found
-        words = f"{found.identity}, padded with {self.padding:g}"
-        return replace(found, padding=self.padding, identity=words)
+        part = self._part(access, torch.as_tensor(value), self.candidates, declared)
+        if self.padding is None or part.name != "hidden_states":
+            return part
+        words = f"{part.identity}, padded with {self.padding:g}"
+        return replace(part, padding=self.padding, identity=words)
 
     def score(
         self, access: str, score: float, row: int, columns: Sequence[int], label: str
     ) -> Part:
-        """What the score of a label is: softmax, sigmoid or none of the logits of `row`; `columns`
-        are those that go by the label's name."""
+        """What the score of a label is: softmax, sigmoid or no function of the logits of `row`.
+
+        `columns` are the columns whose label has that name.
+        """
         candidates = [
-            each._replace(
-                values=each.values[row, column], label=label, function=each.function or "none"
+            candidate._replace(
+                values=candidate.values[row, column],
+                label=label,
+                function=candidate.function or "none",
             )
-            for each in self.candidates
-            if each.name == "logits" and each.values.ndim == 2
+            for candidate in self.candidates
+            if candidate.name == "logits" and candidate.values.ndim == 2
             for column in columns
         ]
         part = self._part(access, torch.tensor(score, dtype=torch.float64), candidates)
-        return replace(part if not part.is_off else _unknown(part), label=label, dtype=None)
+        return replace(part if not part.is_off else _unidentified(part), label=label, dtype=None)
 
     def nothing(self, access: str, declared: str | None = None) -> Part:
         """An empty tuple, which is a slot that holds nothing where there is just one."""
@@ -140,9 +145,9 @@ class Slots:
     ) -> Part:
         values = tensor.detach().to(device="cpu", dtype=torch.float64)
         matches = [
-            self._compared(values, each, tensor.dtype)
-            for each in candidates
-            if each.values.shape == values.shape
+            self._compared(values, candidate, tensor.dtype)
+            for candidate in candidates
+            if candidate.values.shape == values.shape
         ]
         part = Part(
             access=access,
@@ -167,7 +172,7 @@ class Slots:
 
     def _compared(self, values: torch.Tensor, candidate: Candidate, dtype: torch.dtype) -> Match:
         difference = furthest(values, candidate.values)
-        rounding = max(ROUNDING.get(each, 0.0) for each in (self.dtype, dtype_word(dtype)))
+        rounding = max(ROUNDING.get(name, 0.0) for name in (self.dtype, dtype_word(dtype)))
         return Match(
             candidate,
             math.inf if difference is None else difference,
@@ -175,8 +180,8 @@ class Slots:
         )
 
 
-def _unknown(part: Part) -> Part:
-    """A part of which nothing is known: some function of a logit is near every number."""
+def _unidentified(part: Part) -> Part:
+    """The part without a guess: some function of a logit is near every number."""
     return Part(access=part.access, shape=part.shape)
 
 
@@ -204,8 +209,8 @@ def _filled(values: torch.Tensor, mask: torch.Tensor, padding: float) -> torch.T
 
 
 def _best(matches: Iterable[Match]) -> list[Match]:
-    """What an array may be: what has its very bits, else all that rounding explains, else the
-    nearest, if that is near."""
+    """What an array may be: the candidates with the same bits, else those within rounding, else the
+    nearest one if it is near."""
     ranked = sorted(matches, key=lambda match: match.difference)
     exact = [match for match in ranked if match.difference == 0]
     rounded = exact or [match for match in ranked if match.is_rounding]
@@ -214,30 +219,30 @@ def _best(matches: Iterable[Match]) -> list[Match]:
 
 
 def _from_declared(matches: Iterable[Match], declared: str | None) -> float | None:
-    """How far an array that is nothing known is from what its name says."""
+    """How far an array without a match is from the slot that its name says."""
     name = SLOT_NAME.fullmatch(declared or "")
     named = [m.difference for m in matches if name and m.candidate.name.startswith(name["slot"])]
     return finite(min(named, default=None))
 
 
 def parts(slots: Slots, value: Any, access: str, declared: str | None = None) -> Iterator[Part]:
-    """Every tensor and array in nested containers; an empty tuple counts, `None` does not."""
+    """Every tensor and array in nested containers. An empty tuple is a part too, `None` is not."""
     if isinstance(value, torch.Tensor | numpy.ndarray):
         yield slots.part(access, value, declared=declared)
     elif isinstance(value, Mapping):
-        for key, each in value.items():
+        for key, element in value.items():
             reached = f"{access}.{key}" if isinstance(value, ModelOutput) else f'{access}["{key}"]'
-            yield from parts(slots, each, reached, str(key))
+            yield from parts(slots, element, reached, str(key))
     elif value is not None:
         items = elements(value)
         if items == ():
             yield slots.nothing(access, declared)
-        for index, each in enumerate(items or ()):
+        for index, element in enumerate(items or ()):
             name = None if declared is None else f"{declared}[{index}]"
-            yield from parts(slots, each, f"{access}[{index}]", name)
+            yield from parts(slots, element, f"{access}[{index}]", name)
 
 
 def container(value: Any) -> str:
-    """The class of a value, and of what a list holds: `list[dict]`, `SequenceClassifierOutput`."""
+    """The class of a value, with the class of a list's elements: `list[dict]`."""
     name = type(value).__name__
     return f"{name}[{container(value[0])}]" if isinstance(value, list) and value else name

@@ -1,4 +1,4 @@
-"""ONNX: what each output of an exported graph is, by its values; a user's own file too."""
+"""ONNX: what each output of an exported graph is, by its values. Also for a user's own file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import onnxruntime
 import torch
 
 from roberta_inspect.consumer.identify import Slots, parts
-from roberta_inspect.consumer.subject import BOTH, Subject
+from roberta_inspect.consumer.row import HandedOver, row
+from roberta_inspect.consumer.subject import BOTH, BOTH_IN_WORDS, Subject
 from roberta_inspect.consumer.surroundings import undisturbed
-from roberta_inspect.consumer.way import Handed, row
 from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.inputs.synthetic import synthetic
@@ -23,17 +23,16 @@ from roberta_inspect.records import Consumer, Part, Suggested
 from roberta_inspect.text import listed, safe
 
 CALL = "torch.onnx.export(model, dynamo=True"
-ASKED = "config.output_hidden_states=True, config.output_attentions=True"
 
-AXES = {"0": "batch_size", "1": "sequence_length"}
+DYNAMIC_AXES = {"0": "batch_size", "1": "sequence_length"}
 
 
 def rows(subject: Subject) -> Iterator[Consumer]:
-    """With the names that the exporter makes up, then with those that are right, which are tried on
-    an input of other sizes."""
+    """First with the names that the exporter makes up, then with the right ones, tested on an input
+    of other sizes."""
     model = subject.eager_copy(**BOTH)
     probe = subject.probe.on("cpu")
-    if probe.batch_size == 1:  # a batch of one is taken for a constant
+    if probe.batch_size == 1:  # the exporter takes a batch size of 1 for a constant
         twice = {name: torch.cat([tensor, tensor]) for name, tensor in probe.inputs.items()}
         probe = Probe(inputs=twice, labels=probe.labels)
     slots = Slots.of(model, probe)
@@ -43,30 +42,30 @@ def rows(subject: Subject) -> Iterator[Consumer]:
         else ()
     )
 
-    def exported(tried: Probe, known: Slots, names: Suggested | None) -> Handed:
+    def exported(run_probe: Probe, run_slots: Slots, names: Suggested | None) -> HandedOver:
         with tempfile.TemporaryDirectory(prefix="roberta-inspect-") as folder:
             session = _opened(_exported(model, probe, names, Path(folder) / "model.onnx"))
-            found = list(_parts(session, _feed(session, tried), known))
-        suggested = names or _suggested(probe, found)
-        return Handed([part.declared for part in found], found, notes, suggested)
+            identified = list(_parts(session, _feed(session, run_probe), run_slots))
+        suggested = names or _suggested(probe, identified)
+        return HandedOver([part.declared for part in identified], identified, notes, suggested)
 
     def row_of(options: str, *call: Any) -> Consumer:
-        made = row("onnx", f"{CALL}{options}), {ASKED}", lambda: exported(*call))
-        # What a session returns is a list; the values are gone by now.
-        return replace(made, container=made.container and "list[ndarray]")
+        consumer = row("onnx", f"{CALL}{options}), {BOTH_IN_WORDS}", lambda: exported(*call))
+        # A session returns a list of arrays, of which only the parts are left here.
+        return replace(consumer, container=consumer.container and "list[ndarray]")
 
     first = row_of("", probe, slots, None)
     yield replace(first, suggested=None)
     if first.suggested is not None:
-        other = _resized(probe)
+        resized = _resized(probe)
         named = ", output_names=…, dynamic_shapes=…"
-        yield row_of(named, other, Slots.of(model, other), first.suggested)
+        yield row_of(named, resized, Slots.of(model, resized), first.suggested)
 
 
 def _exported(model: Any, probe: Probe, names: Suggested | None, path: Path) -> Path:
     options: dict[str, Any] = {}
     if names is not None:
-        axes = {int(axis): word for axis, word in AXES.items()}
+        axes = {int(axis): word for axis, word in DYNAMIC_AXES.items()}
         options["output_names"] = list(names.output_names)
         options["dynamic_shapes"] = dict.fromkeys(probe.inputs, axes)
     with torch.no_grad():
@@ -77,11 +76,11 @@ def _exported(model: Any, probe: Probe, names: Suggested | None, path: Path) -> 
     return path
 
 
-def _suggested(probe: Probe, found: list[Part]) -> Suggested:
+def _suggested(probe: Probe, identified: list[Part]) -> Suggested:
     """Names by value: `logits`, `hidden_states_0` …"""
     return Suggested(
-        output_names=tuple(_name(part, number) for number, part in enumerate(found)),
-        dynamic_shapes=dict.fromkeys(probe.inputs, AXES),
+        output_names=tuple(_name(part, number) for number, part in enumerate(identified)),
+        dynamic_shapes=dict.fromkeys(probe.inputs, DYNAMIC_AXES),
     )
 
 
@@ -92,9 +91,9 @@ def _name(part: Part, number: int) -> str:
 
 
 def _resized(probe: Probe) -> Probe:
-    """The same with a row less, and a column less where there are more than two."""
+    """The same input with one row less, and one column less if there are more than two."""
     columns = max(2, probe.sequence_length - 1)
-    inputs = {name: each[:-1, :columns] for name, each in probe.inputs.items()}
+    inputs = {name: tensor[:-1, :columns] for name, tensor in probe.inputs.items()}
     return Probe(inputs=inputs, labels=probe.labels[:-1])
 
 
@@ -102,7 +101,7 @@ def file_row(subject: Subject, path: Path) -> Consumer:
     """What the outputs of a user's own exported model are.
 
     Raises:
-        CannotInspectError: it cannot be read or run, or asks for an input that is not there.
+        CannotInspectError: it cannot be read or run, or needs an input that is not there.
     """
     shown = safe(path)
     with undisturbed():
@@ -111,7 +110,7 @@ def file_row(subject: Subject, path: Path) -> Consumer:
         model = subject.eager_copy()
         feed = _feed(session, probe, shown)
         try:
-            found = tuple(_parts(session, feed, Slots.of(model, probe)))
+            identified = tuple(_parts(session, feed, Slots.of(model, probe)))
         except Exception as error:
             raise CannotInspectError(
                 f"{shown} cannot be run: {safe(error)}",
@@ -122,8 +121,10 @@ def file_row(subject: Subject, path: Path) -> Consumer:
         title=str(path),
         status="called",
         container="list[ndarray]",
-        parts=found,
-        suggested=_suggested(probe, list(found)) if any(p.is_mislabelled for p in found) else None,
+        parts=identified,
+        suggested=_suggested(probe, list(identified))
+        if any(p.is_mislabelled for p in identified)
+        else None,
         notes=(f"opset {_opset(path)}, run by onnxruntime {onnxruntime.__version__}",),
     )
 
@@ -150,16 +151,16 @@ def _opset(path: Path) -> int | str:
     import onnx
 
     declared = onnx.load(str(path), load_external_data=False).opset_import
-    return next((each.version for each in declared if each.domain in ("", "ai.onnx")), "unknown")
+    return next((opset.version for opset in declared if opset.domain in ("", "ai.onnx")), "unknown")
 
 
 def _probe_for(session: Any, subject: Subject) -> Probe:
-    """The input of the map, or one of the sizes that the graph was fixed to."""
+    """The input of the map, or one with the sizes that are fixed in the graph."""
     probe = subject.probe.on("cpu")
     sizes = [probe.batch_size, probe.sequence_length]
     fixed = list(sizes)
-    for each in session.get_inputs():
-        for axis, size in enumerate(each.shape[:2]):
+    for node in session.get_inputs():
+        for axis, size in enumerate(node.shape[:2]):
             fixed[axis] = size if isinstance(size, int) else fixed[axis]
     if fixed == sizes:
         return probe
@@ -167,33 +168,33 @@ def _probe_for(session: Any, subject: Subject) -> Probe:
 
 
 def _feed(session: Any, probe: Probe, shown: str = "the graph") -> dict[str, Any]:
-    """Name of an input of the graph → its array: by name, then in the order of those that are left.
+    """Name of an input of the graph → its array, by name if one fits, else by order.
 
     Raises:
-        CannotInspectError: the graph asks for more.
+        CannotInspectError: the graph needs more inputs.
     """
-    asked = session.get_inputs()
-    given = {name: tensor.numpy() for name, tensor in probe.inputs.items()}
-    named = {each.name: given[each.name] for each in asked if each.name in given}
-    left = [array for name, array in given.items() if name not in named]
-    others = [each for each in asked if each.name not in named]
-    alike = [each for each in others if len(each.shape) == 2 and "int" in each.type]
-    if len(others) > len(left) or alike != others:
+    nodes = session.get_inputs()
+    arrays = {name: tensor.numpy() for name, tensor in probe.inputs.items()}
+    named = {node.name: arrays[node.name] for node in nodes if node.name in arrays}
+    unnamed = [array for name, array in arrays.items() if name not in named]
+    unmatched = [node for node in nodes if node.name not in named]
+    alike = [node for node in unmatched if len(node.shape) == 2 and "int" in node.type]
+    if len(unmatched) > len(unnamed) or alike != unmatched:
         raise CannotInspectError(
-            f"{shown} asks for {listed([safe(each.name) for each in others])}, and this input has "
-            f"{listed(list(given))}",
+            f"{shown} asks for {listed([safe(node.name) for node in unmatched])}, and this input "
+            f"has {listed(list(arrays))}",
             hint="Export the model with the inputs of its forward under their own names.",
         )
-    named |= {each.name: array for each, array in zip(others, left, strict=False)}
-    return {each.name: _cast(named[each.name], each.type) for each in asked}
+    named |= {node.name: array for node, array in zip(unmatched, unnamed, strict=False)}
+    return {node.name: _cast(named[node.name], node.type) for node in nodes}
 
 
 def _cast(array: Any, kind: str) -> Any:
-    """As the graph has it: `tensor(int64)`."""
+    """The array in the dtype of the graph, such as `tensor(int64)`."""
     return array.astype(numpy.dtype(kind.removeprefix("tensor(").removesuffix(")")))
 
 
 def _parts(session: Any, feed: Mapping[str, Any], slots: Slots) -> Iterator[Part]:
-    names = [each.name for each in session.get_outputs()]
+    names = [output.name for output in session.get_outputs()]
     for number, array in enumerate(session.run(None, dict(feed))):
         yield from parts(slots, array, f"outputs[{number}]", names[number])

@@ -1,4 +1,4 @@
-"""`pipeline("text-classification")`: which function made the score, and how deep the lists are."""
+"""`pipeline("text-classification")`: how it computes the score, and how it nests lists."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import torch
 from transformers import pipeline
 
 from roberta_inspect.consumer.identify import Slots
+from roberta_inspect.consumer.row import HandedOver, row
 from roberta_inspect.consumer.subject import Subject
-from roberta_inspect.consumer.way import Handed, row
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.records import Consumer, Part, Text
 
 CALL = 'pipeline("text-classification")'
 
 MOST_TEXTS = 8
-"""Texts of one call."""
+"""The most texts in one call."""
 
-NO_DICT = (
+NEEDS_DICT = (
     'the pipeline asks for outputs["logits"], and with config.return_dict = False the outputs are '
     "a tuple; set it to True"
 )
@@ -29,50 +29,53 @@ NO_DICT = (
 def rows(subject: Subject) -> Iterator[Consumer]:
     """One string, a list, `top_k`, a pair; after a call with labels; with `return_dict=False`."""
     texts = [Text(first=text.first) for text in subject.texts[:MOST_TEXTS]]
-    one, several = texts[0].first, [text.first for text in texts]
+    single, several = texts[0].first, [text.first for text in texts]
     second = subject.texts[0].second or subject.texts[-1].first
-    pair, both = {"text": one, "text_pair": second}, [Text(first=one, second=second)]
+    pair, pair_texts = {"text": single, "text_pair": second}, [Text(first=single, second=second)]
 
-    def way(
-        arguments: str, texts: list[Text], given: Any, model: Any = None, **options: Any
+    def row_of(
+        arguments: str, texts: list[Text], text_input: Any, model: Any = None, **options: Any
     ) -> Any:
-        def call() -> Handed:
-            classify = made("text-classification", subject, model or subject.copy)
-            handed = classify(given, **options)
-            return Handed(handed, scores(subject, texts, handed))
+        def call() -> HandedOver:
+            classify = pipeline_for("text-classification", subject, model or subject.copy)
+            output = classify(text_input, **options)
+            return HandedOver(output, scores(subject, texts, output))
 
-        return row("pipeline", f"{CALL}{arguments}", call, why=_why(subject, model))
+        return row("pipeline", f"{CALL}{arguments}", call, advice=_advice(subject, model))
 
-    yield way("(text)", texts[:1], one)
-    yield way("([text, …])", texts, several)
-    yield way("(text, top_k=1)", texts[:1], one, top_k=1)
-    yield way("(text, top_k=None)", texts[:1], one, top_k=None)
-    yield way("([text, …], top_k=1)", texts, several, top_k=1)
-    yield way('({"text": …, "text_pair": …})', both, pair)
+    yield row_of("(text)", texts[:1], single)
+    yield row_of("([text, …])", texts, several)
+    yield row_of("(text, top_k=1)", texts[:1], single, top_k=1)
+    yield row_of("(text, top_k=None)", texts[:1], single, top_k=None)
+    yield row_of("([text, …], top_k=1)", texts, several, top_k=1)
+    yield row_of('({"text": …, "text_pair": …})', pair_texts, pair)
     if subject.model.config.problem_type is None:
-        labelled = way(
-            "(text), after one call with labels", texts[:1], one, lambda: _labelled(subject)
+        labelled = row_of(
+            "(text), after one call with labels",
+            texts[:1],
+            single,
+            lambda: _model_after_labels(subject),
         )
         yield replace(labelled, after_labels=True)
     if subject.model.config.return_dict:
         without = lambda: subject.copy(return_dict=False)  # noqa: E731
-        yield way("(text), config.return_dict=False", texts[:1], one, without)
+        yield row_of("(text), config.return_dict=False", texts[:1], single, without)
 
 
-def _why(subject: Subject, model: Any) -> dict[str, str]:
+def _advice(subject: Subject, model: Any) -> dict[str, str]:
     if subject.tokenizer is None:
         lacks = "there is no tokenizer beside this model; save one with it, or pass tokenizer="
         return dict.fromkeys(("Exception", "OSError", "ValueError", "TypeError"), lacks)
-    return {"TypeError": NO_DICT}
+    return {"TypeError": NEEDS_DICT}
 
 
-def made(task: str, subject: Subject, model: Callable[[], Any]) -> Any:
+def pipeline_for(task: str, subject: Subject, model: Callable[[], Any]) -> Any:
     """The pipeline for this task around a copy of the model."""
     own = model()
     return pipeline(task, model=own, tokenizer=subject.own_tokenizer, device=own.device)
 
 
-def _labelled(subject: Subject) -> Any:
+def _model_after_labels(subject: Subject) -> Any:
     model, probe = subject.copy(), subject.probe
     with torch.no_grad():
         model(**probe.inputs, labels=probe.labels)
@@ -80,30 +83,30 @@ def _labelled(subject: Subject) -> Any:
 
 
 def slots_of(subject: Subject, text: Text) -> Slots:
-    """What the model returns for one text alone, as the pipeline gives it to the model."""
+    """What the model returns for one text alone, encoded as the pipeline does it."""
     encoded = subject.own_tokenizer(text.first, text.second, return_tensors="pt")
     inputs = {name: tensor.to(subject.model.device) for name, tensor in encoded.items()}
     return Slots.of(subject.copy(), Probe(inputs=inputs, labels=torch.zeros(1)))
 
 
-def scores(subject: Subject, texts: list[Text], handed: Any) -> Iterator[Part]:
-    """What each score in nested lists is: `[0]["score"]`, `[0][0]["score"]`."""
+def scores(subject: Subject, texts: list[Text], output: Any) -> Iterator[Part]:
+    """What each score in the nested lists is: `[0]["score"]`, `[0][0]["score"]`."""
     slots = [slots_of(subject, text) for text in texts]
     names = {int(key): str(name) for key, name in subject.model.config.id2label.items()}
-    for access, row_number, entry in _entries(handed, len(texts)):
+    for access, row_number, entry in _score_entries(output, len(texts)):
         columns = [column for column, name in names.items() if name == entry["label"]]
         yield slots[row_number].score(
             f'{access}["score"]', entry["score"], 0, columns, str(entry["label"])
         )
 
 
-def _entries(handed: Any, texts: int) -> Iterator[tuple[str, int, Any]]:
-    """Each `{label, score}`: how to reach it, the number of its text, and itself."""
-    if isinstance(handed, dict):
-        yield "", 0, handed
+def _score_entries(output: Any, texts: int) -> Iterator[tuple[str, int, Any]]:
+    """For each `{label, score}`: how to reach it, the number of its text, and the dict itself."""
+    if isinstance(output, dict):
+        yield "", 0, output
         return
-    for number, each in enumerate(handed):
-        inner = each if isinstance(each, list) else [each]
+    for number, outer in enumerate(output):
+        inner = outer if isinstance(outer, list) else [outer]
         for place, entry in enumerate(inner):
-            deeper = f"[{place}]" if isinstance(each, list) else ""
+            deeper = f"[{place}]" if isinstance(outer, list) else ""
             yield f"[{number}]{deeper}", number if texts > 1 else 0, entry

@@ -1,4 +1,4 @@
-"""What every consumer is called with: copies of the model, the input, the tokenizer."""
+"""What every consumer is called with: copies of the model, the input and the tokenizer."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ from roberta_inspect.releases import attention_of, switch_attention
 from roberta_inspect.text import safe
 
 TEXTS = (Text(first="What a wonderful film."), Text(first="It was too long."))
-"""For consumers that take texts, where none were given."""
+"""For consumers that take texts, if the input has none."""
 
 HIDDEN_STATES = {"output_hidden_states": True}
 BOTH = {**HIDDEN_STATES, "output_attentions": True}
 """Settings of the configuration."""
 
+BOTH_IN_WORDS = "config.output_hidden_states=True, config.output_attentions=True"
+
 
 @dataclass(frozen=True)
 class Subject:
-    """The model of the user and its input; no consumer is given the model itself."""
+    """The user's model and its input. Consumers only get copies of the model."""
 
     model: Any
     probe: Probe
@@ -36,7 +38,7 @@ class Subject:
 
     @property
     def texts(self) -> tuple[Text, ...]:
-        """The texts of the input, or some."""
+        """The texts of the input, or examples if it has none."""
         return self.probe.texts or TEXTS
 
     @cached_property
@@ -46,15 +48,16 @@ class Subject:
 
     @cached_property
     def own_tokenizer(self) -> Any:
-        """A copy of the tokenizer: a call changes how it pads."""
+        """A copy of the tokenizer, because a call changes how it pads."""
         return copy.deepcopy(self.tokenizer)
 
     def copy(self, **settings: Any) -> Any:
-        """A model of its own in eval mode that shares only the numbers of its tensors, with these
-        settings of the configuration.
+        """A copy of the model in eval mode, with these settings of the configuration.
+
+        It shares only the storage of its tensors with the user's model.
 
         Raises:
-            CannotInspectError: it holds something that cannot be copied.
+            CannotInspectError: the model holds something that cannot be copied.
         """
         tensors = [*self.model.parameters(), *self.model.buffers()]
         shared = {id(tensor): _of_its_own(tensor) for tensor in tensors}
@@ -69,7 +72,7 @@ class Subject:
         return model
 
     def eager_copy(self, **settings: Any) -> Any:
-        """The same on the CPU and under eager attention, where this release can switch to it."""
+        """A copy on the CPU, with eager attention if this release can switch to it."""
         model = self.copy().to("cpu")
         if attention_of(model.config) != "eager":
             switch_attention(model, "eager")
@@ -78,7 +81,7 @@ class Subject:
 
 
 def _of_its_own(tensor: torch.Tensor) -> torch.Tensor:
-    """Another object with the same numbers: `model.to` moves it and leaves the first one."""
+    """Another tensor object on the same storage, so that `model.to` does not move the first one."""
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(tensor.detach(), requires_grad=tensor.requires_grad)
     return tensor.detach()
@@ -87,8 +90,8 @@ def _of_its_own(tensor: torch.Tensor) -> torch.Tensor:
 def _configure(model: Any, settings: dict[str, Any]) -> None:
     """Set fields of the configuration, as if it had been saved with them.
 
-    A live configuration refuses `output_attentions` under some attention implementations; one that
-    is read from a file takes it.
+    Under some attention implementations a live configuration refuses `output_attentions`. One that
+    is read from a file accepts it.
     """
     try:
         for name, value in settings.items():

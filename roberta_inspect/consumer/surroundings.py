@@ -1,4 +1,4 @@
-"""What a consumer changes outside the model, put back afterwards."""
+"""Restores what a consumer changes outside the model."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ import torch
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Random generators, environment, log levels and the state of accelerate stay as they were,
-    and nothing is printed, logged or warned of.
+    """Restore random generators, environment, log levels and the state of accelerate afterwards.
+    Nothing is printed or logged, and no warning is shown.
 
-    The Trainer seeds every generator, and its accelerator lives on in the class.
+    The Trainer seeds every generator, and accelerate keeps its state in a class.
     """
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     python, numbers = random.getstate(), numpy.random.get_state()
@@ -49,7 +49,7 @@ def undisturbed() -> Iterator[None]:
 
 
 def _accelerate() -> list[dict[str, Any]]:
-    """What accelerate keeps for the whole process; nothing where it is not imported."""
+    """The state that accelerate keeps for the whole process. Empty if it is not imported."""
     module = sys.modules.get("accelerate.state")
     names = ("PartialState", "AcceleratorState", "GradientState")
     return [] if module is None else [getattr(module, name)._shared_state for name in names]

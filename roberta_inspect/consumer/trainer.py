@@ -1,4 +1,4 @@
-"""`Trainer.predict`: what stands in `predictions`."""
+"""`Trainer.predict`: what `predictions` contains."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ import torch
 from transformers import Trainer, TrainingArguments, default_data_collator
 
 from roberta_inspect.consumer.identify import Slots, parts
+from roberta_inspect.consumer.row import HandedOver, row
 from roberta_inspect.consumer.subject import BOTH, HIDDEN_STATES, Subject
-from roberta_inspect.consumer.way import Handed, row
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.records import Consumer
 
 PADDING = -100.0
-"""What the Trainer fills the shorter batches with."""
+"""The number with which the Trainer fills shorter batches."""
 
-WAYS: Mapping[str, Mapping[str, Any]] = {
+SETTINGS_OF_TITLE: Mapping[str, Mapping[str, Any]] = {
     "": {},
     ", config.output_hidden_states=True": HIDDEN_STATES,
     ", config.output_hidden_states=True, config.output_attentions=True": BOTH,
 }
 
-UNLIKE = (
+UNEQUAL_LENGTHS = (
     "the Trainer pads one axis of what it joins, and attentions of rows of unlike length differ in "
     'two; pad every row to one length, or pass ignore_keys=["attentions"] to predict'
 )
 
 
 def rows(subject: Subject) -> Iterator[Consumer]:
-    """Plain, with hidden states, with both; then rows of unlike length, one to a batch."""
-    for words, settings in WAYS.items():
+    """With each of the settings, then again with rows of unequal length, one row per batch."""
+    for words, settings in SETTINGS_OF_TITLE.items():
         yield _row(subject, f"Trainer.predict{words}", settings, subject.slots, trim=False)
     if len(set(subject.probe.row_lengths)) > 1:
         slots = subject.slots.filled(subject.probe.attention_mask, PADDING)
-        for words, settings in WAYS.items():
+        for words, settings in SETTINGS_OF_TITLE.items():
             title = f"Trainer.predict, rows of unlike length{words}"
             yield _row(subject, title, settings, slots, trim=True)
 
@@ -44,16 +44,15 @@ def rows(subject: Subject) -> Iterator[Consumer]:
 def _row(
     subject: Subject, title: str, settings: Mapping[str, Any], slots: Slots, *, trim: bool
 ) -> Consumer:
-    def call() -> Handed:
+    def call() -> HandedOver:
         predictions = _predictions(subject, settings, trim=trim)
-        return Handed(predictions, parts(slots, predictions, "predictions"))
+        return HandedOver(predictions, parts(slots, predictions, "predictions"))
 
-    return row("trainer", title, call, why={"RuntimeError": UNLIKE} if trim else None)
+    return row("trainer", title, call, advice={"RuntimeError": UNEQUAL_LENGTHS} if trim else None)
 
 
 def _predictions(subject: Subject, settings: Mapping[str, Any], *, trim: bool) -> Any:
-    """`Trainer.predict(rows).predictions`; with `trim` each row without its padding, in a batch of
-    its own."""
+    """`Trainer.predict(rows).predictions`. With `trim`, each row is a batch without padding."""
     probe = subject.probe
     dataset = [_example(probe, number, trim) for number in range(probe.batch_size)]
     with tempfile.TemporaryDirectory(prefix="roberta-inspect-") as folder:
@@ -73,7 +72,7 @@ def _predictions(subject: Subject, settings: Mapping[str, Any], *, trim: bool) -
 
 
 def _example(probe: Probe, number: int, trim: bool) -> dict[str, torch.Tensor]:
-    """One row of the input, without its padding where that is to be trimmed."""
+    """One row of the input, without its padding if `trim` is set."""
     keep = probe.attention_mask[number].bool().cpu()
     inputs = {
         name: tensor[number][keep] if trim else tensor[number]

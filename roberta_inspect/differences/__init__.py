@@ -1,14 +1,14 @@
 """What differs between two maps, as sentences: one per cause, with its consequence.
 
-Compared are the labels and weights of the checkpoint, the containers, which name stands at which
+A comparison covers the labels and weights of the checkpoint, the containers, which name is at which
 index, kinds, numbers of items, axes, sizes that belong to the model, dtypes, origins, proofs that
-held, what consumers hand over, and findings that came. Versions, sources and the input's sizes are
-no differences.
+held, what consumers return, and new findings. Other versions, sources and input sizes are not
+differences.
 """
 
 from __future__ import annotations
 
-from roberta_inspect.differences.change import Change, merged
+from roberta_inspect.differences.change import Change, merge_changes
 from roberta_inspect.differences.checkpoint import checkpoint_changes
 from roberta_inspect.differences.consumers import consumer_changes
 from roberta_inspect.differences.containers import (
@@ -19,9 +19,9 @@ from roberta_inspect.differences.containers import (
 )
 from roberta_inspect.differences.proofs import finding_changes, proof_changes
 from roberta_inspect.differences.report import Difference, Report, Side
-from roberta_inspect.differences.slots import pairs, slot_changes, value_changes
+from roberta_inspect.differences.slots import slot_changes, slot_pairs, value_changes
 from roberta_inspect.errors import UsageError
-from roberta_inspect.records import OutputMap
+from roberta_inspect.records import Input, OutputMap
 
 __all__ = ["Difference", "Report", "Side", "compared"]
 
@@ -45,24 +45,26 @@ def compared(
     for pair in calls:
         changes += [*container_changes(*pair), *place_changes(*pair)]
     for pair in calls:
-        for each in pairs(*pair):
-            changes += slot_changes(each)
-            # Other labels make another loss of the same logits.
-            if values and (each.name != "loss" or left.input.labels == right.input.labels):
-                changes += value_changes(each)
+        for place in slot_pairs(*pair):
+            changes += slot_changes(place)
+            # With other labels, the same logits give another loss.
+            if values and (place.name != "loss" or left.input.labels == right.input.labels):
+                changes += value_changes(place)
     changes += consumer_changes(left, right)
     changes += proof_changes(left, right)
-    changes += finding_changes(left, right, _told(changes, right))
+    changes += finding_changes(left, right, _already_said(changes, right))
     return Report(
         left=Side.of(left, files[0]),
         right=Side.of(right, files[1]),
-        differences=merged(_without_labels_axis(changes), [before.spec for before, _ in calls]),
+        differences=merge_changes(
+            _without_labels_axis(changes), [before.spec for before, _ in calls]
+        ),
     )
 
 
-def _told(changes: list[Change], right: OutputMap) -> frozenset[str]:
-    """The findings that a difference says already."""
-    told = {
+def _already_said(changes: list[Change], right: OutputMap) -> frozenset[str]:
+    """The ids of findings that repeat one of the changes."""
+    finding_ids = {
         "num-labels": "placeholder-label-names",
         "label-names": "placeholder-label-names",
         "problem-type": "problem-type-written",
@@ -70,11 +72,11 @@ def _told(changes: list[Change], right: OutputMap) -> frozenset[str]:
         "call-raised": "call-failed",
         "proof": "claim-refuted",
     }
-    return frozenset(told[change.id] for change in changes if change.id in told)
+    return frozenset(finding_ids[change.id] for change in changes if change.id in finding_ids)
 
 
 def _without_labels_axis(changes: list[Change]) -> list[Change]:
-    """The changes, less the size of the axis `num_labels` where the checkpoints' numbers differ."""
+    """The changes without the size of the axis `num_labels`, if `num-labels` reports it already."""
     if not any(change.id == "num-labels" for change in changes):
         return changes
     return [change for change in changes if (change.id, change.subject) != ("size", "num_labels")]
@@ -83,22 +85,23 @@ def _without_labels_axis(changes: list[Change]) -> list[Change]:
 def _check_values(left: OutputMap, right: OutputMap) -> None:
     before, after = left.input, right.input
     rows = [
-        (each.batch_size, each.sequence_length, each.tokens, each.values)
-        for each in (before, after)
+        (input_.batch_size, input_.sequence_length, input_.tokens, input_.values)
+        for input_ in (before, after)
     ]
     if rows[0] != rows[1]:
         raise UsageError(
-            f"the values of two maps compare only on one input: left has {_size(left)}, right has "
-            f"{_size(right)}" + (", other tokens" if rows[0][:2] == rows[1][:2] else ""),
+            f"the values of two maps compare only on one input: left has {_input_size(before)}, "
+            f"right has {_input_size(after)}"
+            + (", other tokens" if rows[0][:2] == rows[1][:2] else ""),
             hint="Make both maps with the same texts=, batch_size= and sequence_length=.",
         )
-    for side, made in (("left", left), ("right", right)):
-        if made.setup.no_weights:
+    for side, output_map in (("left", left), ("right", right)):
+        if output_map.setup.no_weights:
             raise UsageError(
                 f"the {side} map holds no values: it was made without weights",
                 hint="Leave values= out, or make the map anew without no_weights=.",
             )
 
 
-def _size(made: OutputMap) -> str:
-    return f"batch_size {made.input.batch_size} × sequence_length {made.input.sequence_length}"
+def _input_size(input_: Input) -> str:
+    return f"batch_size {input_.batch_size} × sequence_length {input_.sequence_length}"

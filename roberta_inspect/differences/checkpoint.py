@@ -1,4 +1,4 @@
-"""What differs between two checkpoints: the classifier's labels and what the files held."""
+"""What differs between two checkpoints: the classifier's labels, and how complete the files are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from roberta_inspect.differences.change import Change
 from roberta_inspect.records import Checkpoint
 from roberta_inspect.text import listed, safe
 
-PLACE = "checkpoint"
+CHECKPOINT = "checkpoint"
 
 
 def checkpoint_changes(left: Checkpoint, right: Checkpoint) -> Iterator[Change]:
@@ -18,19 +18,19 @@ def checkpoint_changes(left: Checkpoint, right: Checkpoint) -> Iterator[Change]:
         yield Change(
             "num-labels",
             None,
-            PLACE,
+            CHECKPOINT,
             "num_labels",
             f"{left.num_labels:,} ({_names(left)})",
             f"{right.num_labels:,} ({_names(right)})",
             "logits has another number of columns, and labels mean other things",
         )
     elif left.id2label != right.id2label:
-        yield from _renamed(left, right)
+        yield from _name_changes(left, right)
     if left.problem_type != right.problem_type:
         yield Change(
             "problem-type",
             None,
-            PLACE,
+            CHECKPOINT,
             "problem_type",
             left.problem_type or "unset",
             right.problem_type or "unset",
@@ -40,7 +40,7 @@ def checkpoint_changes(left: Checkpoint, right: Checkpoint) -> Iterator[Change]:
         yield Change(
             "weights",
             None,
-            PLACE,
+            CHECKPOINT,
             "the weights verdict",
             left.weights.verdict,
             right.weights.verdict,
@@ -54,14 +54,14 @@ def _names(checkpoint: Checkpoint) -> str:
     return listed(tuple(checkpoint.id2label.values()), most=6, show=partial(safe, longest=40))
 
 
-def _renamed(left: Checkpoint, right: Checkpoint) -> Iterator[Change]:
+def _name_changes(left: Checkpoint, right: Checkpoint) -> Iterator[Change]:
     for number in dict.fromkeys([*left.id2label, *right.id2label]):
         was, now = left.id2label.get(number), right.id2label.get(number)
         if was != now:
             yield Change(
                 "label-names",
                 None,
-                PLACE,
+                CHECKPOINT,
                 f"label {safe(number, longest=12)}",
                 "absent" if was is None else safe(was, longest=40),
                 "absent" if now is None else safe(now, longest=40),

@@ -1,7 +1,7 @@
-"""What consumers hand over that they did not, or no longer do.
+"""What differs between what the consumers return.
 
-What is not installed on one side is no difference, and neither is by how much a value is off: that
-is another on another device. Which label a text has is the checkpoint's affair.
+A consumer that is not installed on one side is not a difference. Neither is the size of a rounding
+error, which depends on the device. Other label names are reported for the checkpoint.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from roberta_inspect.differences.change import Change
 from roberta_inspect.records import Consumer, OutputMap, Part
 from roberta_inspect.text import listed, safe
 
-PLACE = "consumers"
+CONSUMERS = "consumers"
 
 MOST_PARTS = 4
 
 
 def consumer_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
-    """Changes of what comes back from the ways of calling that both maps have."""
+    """What changed for the ways of calling a consumer that both maps have."""
     before = {consumer.title: consumer for consumer in left.consumers or ()}
     for now in right.consumers or ():
         was = before.get(now.title)
@@ -27,12 +27,12 @@ def consumer_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
 
 
 def _changes(was: Consumer, now: Consumer) -> Iterator[Change]:
-    if _returned(was) != _returned(now):
+    if _result(was) != _result(now):
         yield _change(
             "consumer-returns",
             now,
-            _returned(was),
-            _returned(now),
+            _result(was),
+            _result(now),
             "code that takes it apart breaks",
         )
         return
@@ -41,35 +41,35 @@ def _changes(was: Consumer, now: Consumer) -> Iterator[Change]:
         yield _change(
             "consumer-parts",
             now,
-            _words(lost),
-            _words(new),
+            _part_words(lost),
+            _part_words(new),
             "what stands there is something else than before",
         )
 
 
-def _change(what: str, consumer: Consumer, was: str, now: str, consequence: str) -> Change:
+def _change(id_: str, consumer: Consumer, was: str, now: str, consequence: str) -> Change:
     title = safe(consumer.title, longest=120)
-    return Change(what, (title, was, now), PLACE, title, was, now, consequence)
+    return Change(id_, (title, was, now), CONSUMERS, title, was, now, consequence)
 
 
-def _returned(consumer: Consumer) -> str:
+def _result(consumer: Consumer) -> str:
     if consumer.error is not None:
         return f"an exception ({safe(consumer.error.type)})"
     return safe(consumer.container)
 
 
-def _only(parts: tuple[Part, ...], others: tuple[Part, ...]) -> list[str]:
-    known = {_structure(part) for part in others}
-    return [words for part in parts if (words := _structure(part)) not in known]
+def _only(parts: tuple[Part, ...], other_parts: tuple[Part, ...]) -> list[str]:
+    structures = {_structure(part) for part in other_parts}
+    return [words for part in parts if (words := _structure(part)) not in structures]
 
 
 def _structure(part: Part) -> str:
-    """What stands where, without what the input decides: sizes, and the label that came first."""
+    """A part in words, without what depends on the input: its sizes, and which label is first."""
     is_score = part.function is not None and part.label is not None
-    made = f"{part.function} of {part.name}" if is_score else part.identity
+    identity = f"{part.function} of {part.name}" if is_score else part.identity
     off = ", off by more than rounding" if part.is_off else ""
-    return f"{safe(part.access)} {safe(made)}{off}"
+    return f"{safe(part.access)} {safe(identity)}{off}"
 
 
-def _words(parts: list[str]) -> str:
+def _part_words(parts: list[str]) -> str:
     return listed(parts, most=MOST_PARTS) or "nothing"

@@ -1,4 +1,4 @@
-"""What differs between what calls returned: the container, and which name stands at which index."""
+"""What differs between what calls returned: the container, and which name is at which index."""
 
 from __future__ import annotations
 
@@ -6,32 +6,31 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from roberta_inspect.differences.change import Change, words
+from roberta_inspect.differences.change import Change, call_words
 from roberta_inspect.records import Call, OutputMap, Slot
 from roberta_inspect.text import counted, listed, safe
 
 Positions: TypeAlias = tuple[Slot, ...]
-"""What stands at 0, 1, 2 … of a container."""
+"""The slots at 0, 1, 2 … of a container."""
 
 
 def paired_calls(left: OutputMap, right: OutputMap) -> list[tuple[Call, Call]]:
-    """The calls that were made on both sides; those that give a tuple, and those with labels first.
+    """The calls that were made on both sides: first those that return a tuple, with labels first.
 
-    Where all the main calls of one side ask for other outputs than those of the other side, the
-    main calls are paired nevertheless.
+    The main calls are paired even if the two sides ask for different outputs in them.
     """
-    others = {_asked(call, right): call for call in (*right.calls, *right.plain)}
+    right_calls = {_call_key(call, right): call for call in (*right.calls, *right.plain)}
     pairs = [
-        (call, others[_asked(call, left)])
+        (call, right_calls[_call_key(call, left)])
         for call in (*left.calls, *left.plain)
-        if _asked(call, left) in others
+        if _call_key(call, left) in right_calls
     ]
     return sorted(pairs, key=lambda pair: (bool(pair[0].return_dict), not pair[0].labels))
 
 
-def _asked(call: Call, made: OutputMap) -> tuple[bool | None, ...]:
-    """What tells a call from the others: two flags, and whether it asks for what run asks for."""
-    main = made.main_calls[0]
+def _call_key(call: Call, output_map: OutputMap) -> tuple[bool | None, ...]:
+    """What identifies a call: two flags, and whether it asks for the outputs of the main calls."""
+    main = output_map.main_calls[0]
     return (
         call.return_dict,
         call.labels,
@@ -41,21 +40,21 @@ def _asked(call: Call, made: OutputMap) -> tuple[bool | None, ...]:
 
 
 def call_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
-    """Calls that only one side made, and main calls that ask for other outputs."""
+    """Calls that only one side made, and main calls that ask for different outputs."""
     yield from _flag_changes(left.main_calls[0], right.main_calls[0])
     for sides, was, now in (
         ((left, right), "called", "not called"),
         ((right, left), "not called", "called"),
     ):
-        known = {_asked(call, sides[1]) for call in sides[1].calls}
-        alone = [call.spec for call in sides[0].calls if _asked(call, sides[0]) not in known]
+        keys = {_call_key(call, sides[1]) for call in sides[1].calls}
+        alone = [call.spec for call in sides[0].calls if _call_key(call, sides[0]) not in keys]
         if alone:
             specs = [call.spec for call in sides[0].calls]
             yield Change(
                 "calls",
                 was,
                 "calls",
-                words(alone, specs),
+                call_words(alone, specs),
                 was,
                 now,
                 "nothing can be said about what is not on both sides",
@@ -78,7 +77,7 @@ def _flag_changes(left: Call, right: Call) -> Iterator[Change]:
 
 
 def container_changes(left: Call, right: Call) -> Iterator[Change]:
-    """Another container, or an error that came or went."""
+    """A different container, or an error on one side only."""
     was, now = _outcome(left), _outcome(right)
     if was == now:
         return
@@ -110,7 +109,7 @@ def _returned(call: Call) -> str:
 
 
 def place_changes(left: Call, right: Call) -> Iterator[Change]:
-    """Indices at which another name stands: one change per name that came, went or moved."""
+    """Indices at which the name changed: one change per name that was added, removed or moved."""
     if left.error is not None or right.error is not None:
         return
     was, now = left.positions, right.positions
@@ -122,37 +121,37 @@ def place_changes(left: Call, right: Call) -> Iterator[Change]:
     causes = _causes(was, now, moved)
     ends = [*causes, len(was) + len(now)][1:]
     for (start, (kind, name)), end in zip(causes.items(), ends, strict=True):
-        here = moved[bisect_left(moved, start) : bisect_left(moved, end)]
-        reading = list(_reading(was, now, here))
+        indices = moved[bisect_left(moved, start) : bisect_left(moved, end)]
+        reading = list(_reading(was, now, indices))
         keyed = (
-            _by_key(kind, name) if right.return_dict and start >= min(len(was), len(now)) else []
+            _key_words(kind, name) if right.return_dict and start >= min(len(was), len(now)) else []
         )
         yield Change(
             "place",
             (kind, name),
             left.spec,
             "outputs",
-            _standing(was, start),
-            _standing(now, start),
+            _slot_words(was, start),
+            _slot_words(now, start),
             "; ".join([*reading, *keyed]),
             (start,),
         )
 
 
 def _causes(was: Positions, now: Positions, moved: Sequence[int]) -> dict[int, tuple[str, str]]:
-    """Index → what happened there: a name that is gone, a new one, or the others in a new order."""
+    """Index → what happened there: a name is gone, a name is new, or the order changed."""
     before, after = [slot.name for slot in was], [slot.name for slot in now]
     names = frozenset(before) & frozenset(after)
     gone = {index: ("gone", name) for index, name in enumerate(before) if name not in names}
     new = {index: ("new", name) for index, name in enumerate(after) if name not in names}
-    kept = [name for name in before if name in names], [name for name in after if name in names]
-    if kept[0] == kept[1]:
+    common = [name for name in before if name in names], [name for name in after if name in names]
+    if common[0] == common[1]:
         return dict(sorted({**new, **gone}.items()))
-    # A loss in front of both changes no order, so that calls with and without labels agree.
+    # Without the loss, calls with and without labels share one cause.
     return {moved[0]: ("order", ", ".join(name for name in after if name != "loss"))}
 
 
-def _standing(slots: Positions, index: int) -> str:
+def _slot_words(slots: Positions, index: int) -> str:
     """`attentions (12 items)`, `attentions (empty)`, `logits`, `absent`."""
     if index >= len(slots):
         return "absent"
@@ -166,7 +165,7 @@ def _standing(slots: Positions, index: int) -> str:
 
 
 def _reading(was: Positions, now: Positions, moved: Sequence[int]) -> Iterator[str]:
-    """What reading the indices that moved now does."""
+    """The consequences for code that reads the moved indices."""
     replaced = [f"outputs[{index}]" for index in moved if index < min(len(was), len(now))]
     lost = [f"outputs[{index}]" for index in moved if index >= len(now)]
     if replaced:
@@ -177,7 +176,7 @@ def _reading(was: Positions, now: Positions, moved: Sequence[int]) -> Iterator[s
         yield "code that unpacks outputs, or counts from its end, now gets another thing"
 
 
-def _by_key(kind: str, name: str) -> list[str]:
-    """What reading by key does, where a name came or went."""
+def _key_words(kind: str, name: str) -> list[str]:
+    """The consequences for code that reads by key, where a name was added or removed."""
     key = f"outputs.{safe(name, longest=60)}"
     return {"gone": [f"{key} is None"], "new": [f"{key} is no longer None"], "order": []}[kind]

@@ -1,4 +1,4 @@
-"""Proofs that held and no longer hold, and findings that came."""
+"""Proofs that no longer hold, and new findings."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from roberta_inspect.text import safe
 
 
 def proof_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
-    """Claims that are refuted and were not, and those that held and are no longer tested.
+    """Claims that are newly refuted, and claims that were proved and are no longer tested.
 
-    The claims of one slot share a line, and so do slots whose claims lack the same thing. Of a slot
-    that is gone nothing is said: that is a difference of its own.
+    The claims of one slot share a line, and so do claims that are not tested for the same reason.
+    A slot that is gone is left out, because that is a difference of its own.
     """
     before = {(proof.slot, proof.id): proof for proof in left.proofs}
     after = {(proof.slot, proof.id): proof for proof in right.proofs}
     lost: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for slot, claim in dict.fromkeys([*before, *after]):
-        was, now = _status(before.get((slot, claim))), _status(after.get((slot, claim)))
+        was, now = _status_words(before.get((slot, claim))), _status_words(after.get((slot, claim)))
         is_about_nothing = (slot, claim) not in after and slot not in right.names
         if now != was and (was == "proved" or now == "refuted") and not is_about_nothing:
             lost.setdefault((slot, now), []).append((claim, was))
@@ -43,16 +43,16 @@ def proof_changes(left: OutputMap, right: OutputMap) -> Iterator[Change]:
             )
 
 
-def _status(proof: Proof | None) -> str:
+def _status_words(proof: Proof | None) -> str:
     return "not made" if proof is None else proof.status.replace("-", " ")
 
 
-def finding_changes(left: OutputMap, right: OutputMap, told: frozenset[str]) -> Iterator[Change]:
-    """Findings that came. `told` are the ids of those that another difference says already."""
+def finding_changes(left: OutputMap, right: OutputMap, said: frozenset[str]) -> Iterator[Change]:
+    """New findings. `said` are the ids of findings that repeat another difference."""
     before = Counter(finding.id for finding in left.findings)
     for finding in right.findings:
         before[finding.id] -= 1
-        if before[finding.id] < 0 and finding.id not in told:
+        if before[finding.id] < 0 and finding.id not in said:
             article = "an" if finding.level == "error" else "a"
             yield Change(
                 "finding",

@@ -49,14 +49,14 @@ class Side:
     attention: str
 
     @classmethod
-    def of(cls, made: OutputMap, file: str | None = None) -> Side:
+    def of(cls, output_map: OutputMap, file: str | None = None) -> Side:
         """The heading of the map `made`."""
         return cls(
             file=file,
-            source=made.checkpoint.source,
-            versions=made.versions,
-            dtype=made.setup.dtype,
-            attention=made.setup.attention,
+            source=output_map.checkpoint.source,
+            versions=output_map.versions,
+            dtype=output_map.setup.dtype,
+            attention=output_map.setup.attention,
         )
 
 
@@ -74,4 +74,4 @@ class Report(Product):
     @property
     def reasons(self) -> tuple[str, ...]:
         """Every difference, as a sentence."""
-        return tuple(f"{each.id}: {each.sentence}" for each in self.differences)
+        return tuple(f"{difference.id}: {difference.sentence}" for difference in self.differences)

@@ -12,12 +12,12 @@ from roberta_inspect.records.axes import PER_ROW, PER_TOKEN
 from roberta_inspect.text import counted, listed, safe
 
 INPUT_AXES = PER_ROW | PER_TOKEN
-"""The axes whose sizes come from the input; all other sizes belong to the model."""
+"""The axes whose sizes come from the input. All other sizes belong to the model."""
 
 DIGITS = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}
-"""Bits after the leading one that a number of this dtype holds (IEEE 754; bfloat16: 7)."""
+"""Bits of a number in this dtype after the leading one (IEEE 754; bfloat16: 7)."""
 
-Thing: TypeAlias = Slot | Item
+SlotOrItem: TypeAlias = Slot | Item
 
 
 class Pair(NamedTuple):
@@ -26,23 +26,23 @@ class Pair(NamedTuple):
     call: CallSpec
     name: str
     at: tuple[int, ...]
-    left: Thing
-    right: Thing
+    left: SlotOrItem
+    right: SlotOrItem
 
-    def change(self, what: str, cause: object, was: str, now: str, consequence: str) -> Change:
+    def change(self, id_: str, cause: object, was: str, now: str, consequence: str) -> Change:
         """A change of this place."""
-        return Change(what, cause, self.call, self.name, was, now, consequence, self.at)
+        return Change(id_, cause, self.call, self.name, was, now, consequence, self.at)
 
 
-def pairs(left: Call, right: Call) -> Iterator[Pair]:
-    """The slots of the same name, each followed by those of its items that both sides have."""
-    others: dict[str, list[Slot]] = {}
+def slot_pairs(left: Call, right: Call) -> Iterator[Pair]:
+    """The slots of the same name, each followed by the items that both sides have."""
+    right_slots: dict[str, list[Slot]] = {}
     for slot in right.positions:
-        others.setdefault(slot.name, []).append(slot)
+        right_slots.setdefault(slot.name, []).append(slot)
     for slot in left.positions:
-        if others.get(slot.name):
+        if right_slots.get(slot.name):
             name = safe(slot.name, longest=60)
-            yield from _descended(Pair(left.spec, name, (), slot, others[slot.name].pop(0)))
+            yield from _descended(Pair(left.spec, name, (), slot, right_slots[slot.name].pop(0)))
 
 
 def _descended(pair: Pair) -> Iterator[Pair]:
@@ -54,7 +54,7 @@ def _descended(pair: Pair) -> Iterator[Pair]:
 
 
 def slot_changes(pair: Pair) -> Iterator[Change]:
-    """How the two differ in structure; of things of another kind nothing more is said."""
+    """How the two differ in structure. If the kinds differ, nothing else is compared."""
     left, right = pair.left, pair.right
     yield from _form_changes(pair)
     if left.kind != right.kind:
@@ -62,7 +62,7 @@ def slot_changes(pair: Pair) -> Iterator[Change]:
     if isinstance(left, Slot) and isinstance(right, Slot) and left.key and right.key:
         yield from _key_changes(pair, left.key, right.key)
     if left.axes != right.axes:
-        was, now = _axes(left), _axes(right)
+        was, now = _axis_words(left), _axis_words(right)
         yield pair.change(
             "axes", (pair.name, was, now), was, now, "code that indexes or reshapes it breaks"
         )
@@ -74,8 +74,8 @@ def slot_changes(pair: Pair) -> Iterator[Change]:
             "dtype", (was, now), was, now, "code that mixes it with other tensors may fail"
         )
     if left.kind == "tensor" and left.origin != right.origin:
-        was, now = _origin(left.origin), _origin(right.origin)
-        cause = tuple(re.sub(r"\d+", "*", each) for each in (was, now))
+        was, now = _origin_words(left.origin), _origin_words(right.origin)
+        cause = tuple(re.sub(r"\d+", "*", words) for words in (was, now))
         yield pair.change(
             "origin", cause, was, now, "a hook on the module that it came from no longer sees it"
         )
@@ -94,8 +94,8 @@ def _key_changes(pair: Pair, was: str, now: str) -> Iterator[Change]:
 
 def _form_changes(pair: Pair) -> Iterator[Change]:
     left, right = pair.left, pair.right
-    was, now = _form(left), _form(right)
-    # A hole is said of the tuple that has it, once for all its items.
+    was, now = _form_words(left), _form_words(right)
+    # A `None` among items is reported once, for the tuple that holds it.
     is_hole = bool(pair.at) and "none" in (left.kind, right.kind)
     if was == now or is_hole:
         return
@@ -112,18 +112,18 @@ def _form_changes(pair: Pair) -> Iterator[Change]:
         yield pair.change("kind", (pair.name, was, now), was, now, _form_consequence(pair))
 
 
-def _form(thing: Thing) -> str:
-    if thing.kind == "none":
+def _form_words(value: SlotOrItem) -> str:
+    if value.kind == "none":
         return "None"
-    if thing.kind == "tensor":
+    if value.kind == "tensor":
         return "a tensor"
-    if thing.kind == "other":
+    if value.kind == "other":
         return "neither a tensor nor a tuple"
-    if not thing.items:
-        return "()" if thing.kind == "tuple" else f"an empty {thing.kind}"
-    holes = [f"[{index}]" for index in thing.holes]
+    if not value.items:
+        return "()" if value.kind == "tuple" else f"an empty {value.kind}"
+    holes = [f"[{index}]" for index in value.holes]
     missing = f", None at {listed(holes)}" if holes else ""
-    return f"a {thing.kind} of {counted(len(thing.items), 'item')}{missing}"
+    return f"a {value.kind} of {counted(len(value.items), 'item')}{missing}"
 
 
 def _form_consequence(pair: Pair) -> str:
@@ -154,11 +154,11 @@ def _size_changes(pair: Pair) -> Iterator[Change]:
             )
 
 
-def _axes(thing: Thing) -> str:
-    return f"({', '.join(safe(axis, longest=60) for axis in thing.axes)})"
+def _axis_words(value: SlotOrItem) -> str:
+    return f"({', '.join(safe(axis, longest=60) for axis in value.axes)})"
 
 
-def _origin(origin: Origin | None) -> str:
+def _origin_words(origin: Origin | None) -> str:
     if origin is None:
         return "returned by no submodule"
     through = f" through {safe(origin.through)}" if origin.through else ""
@@ -166,41 +166,41 @@ def _origin(origin: Origin | None) -> str:
 
 
 def value_changes(pair: Pair) -> Iterator[Change]:
-    """Other numbers in the same structure.
+    """Different numbers in the same structure.
 
-    Two fingerprints are alike where they agree to half of the bits that the dtype holds, of the
-    largest number in the tensor: far more than rounding and far less than other weights do.
+    Two fingerprints are close if they agree to half of the dtype's bits, relative to the largest
+    number in the tensor. Rounding changes far less than that, and other weights far more.
     """
     left, right = pair.left, pair.right
     if left.fingerprint is None or right.fingerprint is None or left.shape != right.shape:
         return
-    if left.dtype != right.dtype or _alike(left.fingerprint, right.fingerprint, str(left.dtype)):
+    if left.dtype != right.dtype or _is_close(left.fingerprint, right.fingerprint, str(left.dtype)):
         return
     yield pair.change(
         "values",
         None,
-        _numbers(left.fingerprint),
-        _numbers(right.fingerprint),
+        _number_words(left.fingerprint),
+        _number_words(right.fingerprint),
         "the structure is the same, the numbers are not: other weights or another computation",
     )
 
 
-def _alike(left: Fingerprint, right: Fingerprint, dtype: str) -> bool:
+def _is_close(left: Fingerprint, right: Fingerprint, dtype: str) -> bool:
     scale = max(abs(number) for number in (left.min, left.max, 0.0) if number is not None)
     tolerance = scale * 2.0 ** (-DIGITS.get(dtype, max(DIGITS.values())) / 2)
     return all(
         was is now if was is None or now is None else abs(was - now) <= tolerance
-        for was, now in zip(_four(left), _four(right), strict=True)
+        for was, now in zip(_four_numbers(left), _four_numbers(right), strict=True)
     )
 
 
-def _four(values: Fingerprint) -> tuple[float | None, ...]:
+def _four_numbers(values: Fingerprint) -> tuple[float | None, ...]:
     return (values.mean, values.std, values.min, values.max)
 
 
-def _numbers(values: Fingerprint) -> str:
+def _number_words(values: Fingerprint) -> str:
     words = ("mean", "std", "min", "max")
     return ", ".join(
         f"{word} {'not finite' if number is None else format(number, '.6g')}"
-        for word, number in zip(words, _four(values), strict=True)
+        for word, number in zip(words, _four_numbers(values), strict=True)
     )

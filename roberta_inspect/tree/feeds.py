@@ -1,4 +1,4 @@
-"""Which modules feed which slot: by the identity of the tensor that stands in it."""
+"""Which modules feed which slot, by the identity of the tensor in it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from roberta_inspect.records import Place
 def feeds_of(slots: Mapping[str, Any], trace: Trace) -> dict[str, tuple[Place, ...]]:
     """Path of a module → the places (`logits`, `hidden_states[3]`) that it feeds, in their order.
 
-    `slots` are the named values of one call, of which `trace` kept every visit. A module feeds a
-    place when the tensor there was made by it or by a module inside it; the encoder, the base
-    model and the model hold all of them, so they feed only what nobody inside them returned.
+    `slots` are the named values of one call, and `trace` holds every visit of that call. A module
+    feeds a place if it, or a module inside it, made the tensor there. The encoder, the base model
+    and the model contain all of those, so they only feed what no module inside them returned.
     """
-    found: dict[str, dict[Place, None]] = {}
+    fed_places: dict[str, dict[Place, None]] = {}
     for name, value in slots.items():
         for place, tensor in places_in(name, value):
             for path in _makers(tensor, trace):
-                found.setdefault(path, {})[place] = None
-    return {path: tuple(places) for path, places in found.items()}
+                fed_places.setdefault(path, {})[place] = None
+    return {path: tuple(places) for path, places in fed_places.items()}
 
 
 def _makers(tensor: torch.Tensor, trace: Trace) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The nodes of the tree, with parameters, dtypes and what the file has of them."""
+"""The nodes of the tree, with parameters, dtypes and whether the file has their tensors."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ RANDOM = "not in the checkpoint: random"
 
 
 class Nodes:
-    """The nodes, made in the order of `print(model)`; tied parameters count at the first place."""
+    """Builds the nodes in the order of `print(model)`. Tied parameters count at the first place."""
 
     def __init__(self, observation: TreeObservation) -> None:
         self.observation = observation
-        self.has_file = observation.made.header is not None
-        self.header = observation.made.header or {}
+        self.has_file = observation.loaded.header is not None
+        self.header = observation.loaded.header or {}
         self.returned = ReturnedShapes(observation)
         self.places = {id(module): path for path, module in observation.model.named_modules()}
         self.tensors = Counter(_prefixes(observation.model.state_dict(keep_vars=True)))
-        self.missing = Counter(_prefixes(observation.made.weights.missing))
+        self.missing = Counter(_prefixes(observation.loaded.weights.missing))
         self.counted: dict[int, str] = {}
         """Parameter → the name under which it is counted."""
 
@@ -37,7 +37,9 @@ class Nodes:
         """The node of the module at `path` and of all below it."""
         own = self._own(module, path)
         new = {
-            key: each for key, each in own.items() if self.counted.setdefault(id(each), key) == key
+            key: parameter
+            for key, parameter in own.items()
+            if self.counted.setdefault(id(parameter), key) == key
         }
         children = tuple(
             self.node(child, child_name, f"{path}.{child_name}".lstrip("."))
@@ -50,13 +52,13 @@ class Nodes:
             path=path,
             cls=type(module).__name__,
             repr=f"{module._get_name()}({module.extra_repr()})",
-            parameters=sum(each.numel() for each in new.values())
+            parameters=sum(parameter.numel() for parameter in new.values())
             + sum(child.parameters for child in children),
-            bytes=sum(self._bytes(key, each) for key, each in new.items())
+            bytes=sum(self._bytes(key, parameter) for key, parameter in new.items())
             + sum(child.bytes for child in children),
             dtypes=tuple(sorted(self._dtypes(own).union(*(child.dtypes for child in children)))),
             feeds=self.observation.feeds.get(place, ()),
-            output=self.returned.of(place, module),
+            output=self.returned.describe(place, module),
             in_checkpoint=self._in_checkpoint(path),
             note="; ".join(self._notes(module, path)) or None,
             children=children,
@@ -77,7 +79,7 @@ class Nodes:
 
     def _dtypes(self, own: Mapping[str, nn.Parameter]) -> set[str]:
         if not self.has_file:
-            return {dtype_word(each.dtype) for each in own.values()}
+            return {dtype_word(parameter.dtype) for parameter in own.values()}
         stored = {self.header[name][0] for name in own if name in self.header}
         return {TORCH_NAMES.get(dtype, dtype) for dtype in stored}
 
@@ -94,9 +96,9 @@ class Nodes:
             yield self.observation.reads
         if adapters := active_adapters(module):
             yield f"adapted: {listed([safe(name, longest=80) for name in adapters])}"
-        for key, each in self._own(module, path).items():
-            if self.counted[id(each)] != key:
-                yield f"{key.rpartition('.')[2]} is {self.counted[id(each)]}"
+        for key, parameter in self._own(module, path).items():
+            if self.counted[id(parameter)] != key:
+                yield f"{key.rpartition('.')[2]} is {self.counted[id(parameter)]}"
         if self.missing[path]:
             everything = self.missing[path] == self.tensors[path]
             share = f"{self.missing[path]:,} of {counted(self.tensors[path], 'tensor')} "
@@ -104,7 +106,7 @@ class Nodes:
 
 
 def active_adapters(module: nn.Module) -> tuple[str, ...]:
-    """The names of the PEFT adapters that change what this very module computes."""
+    """The names of the PEFT adapters that change what this module itself computes."""
     if type(module).__module__.partition(".")[0] != "peft":
         return ()
     active: Any = getattr(module, "active_adapters", None) or getattr(module, "active_adapter", ())

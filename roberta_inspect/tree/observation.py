@@ -28,7 +28,7 @@ from roberta_inspect.tree.twin import Twin, observe_all
 
 
 def small_probe(model: Any, more: int = 0) -> Probe:
-    """A small input, of the sizes that `run` takes; with `more` rows, and tokens to match."""
+    """An input of the default sizes of `run`, or one with `more` rows and with longer rows."""
     config = input_config(model)
     length = min(16 + 8 * more, usable_length(config))
     return synthetic(config, batch_size=2 + more, sequence_length=length)
@@ -38,19 +38,21 @@ def small_probe(model: Any, more: int = 0) -> Probe:
 class TreeObservation:
     """One labelled dict call of a model, and what every module read and returned in it."""
 
-    made: Loaded
+    loaded: Loaded
     probe: Probe
     observed: Observed
 
     @classmethod
-    def of(cls, made: Loaded) -> TreeObservation:
+    def of(cls, loaded: Loaded) -> TreeObservation:
         """Make the call."""
-        probe = small_probe(made.model)
-        return cls(made=made, probe=probe, observed=observe_all(made.model, probe, made.mode))
+        probe = small_probe(loaded.model)
+        return cls(
+            loaded=loaded, probe=probe, observed=observe_all(loaded.model, probe, loaded.mode)
+        )
 
     @property
     def model(self) -> Any:
-        return self.made.model
+        return self.loaded.model
 
     @property
     def trace(self) -> Trace:
@@ -58,7 +60,7 @@ class TreeObservation:
 
     @property
     def has_values(self) -> bool:
-        return self.made.mode is None and self.made.device.type != "meta"
+        return self.loaded.mode is None and self.loaded.device.type != "meta"
 
     @cached_property
     def slots(self) -> dict[str, Any]:
@@ -76,12 +78,12 @@ class TreeObservation:
 
     @cached_property
     def reads(self) -> str | None:
-        """Which positions of the last hidden state move the logits; `None` where the head takes
+        """Which positions of the last hidden state change the logits. `None` if the head reads
         something else."""
         path = self.trace.anatomy.classifier
         if path is None:
             return None
-        whose = self if self.has_values else self.twin
+        source = self if self.has_values else self.twin
         head = self.model.get_submodule(path)
         visit = self.trace.visit(path) if self.has_values else self.twin.visit(path, head)
         if visit is None or visit.kwargs or len(visit.args) != 1:
@@ -89,19 +91,19 @@ class TreeObservation:
         [features] = visit.args
         if not isinstance(features, torch.Tensor) or features.ndim != 3 or features.shape[1] < 2:
             return None
-        with stand_in(whose.model) as model:
+        with stand_in(source.model) as model:
             read = positions_read(model.get_submodule(path), features)
         if len(read) == features.shape[1]:
             return "reads every position"
         if len(read) == 1:
             return f"reads position {read[0]} alone"
-        return f"reads positions {listed([str(each) for each in read])}" if read else None
+        return f"reads positions {listed([str(position) for position in read])}" if read else None
 
 
 def positions_read(head: nn.Module, hidden_states: torch.Tensor) -> tuple[int, ...]:
-    """The positions of `hidden_states` whose values move what `head` returns.
+    """The positions of `hidden_states` whose values change what `head` returns.
 
-    `hidden_states` is of shape `(batch_size, sequence_length, hidden_size)`, on real tensors.
+    `hidden_states` is a real tensor of shape `(batch_size, sequence_length, hidden_size)`.
     """
     with torch.no_grad():
         expected = list(tensors_in(head(hidden_states)))
@@ -117,8 +119,8 @@ def positions_read(head: nn.Module, hidden_states: torch.Tensor) -> tuple[int, .
 
 
 def _changed(hidden_states: torch.Tensor, position: int) -> Iterator[torch.Tensor]:
-    """`hidden_states` with other values at one position: ordinary ones, and far larger and smaller
-    ones than there are, which move a maximum and a minimum too."""
+    """`hidden_states` with other values at one position: ordinary ones, then very large and very
+    small ones, which also change a maximum or a minimum."""
     random = torch.Generator().manual_seed(position)
     noise = torch.randn(hidden_states[:, position].shape, generator=random).to(hidden_states)
     far = 10 * hidden_states.abs().max()

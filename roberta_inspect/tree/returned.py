@@ -32,8 +32,8 @@ class ReturnedShapes:
             if UNKNOWN not in (words := axes_of(name, tensor.ndim, nesting(value)))
         }
 
-    def of(self, path: str, module: nn.Module) -> tuple[Returned, ...]:
-        """One entry per tensor of what the module at `path` returned, and one per tuple."""
+    def describe(self, path: str, module: nn.Module) -> tuple[Returned, ...]:
+        """What the module at `path` returned: one entry per tensor, and one per run in a tuple."""
         visit = self.observation.trace.visit(path)
         if visit is None:
             return ()
@@ -43,45 +43,46 @@ class ReturnedShapes:
         for _, value in fields_of(visit.output):
             words = [axes[id(tensor)] for tensor in tensors_in(value)]
             if isinstance(value, torch.Tensor):
-                entries += [Returned(axes=each) for each in words]
+                entries += [Returned(axes=names) for names in words]
             else:
-                alike = ((each, len(list(run))) for each, run in groupby(words))
-                entries += [Returned(axes=each, count=count) for each, count in alike]
+                alike = ((names, len(list(run))) for names, run in groupby(words))
+                entries += [Returned(axes=names, count=count) for names, count in alike]
         return tuple(entries)
 
     def _axes(
         self, path: str, module: nn.Module, tensors: Sequence[torch.Tensor]
     ) -> list[tuple[str, ...]]:
         words = self.observation.twin.words(path, module)
-        if [len(each) for each in words] == [tensor.ndim for tensor in tensors]:
+        if [len(names) for names in words] == [tensor.ndim for tensor in tensors]:
             axes = [
-                axis_words(tensor.shape, each, self.sizes)
-                for tensor, each in zip(tensors, words, strict=True)
+                axis_words(tensor.shape, names, self.sizes)
+                for tensor, names in zip(tensors, words, strict=True)
             ]
         else:
             axes = self._compared(path, tensors)
         return [
-            self.in_slots.get(id(tensor), each) for tensor, each in zip(tensors, axes, strict=True)
+            self.in_slots.get(id(tensor), names)
+            for tensor, names in zip(tensors, axes, strict=True)
         ]
 
     def _compared(self, path: str, tensors: Sequence[torch.Tensor]) -> list[tuple[str, ...]]:
-        """The axes that grow with the batch and with the sequence, of a module without a twin."""
+        """The axes of a module that the twin lacks: those that grow with the batch or sequence."""
         probe, trace = self._larger
         visit = trace.visit(path)
-        others = list(tensors_in([visit.output])) if visit else []
-        if [each.ndim for each in others] != [tensor.ndim for tensor in tensors]:
+        larger_tensors = list(tensors_in([visit.output])) if visit else []
+        if [tensor.ndim for tensor in larger_tensors] != [tensor.ndim for tensor in tensors]:
             return [(UNKNOWN,) * tensor.ndim for tensor in tensors]
         mine = self.observation.probe
-        words = {
+        word_of_sizes = {
             (mine.sequence_length, probe.sequence_length): "sequence_length",
             (mine.batch_size, probe.batch_size): "batch_size",
         }
         return [
             tuple(
-                str(size) if size == larger else words.get((size, larger), UNKNOWN)
-                for size, larger in zip(tensor.shape, other.shape, strict=True)
+                str(size) if size == larger else word_of_sizes.get((size, larger), UNKNOWN)
+                for size, larger in zip(tensor.shape, larger_tensor.shape, strict=True)
             )
-            for tensor, other in zip(tensors, others, strict=True)
+            for tensor, larger_tensor in zip(tensors, larger_tensors, strict=True)
         ]
 
     @cached_property
@@ -89,7 +90,7 @@ class ReturnedShapes:
         """A call with another number of rows and tokens."""
         model = self.observation.model
         probe = small_probe(model, more=1)
-        return probe, observe_all(model, probe, self.observation.made.mode).trace
+        return probe, observe_all(model, probe, self.observation.loaded.mode).trace
 
 
 def sizes_of(config: Any, probe: Probe) -> dict[str, int]:

@@ -1,8 +1,8 @@
-"""A tiny real model built like the one at hand, every size of it another number.
+"""A tiny model with the architecture of the inspected one, in which no two sizes are equal.
 
-Sizes of a real model coincide (`num_labels == batch_size == 2`), so a size does not tell which
-axis it is; in the twin it does. The twin is small enough to have values, too: which position its
-head reads is tried out on it where the model itself has none.
+Sizes of the inspected model may coincide (`num_labels == batch_size == 2`), so a size does not tell
+which axis it is. In the twin it does. The twin has values, so it also shows which position its head
+reads if the inspected model has no values.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SIZES = {
     "intermediate_size": 17,
     "num_labels": 13,
 }
-"""The twin's axes: all different, so that each number is one word."""
+"""The sizes of the twin's axes. All differ, so that each number stands for one word."""
 
 _WORDS = {size: word for word, size in SIZES.items()}
 
@@ -64,7 +64,7 @@ class Twin:
         for name, value in settings.items():
             setattr(small, name, value)
         with torch.random.fork_rng(devices=[]):
-            # Flash and flex attention hand the same tensors back as sdpa, on other devices.
+            # Flash and flex attention return the same tensors as sdpa, but not on every device.
             model = built(small, "eager" if attention == "eager" else "sdpa", "float32")
         probe = synthetic(
             small, batch_size=SIZES["batch_size"], sequence_length=SIZES["sequence_length"]
@@ -72,7 +72,7 @@ class Twin:
         return cls(model, observe_all(model, probe).trace)
 
     def visit(self, path: str, module: nn.Module) -> Visit | None:
-        """What the twin of `module` did; `None` where another class or nothing is at `path`."""
+        """The visit of the twin's module at `path`. `None` if it is missing or of another class."""
         visit = self.trace.visit(path)
         if visit is None or type(self.model.get_submodule(path)) is not type(module):
             return None
@@ -88,8 +88,10 @@ class Twin:
 
 
 def observe_all(model: nn.Module, probe: Probe, mode: Any = None) -> Observed:
-    """One labelled dict call with all outputs asked for, and what every module did in it; `mode`
-    as `observing` has it."""
+    """One labelled dict call that asks for all outputs, with every visit of every module.
+
+    `mode` is that of `observing`.
+    """
     spec = CallSpec(True, True, True, True)
     with observing(model, mode) as observer:
         return observer.call(probe.placed_like(model, mode), spec, every_visit=True)

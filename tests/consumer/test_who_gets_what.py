@@ -13,7 +13,7 @@ from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
 
 import roberta_inspect
 from roberta_inspect import ConsumerReport
-from roberta_inspect.consumer import IDS
+from roberta_inspect.consumer import CONSUMER_IDS
 from roberta_inspect.records import Consumer
 
 H = "config.output_hidden_states=True"
@@ -240,7 +240,7 @@ def test_all_are_called_on_a_checkpoint_and_nothing_is_called_by_a_wrong_name(
 ) -> None:
     folder = make_checkpoint(tmp_path, tiny_model(**settings), tokenizer=True)
     report = roberta_inspect.consumers(folder, texts=["abc", "hello there"])
-    assert list(dict.fromkeys(row.id for row in report.consumers)) == list(IDS)
+    assert list(dict.fromkeys(row.id for row in report.consumers)) == list(CONSUMER_IDS)
     assert report.ok
     assert unknown(report) == []
 
@@ -263,7 +263,7 @@ def test_so_they_are_on_a_checkpoint_of_the_family(tmp_path: Path) -> None:
     )
     report = roberta_inspect.consumers(folder, texts=[("abc", "no"), ("hello", "there you are")])
     assert report.checkpoint.architecture == "XLMRobertaForSequenceClassification"
-    assert {row.id for row in report.consumers if row.status == "called"} == set(IDS)
+    assert {row.id for row in report.consumers if row.status == "called"} == set(CONSUMER_IDS)
     assert report.ok
     assert unknown(report) == []
 
@@ -272,7 +272,7 @@ def test_so_they_are_on_a_checkpoint_of_the_family(tmp_path: Path) -> None:
 def test_a_map_keeps_the_rows_on_request() -> None:
     assert roberta_inspect.inspect().consumers is None
     output_map = roberta_inspect.inspect(texts=["a film", "no"], consumers=True)
-    assert {row.id for row in output_map.consumers or ()} == set(IDS)
+    assert {row.id for row in output_map.consumers or ()} == set(CONSUMER_IDS)
     assert "features-are-logits" in [finding.id for finding in output_map.findings]
     again = roberta_inspect.OutputMap.from_json(output_map.to_json())
     assert again == output_map

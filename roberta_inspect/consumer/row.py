@@ -1,4 +1,4 @@
-"""One way of calling a consumer, and the row that comes of it."""
+"""Calls a consumer in one way and makes a row of the result."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from roberta_inspect.live.observe import failure
 from roberta_inspect.records import Consumer, Part, Suggested
 
 
-class Handed(NamedTuple):
-    """What a consumer handed over."""
+class HandedOver(NamedTuple):
+    """What a consumer returned, and what its parts are."""
 
     value: Any
     parts: Iterable[Part]
@@ -22,22 +22,26 @@ class Handed(NamedTuple):
 
 
 def row(
-    id_: str, title: str, call: Callable[[], Handed], *, why: Mapping[str, str] | None = None
+    id_: str,
+    title: str,
+    call: Callable[[], HandedOver],
+    *,
+    advice: Mapping[str, str] | None = None,
 ) -> Consumer:
-    """Call a consumer; what it raises is a row as well.
+    """Call a consumer. If it raises an exception, that is a row too.
 
     Args:
-        id_: of the consumer.
-        title: how it is called.
-        call: the call.
-        why: name of an exception → why this way raises it, and what to do.
+        id_: id of the consumer.
+        title: how it is called, in words.
+        call: makes the call.
+        advice: name of an exception → why this call raises it, and what to do.
     """
     try:
         with undisturbed():
             handed = call()
             parts = tuple(handed.parts)
     except Exception as error:
-        return raised(id_, title, error, why)
+        return raised_row(id_, title, error, advice)
     return Consumer(
         id=id_,
         title=title,
@@ -49,18 +53,18 @@ def row(
     )
 
 
-def raised(
-    id_: str, title: str, error: Exception, why: Mapping[str, str] | None = None
+def raised_row(
+    id_: str, title: str, error: Exception, advice: Mapping[str, str] | None = None
 ) -> Consumer:
-    """The row of a call that raised.
+    """The row of a call that raised an exception.
 
     Raises:
-        InspectError, MemoryError: what is no fault of the consumer's goes on.
+        InspectError, MemoryError: `error` itself, if it is not the consumer's fault.
     """
     if isinstance(error, InspectError) or is_out_of_memory(error):
         raise error
     recorded = failure(error)
-    note = (why or {}).get(recorded.type)
+    note = (advice or {}).get(recorded.type)
     return Consumer(
         id=id_,
         title=title,
