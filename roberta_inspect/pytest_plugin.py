@@ -1,6 +1,6 @@
-"""The pytest plugin: a fixture that holds a model to the contract beside the test.
+"""The pytest plugin: a fixture that compares a model with the contract beside the test.
 
-pytest imports this module in every session: nothing heavy is imported before a test asks.
+pytest imports this module in every session, so heavy imports wait until a test uses the fixture.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def output_contract(request: pytest.FixtureRequest) -> OutputContract:
-    """Holds a checkpoint or model to a saved map: `output_contract("my-roberta")`."""
+    """Compares a checkpoint or model with a saved map: `output_contract("my-roberta")`."""
     update = bool(request.config.getoption(UPDATE))
     return OutputContract(_beside(request.path, request.node.name), update)
 
@@ -43,9 +43,9 @@ class OutputContract:
     """The contract of one test."""
 
     path: Path
-    """Where it lies unless the test names another file."""
+    """The file of the contract, unless the test names another one."""
     update: bool
-    """Whether contracts are written before they are compared."""
+    """Whether contracts are written anew before the comparison."""
     written: set[Path] = field(default_factory=set)
 
     def __call__(
@@ -56,15 +56,15 @@ class OutputContract:
         values: bool = False,
         **arguments: Any,
     ) -> OutputMap:
-        """The map of the checkpoint or model, which keeps the contract.
+        """The map of the checkpoint or model, if it fulfils the contract.
 
-        The test fails where something differs, or a finding is an error. What the test does not
-        say, such as the attention implementation or the texts, is as it was for the contract.
+        The test fails if something differs or a finding is an error. Arguments that the test leaves
+        out, such as the attention implementation or the texts, are those of the contract.
 
         Args:
             checkpoint_or_model: as for `inspect`.
-            path: of the contract, from the folder of the test file; `None` for the one that is
-                named after the test.
+            path: the contract's file, relative to the folder of the test file. `None` for the one
+                that is named after the test.
             values: also compare what the tensors hold.
             arguments: those of `inspect`, such as `texts`, `inputs`, `tokenizer`, `consumers`.
 
@@ -74,7 +74,7 @@ class OutputContract:
         from roberta_inspect.api import inspect, inspect_like, report
         from roberta_inspect.records.saved import read_map
 
-        __tracebackhide__ = True  # a failure is about the test's line
+        __tracebackhide__ = True  # pytest then shows the test's line
         contract = self.path if path is None else self.path.parent / path
         saved = read_map(contract) if contract.is_file() else None
         if saved is None and not self.update:
@@ -97,6 +97,6 @@ class OutputContract:
         return output_map
 
 
-def _fail(what: str, *reasons: str) -> NoReturn:
+def _fail(headline: str, *reasons: str) -> NoReturn:
     __tracebackhide__ = True
-    pytest.fail("\n".join([what, *reasons]), pytrace=False)
+    pytest.fail("\n".join([headline, *reasons]), pytrace=False)

@@ -1,6 +1,6 @@
-"""The commands: options in, one call of the library, the product out.
+"""The commands: each translates its options, makes one call of the library and writes the product.
 
-Nothing heavy is imported before an option is known to be right.
+Nothing heavy is imported before the options are checked.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from roberta_inspect.cli.explained import Asked, asked, call_for, slot_at
+from roberta_inspect.cli.explained import TypedPlace, call_for, parse_place, slot_at
 from roberta_inspect.cli.options import (
     DEFAULT_SIZES,
     Attention,
@@ -52,8 +52,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(is_given: bool) -> None:
+    if is_given:
         typer.echo(f"roberta-inspect {__version__}")
         raise typer.Exit
 
@@ -148,13 +148,13 @@ def run(
         form = format_name("run", format, output)
         check_device(device, no_weights)
         _check_explained(explain, form, format, labels, plain)
-        place = None if explain is None else asked(explain)
+        place = None if explain is None else parse_place(explain)
         check_rows(text, text_pair, inputs, (batch_size, sequence_length))
         _check_located(checkpoint, revision)
         with status("Importing torch and transformers"):
             from roberta_inspect.api import inspect
         with progress_shown("Loading") as progress:
-            found = inspect(
+            output_map = inspect(
                 checkpoint,
                 texts=rows_of(text, text_pair),
                 inputs=inputs,
@@ -163,8 +163,8 @@ def run(
                 sequence_length=sequence_length,
                 output_hidden_states=hidden_states,
                 output_attentions=attentions,
-                # What the two flags move is seen in the calls that leave them out; the switches of
-                # a page are wired to all of them.
+                # Explanations compare with calls that lack the two flags, and a page has a switch
+                # for each flag.
                 matrix=matrix or place is not None or form == "html",
                 revision=revision,
                 attention=attention and attention.value,
@@ -176,14 +176,14 @@ def run(
                 progress=progress,
             )
         if place is not None:
-            _explain(target, found, place, labels, plain)
+            _explain(target, output_map, place, labels, plain)
         else:
-            target.deliver(found, form)
-        raise typer.Exit(0 if found.ok else 1)
+            target.deliver(output_map, form)
+        raise typer.Exit(0 if output_map.ok else 1)
 
 
 def _check_explained(
-    explain: str | None, form: str, asked: str | None, labels: bool, plain: bool
+    explain: str | None, form: str, typed_format: str | None, labels: bool, plain: bool
 ) -> None:
     if explain is None and plain:
         raise UsageError(
@@ -198,24 +198,26 @@ def _check_explained(
     if explain is not None and form != "table":
         raise UsageError(
             f"--explain answers in words, not as {form}",
-            hint=f"{'Leave --format out' if asked else 'Name a .txt file'}, or leave --explain "
-            "out.",
+            hint=f"{'Leave --format out' if typed_format else 'Name a .txt file'}, or leave "
+            "--explain out.",
         )
 
 
-def _explain(target: Target, found: OutputMap, place: Asked, labels: bool, plain: bool) -> None:
+def _explain(
+    target: Target, output_map: OutputMap, place: TypedPlace, labels: bool, plain: bool
+) -> None:
     from roberta_inspect.render.explain import explanation
 
-    call = call_for(found, labels, plain)
-    told = explanation(
-        found,
+    call = call_for(output_map, labels, plain)
+    text = explanation(
+        output_map,
         call,
-        slot_at(place, found, call) or place.name or "",
+        slot_at(place, output_map, call) or place.name or "",
         asked=place.typed,
         items=place.items,
         first=place.first,
     )
-    target.deliver_text(told)
+    target.deliver_text(text)
 
 
 @app.command(short_help="Which module makes which output.")
@@ -256,18 +258,18 @@ def tree(
         with status("Importing torch and transformers"):
             from roberta_inspect.api import module_tree
         with status("Observing a forward on fake tensors"):
-            found = module_tree(
+            product = module_tree(
                 checkpoint,
                 revision=revision,
                 attention=attention and attention.value,
                 allow_missing_head=allow_missing_head,
             )
-        target.deliver(found, form, expand=expand, depth=depth)
-        raise typer.Exit(0 if found.ok else 1)
+        target.deliver(product, form, expand=expand, depth=depth)
+        raise typer.Exit(0 if product.ok else 1)
 
 
 def _check_whole(form: str, expand: bool, depth: int | None) -> None:
-    """Refuse what would be left aside: JSON is always the whole tree."""
+    """Refuse options that would have no effect, because JSON is always the whole tree."""
     if depth is not None and depth < 0:
         raise UsageError(
             f"there is no module at depth {depth}", hint="Give a --depth of at least 0."
@@ -377,13 +379,13 @@ def diff(
         form = format_name("diff", format, output)
         from roberta_inspect.api import report
 
-        found = report(left, right, values=values)
-        target.deliver(found, form)
-        raise typer.Exit(0 if found.ok else 1)
+        comparison = report(left, right, values=values)
+        target.deliver(comparison, form)
+        raise typer.Exit(0 if comparison.ok else 1)
 
 
 def _check_located(checkpoint: str | None, revision: str | None) -> None:
-    """Say that there is no such checkpoint before anything heavy is imported."""
+    """Refuse a checkpoint that does not exist, before anything heavy is imported."""
     from roberta_inspect.checkpoint.locate import locate
 
     locate(checkpoint, revision=revision)

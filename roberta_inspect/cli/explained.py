@@ -1,4 +1,4 @@
-"""What a person types after `--explain`: an index, a slot's name, an item of it."""
+"""What a user types after `--explain`: an index, the name of a slot, or an item of it."""
 
 from __future__ import annotations
 
@@ -12,30 +12,37 @@ from roberta_inspect.text import counted, listed, safe
 
 
 @dataclass(frozen=True)
-class Asked:
+class TypedPlace:
     """One place of a container, as it was typed."""
 
     typed: str
     index: int | None = None
-    """Its position; `None` where it was asked for by name."""
+    """Its position. `None` if the user typed a name."""
     name: str | None = None
     items: tuple[int, ...] = ()
     first: bool = False
-    """Whether the first position of the item is meant, the one of `<s>`."""
+    """Whether only the first position of the item is meant, that of `<s>`."""
 
 
-_FIRST = Asked("cls", name="hidden_states", items=(-1,), first=True)
+_FIRST = TypedPlace("cls", name="hidden_states", items=(-1,), first=True)
 
 ALIASES = {
     "cls": _FIRST,
     "<s>": _FIRST,
-    "last_hidden_state": Asked("last_hidden_state", name="hidden_states", items=(-1,)),
-    "embeddings": Asked("embeddings", name="hidden_states", items=(0,)),
+    "last_hidden_state": TypedPlace("last_hidden_state", name="hidden_states", items=(-1,)),
+    "embeddings": TypedPlace("embeddings", name="hidden_states", items=(0,)),
 }
-"""Words for what has no name of its own in the container."""
+"""Words for places that have no name of their own in the container."""
 
-KNOWN = ("loss", "logits", "hidden_states", "attentions", "past_key_values", "cross_attentions")
-"""Names that the class documents, whether this call returned them or not."""
+DOCUMENTED = (
+    "loss",
+    "logits",
+    "hidden_states",
+    "attentions",
+    "past_key_values",
+    "cross_attentions",
+)
+"""Names that the class documents, whether or not this call returned them."""
 
 _PLACE = re.compile(
     r"""(?:outputs?)?                                       # the container, if it is written
@@ -49,7 +56,7 @@ _PLACE = re.compile(
 )
 
 
-def asked(typed: str) -> Asked:
+def parse_place(typed: str) -> TypedPlace:
     """The place that was typed.
 
     Raises:
@@ -65,7 +72,7 @@ def asked(typed: str) -> Asked:
             f"--explain {safe(typed, longest=60)} is neither an index nor a name",
             hint="Give 1, -1, outputs[1], logits, cls or hidden_states[-1].",
         )
-    return Asked(
+    return TypedPlace(
         typed=word,
         index=None if match["index"] is None else int(match["index"]),
         name=match["name"] or match["key"],
@@ -75,7 +82,7 @@ def asked(typed: str) -> Asked:
 
 
 def call_for(output_map: OutputMap, labels: bool, plain: bool) -> Call:
-    """The call whose container is explained: that of a tuple, or the plain one.
+    """The call whose container is explained: one that returns a tuple, or a plain one.
 
     Raises:
         CannotInspectError: that call raised.
@@ -88,22 +95,22 @@ def call_for(output_map: OutputMap, labels: bool, plain: bool) -> Call:
     call = next(call for call in calls if call.labels is labels)
     if call.error is None:
         return call
-    other = next(call for call in calls if call.labels is not labels)
+    other_call = next(call for call in calls if call.labels is not labels)
     hint = "--no-labels" if labels else "--labels"
     raise CannotInspectError(
         f"there is nothing to explain: the call with {call.words} raised "
         f"{safe(call.error.type)}: {safe(call.error.message)}",
         hint="Leave --explain out to see the other calls."
-        if other.error
-        else f"Give {hint}: the call with {other.words} works.",
+        if other_call.error
+        else f"Give {hint}: the call with {other_call.words} works.",
     )
 
 
-def slot_at(place: Asked, output_map: OutputMap, call: Call) -> Slot | None:
-    """The slot that was asked for; `None` for a name that this call does not return.
+def slot_at(place: TypedPlace, output_map: OutputMap, call: Call) -> Slot | None:
+    """The slot at that place. `None` for a name that this call does not return.
 
     Raises:
-        UsageError: which one, and what there is.
+        UsageError: no call returns that name, or there is no such index.
     """
     count = len(call.positions)
     if place.index is not None and not -count <= place.index < count:
@@ -112,7 +119,7 @@ def slot_at(place: Asked, output_map: OutputMap, call: Call) -> Slot | None:
             f"outputs[{place.index}]",
             hint=f"Give an index from 0 to {count - 1}; -1 is the last one.",
         )
-    names = list(dict.fromkeys([*output_map.names, *KNOWN]))
+    names = list(dict.fromkeys([*output_map.names, *DOCUMENTED]))
     if place.name is not None and place.name not in names:
         close = get_close_matches(place.name, [*names, *ALIASES], n=1)
         meant = f"Did you mean {close[0]}? " if close else ""
@@ -126,7 +133,7 @@ def slot_at(place: Asked, output_map: OutputMap, call: Call) -> Slot | None:
     return slot
 
 
-def _check_items(place: Asked, slot: Slot | None) -> None:
+def _check_items(place: TypedPlace, slot: Slot | None) -> None:
     holder: Slot | Item | None = slot
     for index in place.items:
         items = holder.items if holder is not None else ()

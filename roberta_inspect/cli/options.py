@@ -1,4 +1,4 @@
-"""The options that several commands share, and the checks that need nothing heavy."""
+"""The options that several commands share, and checks that need no heavy import."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Attention(str, Enum):
 
 
 DEFAULT_SIZES = (2, 16)
-"""Rows and tokens per row where no text is given."""
+"""Rows and tokens per row, if no text is given."""
 
 CheckpointArgument = Annotated[
     str | None,
@@ -71,7 +71,7 @@ MissingHead = Annotated[
 
 
 def format_option(command: str) -> Any:
-    """`--format` of one command: its formats, as the registry has them."""
+    """The option `--format` of one command, with the command's formats."""
     names = list(formats_of(command))
     return typer.Option(
         "--format",
@@ -98,20 +98,20 @@ DtypeOption = Annotated[
 ]
 
 
-def format_name(command: str, given: str | None, output: Path | None) -> str:
-    """The format that was asked for, else the one that the file's ending names, else the first.
+def format_name(command: str, typed: str | None, output: Path | None) -> str:
+    """The format that the user typed, else the one of the file's ending, else the first.
 
     Raises:
-        UsageError: this command does not write it.
+        UsageError: this command does not write that format.
     """
     names = list(formats_of(command))
     formats = listed(names, last="or")
-    if given is not None:
-        if given not in names:
+    if typed is not None:
+        if typed not in names:
             raise UsageError(
-                f"{command} writes no format {safe(given)}", hint=f"Give --format {formats}."
+                f"{command} writes no format {safe(typed)}", hint=f"Give --format {formats}."
             )
-        return given
+        return typed
     row = None if output is None else format_for(command, output.suffix)
     if row is not None and row.command != command:
         raise UsageError(
@@ -161,5 +161,5 @@ def check_rows(
 
 
 def rows_of(text: list[str] | None, text_pair: list[str] | None) -> list[Any] | None:
-    """The texts, or the pairs of them, as the library takes them."""
+    """The texts, or the pairs of texts, in the form that the library takes."""
     return list(zip(text, text_pair, strict=True)) if text and text_pair else text or None

@@ -1,4 +1,4 @@
-"""What `--output` may replace: an earlier output of this tool, and nothing else."""
+"""What `--output` may replace: only an earlier output of this tool."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VOCABULARIES = (
     *("sentencepiece.bpe.model", "sentencepiece.model", "spiece.model"),
 )
 NAMES_READ = frozenset({"config.json", "adapter_config.json", *FORMS, *SETTINGS, *VOCABULARIES})
-"""Files of a checkpoint's folder that are read if they are there."""
+"""Files in a checkpoint's folder that are read if they exist."""
 
 BEGINNING = re.compile(
     rb'\{\s+"schema": \d+,\s'
@@ -29,22 +29,22 @@ BEGINNING = re.compile(
     rb"|(Checkpoint|Left) {2,}\S"
     rb"|\S[^\n]{0,200}\s{2,}when called with "
 )
-"""How a file begins that this tool wrote: JSON, Markdown, SVG, HTML, annotations, the table, an
-explanation."""
+"""The beginning of every file that this tool writes: JSON, Markdown, SVG, HTML, annotations, the
+table, an explanation."""
 
 LOOKED_AT = 1024
-"""Bytes at the beginning of a file by which it is recognised."""
+"""How many bytes of a file are read to recognise it."""
 
 
 def check_overwrite(shown: Path, place: Path, inputs: Iterable[str | None]) -> None:
-    """Refuse a file that is read, would be read with the checkpoint, or is not this tool's.
+    """Refuse to overwrite an input, a file of a checkpoint, or a file that is not this tool's.
 
-    Files are the same where the system says so, whatever they are called: through links, other
-    spellings and hard links. `place` is `shown` behind its links; `inputs` are as typed.
+    The system says whether two files are the same, so links and other spellings do not matter.
+    `place` is `shown` with its links resolved. `inputs` are as the user typed them.
 
     Raises:
-        UsageError: whose file it is.
-        CannotInspectError: the file that is there cannot be read.
+        UsageError: the file belongs to an input, or this tool did not write it.
+        CannotInspectError: the existing file cannot be read.
     """
     for word in inputs:
         path = DEMO if word is None else Path(word).expanduser()
@@ -63,13 +63,13 @@ def check_overwrite(shown: Path, place: Path, inputs: Iterable[str | None]) -> N
 
 
 def _is_part(place: Path, path: Path) -> bool:
-    """Whether `place` is the input `path`, or one of its files where it is a folder."""
+    """Whether `place` is the input `path`, or one of the files in that folder."""
     with suppress(OSError, ValueError):
         if not path.is_dir():
             return _is_same(place, path)
         if place.name in NAMES_READ and _is_same(place.parent, path):
             return True
-        return not _is_ours(place) and any(_is_same(place, each) for each in path.iterdir())
+        return not _is_ours(place) and any(_is_same(place, file) for file in path.iterdir())
     return False
 
 
@@ -80,7 +80,7 @@ def _is_same(place: Path, other: Path) -> bool:
 
 
 def _is_ours(place: Path) -> bool:
-    """Whether nothing is lost: there is no such file, it is empty, or this tool wrote it."""
+    """Whether nothing would be lost: the file is missing or empty, or this tool wrote it."""
     try:
         with place.open("rb") as opened:
             beginning = opened.read(LOOKED_AT)

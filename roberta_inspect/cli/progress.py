@@ -1,4 +1,4 @@
-"""Long work is seen on a terminal: what is at work, how many of how many, and for how long."""
+"""Progress of long work on a terminal: the current step, the number of steps, the time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from roberta_inspect.text import safe
 
 @contextmanager
 def progress_shown(message: str) -> Iterator[Progress]:
-    """Show on stderr what is going on until it is done; nothing where stderr is no terminal.
+    """Show progress on stderr until the work is done, or nothing if stderr is not a terminal.
 
-    Yields what is to be called with the name of each piece of work, before it starts.
+    Yields a function to call with the name of each step before it starts.
     """
     from rich import progress
     from rich.console import Console

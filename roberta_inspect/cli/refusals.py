@@ -1,6 +1,6 @@
-"""Every failure in words: one sentence, one hint and an exit code, on stderr.
+"""Reports every failure on stderr: one sentence, one hint and an exit code.
 
-What the library says of keyword arguments is said here of options, and so is what Typer refuses.
+Keyword arguments in the library's sentences become options. Errors of Typer become sentences.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from roberta_inspect.text import listed, safe
 PROGRAM = "roberta-inspect"
 
 DEBUG = "ROBERTA_INSPECT_DEBUG"
-"""The environment variable that, set to 1, has tracebacks shown."""
+"""The environment variable that shows tracebacks if it is 1."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as a shell reports it."""
 
 PIPE_CLOSED = 141
-"""Exit code after a reader such as `head` went away: 128 + SIGPIPE, as a shell reports it."""
+"""Exit code if a reader such as `head` has closed the pipe: 128 + SIGPIPE."""
 
-LONGEST_SENTENCE = 2000
-"""Characters of an error message that are shown."""
+LONGEST_ERROR = 2000
+"""How many characters of an error message are shown."""
 
 ASKED_FOR = re.compile(r"tried to allocate ([\d.,]+ ?\w+)", re.IGNORECASE)
-"""How torch says which allocation failed, on the CPU and on CUDA."""
+"""The part of torch's error that says how much memory was requested, on the CPU and on CUDA."""
 
 OPTIONS = {
     "allow_missing_head": "--allow-missing-head",
@@ -58,23 +58,23 @@ OPTIONS = {
     "texts": "--text",
     "values": "--values",
 }
-"""Keyword argument of the library → the option of the command line."""
+"""Keyword argument of the library → option of the command line."""
 
 KEYWORD = re.compile(
     r"\b(" + "|".join(OPTIONS) + r")=(\"[^\"]*\"|\[[^\]]*\]|[^\s,;:)]*[^\s,;:).])?"
 )
-"""A keyword argument in a sentence, with its value where one follows."""
+"""A keyword argument in a sentence, with its value if one follows."""
 
 
 class Commands(TyperGroup):
-    """The commands. What Typer raises is known by its attributes: its classes are not exported."""
+    """The commands. Typer does not export its exceptions, so they are recognised by attributes."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        with failures_reported(), self._in_words(None):
+        with failures_reported(), self._reported(None):
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
-        with failures_reported(), self._in_words(ctx):
+        with failures_reported(), self._reported(ctx):
             return super().invoke(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -83,12 +83,12 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
     @contextmanager
-    def _in_words(self, ctx: Any) -> Iterator[None]:
+    def _reported(self, ctx: Any) -> Iterator[None]:
         try:
             yield
         except BrokenPipeError:
             raise
-        except OSError as error:  # a command's body tells its own: this was the help or the version
+        except OSError as error:  # from the help or the version: commands report their own errors
             raise CannotInspectError(
                 f"stdout cannot be written: {safe(error.strerror)}", hint="Make room there."
             ) from error
@@ -99,10 +99,9 @@ class Commands(TyperGroup):
             raise self._refused(error, name) from error
 
     def _refused(self, error: Any, name: str | None) -> UsageError:
-        """What is wrong with the words after the command `name`, or before any command.
+        """Typer's error about the words after the command `name`, or before any command.
 
-        Of an error only what every release of Typer gives it is used: its message, and the options
-        that are spelt alike.
+        Uses only what the errors of every release of Typer have: the message, and similar options.
         """
         path = f"{PROGRAM} {name}" if name else PROGRAM
         see = f"See {path} --help."
@@ -111,11 +110,11 @@ class Commands(TyperGroup):
                 f"{path} has no option {safe(error.option_name)}",
                 hint=self._meant_option(error.option_name, error.possibilities, name, see),
             )
-        said = error.format_message().rstrip(".")
-        return UsageError(safe(said[:1].lower() + said[1:]), hint=see)
+        message = error.format_message().rstrip(".")
+        return UsageError(safe(message[:1].lower() + message[1:]), hint=see)
 
     def _meant(self, word: str) -> str:
-        """What may have been meant by a word that is no command."""
+        """A hint about a word that is not a command."""
         for close in get_close_matches(word, self.commands, n=1):
             return f"Did you mean {PROGRAM} {close}?"
         for owner in self._owners(f"--{word}"):
@@ -125,7 +124,7 @@ class Commands(TyperGroup):
         return f"The commands are {listed(list(self.commands))}: see {PROGRAM} --help."
 
     def _meant_option(self, option: str, possibilities: Any, name: str | None, see: str) -> str:
-        """What may have been meant by an option that the command lacks."""
+        """A hint about an option that the command does not have."""
         if owners := self._owners(option):
             where = "" if name else ": write it after the command"
             return f"{safe(option)} is an option of {listed(owners)}{where}."
@@ -137,7 +136,7 @@ class Commands(TyperGroup):
         return [
             name
             for name, command in self.commands.items()
-            if any(option in _spellings(each) for each in command.params)
+            if any(option in _spellings(parameter) for parameter in command.params)
         ]
 
 
@@ -150,7 +149,7 @@ def failures_reported() -> Iterator[None]:
     """Turn every failure of a command's body into one sentence, a hint and an exit code.
 
     Raises:
-        typer.Exit: with the exit code, once the sentence is on stderr.
+        typer.Exit: with the exit code, after the sentence is written to stderr.
     """
     try:
         yield
@@ -172,7 +171,7 @@ def failures_reported() -> Iterator[None]:
 
 
 def in_options(sentence: str) -> str:
-    """A sentence of the library with `batch_size=3` as `--batch-size 3`."""
+    """A sentence of the library, with options for keyword arguments: `--batch-size 3`."""
 
     def option(match: re.Match[str]) -> str:
         value = (match[2] or "").strip('"')
@@ -185,8 +184,8 @@ def _as_sentence(error: Exception) -> InspectError:
     if isinstance(error, InspectError):
         return error
     if is_out_of_memory(error):
-        asked = ASKED_FOR.search(str(error))
-        for_what = f": {asked[1]} more were asked for" if asked else ""
+        size = ASKED_FOR.search(str(error))
+        for_what = f": {size[1]} more were asked for" if size else ""
         return CannotInspectError(
             f"the memory of this machine is not enough{for_what}",
             hint="Ask for less: a smaller batch_size= or sequence_length=, fewer texts, "
@@ -199,18 +198,18 @@ def _as_sentence(error: Exception) -> InspectError:
 
 
 def _say(word: str, rest: str = "", *, style: str = "") -> None:
-    """One line on stderr; on a terminal its first word in colour, and broken between words."""
+    """Write one line to stderr. On a terminal its first word has a colour, and long lines wrap."""
     from rich.console import Console
     from rich.text import Text
 
-    line = Text.assemble((word, style), safe(rest, longest=LONGEST_SENTENCE))
+    line = Text.assemble((word, style), safe(rest, longest=LONGEST_ERROR))
     console = Console(stderr=True)
     console.print(line, soft_wrap=not console.is_terminal)
 
 
 @contextmanager
 def status(message: str) -> Iterator[None]:
-    """Show on stderr what is going on, on a terminal only, until it is done."""
+    """Show a message on stderr until the work is done, if stderr is a terminal."""
     from rich.console import Console
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""The product goes to stdout or into a file: whole, or not at all."""
+"""Writes the product to stdout or to a file, whole or not at all."""
 
 from __future__ import annotations
 
@@ -22,25 +22,26 @@ if TYPE_CHECKING:
 
 
 STDOUT = Path("-")
-"""What `--output` is called where it is stdout after all."""
+"""The value of `--output` that stands for stdout."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where the product goes: a file, written whole or not at all, or stdout where it is `None`."""
+    """Where the product is written."""
 
     path: Path | None = None
+    """The file; `None` for stdout."""
     inputs: tuple[str | None, ...] = ()
-    """What the command reads, as it was typed: checkpoints and files."""
+    """The checkpoints and files that the command reads, as the user typed them."""
 
     def __post_init__(self) -> None:
-        """Find out before the work whether the file can be written; nothing is made yet.
+        """Check before the work that the file can be written. Nothing is created yet.
 
         Raises:
             UsageError: the directory does not exist, the path is a directory itself, or the file
-                is an input or somebody else's.
-            CannotInspectError: the directory, or the file that is there, must not be written, or
-                stdout is closed.
+                is an input or was not written by this tool.
+            CannotInspectError: the directory or the existing file is not writable, or stdout is
+                closed.
         """
         if self.path is None or self.path == STDOUT:
             object.__setattr__(self, "path", None)
@@ -60,17 +61,17 @@ class Target:
         needed = [place] if place.exists() else []
         if not _is_special(place):
             needed.append(place.parent)
-        for each in needed:
-            if not os.access(each, os.W_OK):
+        for path in needed:
+            if not os.access(path, os.W_OK):
                 raise CannotInspectError(
-                    f"--output {safe(self.path)} cannot be written: {safe(each)} is not writable",
+                    f"--output {safe(self.path)} cannot be written: {safe(path)} is not writable",
                     hint="Name a file in a directory that you may write to.",
                 )
         if not _is_special(place):
             check_overwrite(self.path, place, self.inputs)
 
     def deliver(self, product: Product, form: str, **options: Any) -> None:
-        """Write a map, a tree or a report in this format; `options` are its renderer's.
+        """Write a map, a tree or a report in this format. `options` are those of its renderer.
 
         Raises:
             CannotInspectError, BrokenPipeError: as `deliver_text`.
@@ -83,17 +84,17 @@ class Target:
             self.deliver_text(rendered(product, form, **options))
 
     def deliver_text(self, product: str | RenderableType) -> None:
-        """Write a text as it is, or a renderable as fits: in colour on a terminal only.
+        """Write a text as it is, or a renderable, which has colours on a terminal only.
 
         Raises:
             CannotInspectError: the disk is full, or the file cannot be written after all.
-            BrokenPipeError: the reader of stdout went away.
+            BrokenPipeError: the reader of stdout has closed it.
         """
         try:
             if self.path is None:
                 _print(product if isinstance(product, str) else _for_stdout(product))
             else:
-                _write(_behind_links(self.path), _plain(product))
+                _write(_behind_links(self.path), _as_plain_text(product))
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -105,23 +106,23 @@ class Target:
 
 
 def _behind_links(path: Path) -> Path:
-    """The file itself, so that a symbolic link to it stays one."""
+    """The file that a symbolic link leads to, so that writing does not replace the link."""
     nowhere = CannotInspectError(
         f"--output {safe(path)} cannot be written: it is a symbolic link that leads nowhere",
         hint="Name another file.",
     )
     try:
-        found = path if _is_special(path) else path.resolve()
+        resolved = path if _is_special(path) else path.resolve()
     except (OSError, RuntimeError) as error:
         raise nowhere from error
-    # Since Python 3.13 a link that loops is returned as it is.
-    if found.is_symlink() and not _is_special(path):
+    # Since Python 3.13, `resolve` returns a link that loops as it is.
+    if resolved.is_symlink() and not _is_special(path):
         raise nowhere
-    return found
+    return resolved
 
 
 def _is_special(path: Path) -> bool:
-    """Whether a device or a named pipe stands there, which must be written and not replaced."""
+    """Whether it is a device or a named pipe, which must be written to and not replaced."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -130,7 +131,7 @@ def _is_special(path: Path) -> bool:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write beside the file and move it into place, with the permissions that were there."""
+    """Write a file beside it and move that into place, with the permissions of the old file."""
     if _is_special(path):
         path.write_bytes(text.encode())
         return
@@ -144,7 +145,7 @@ def _write(path: Path, text: str) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _plain(product: str | RenderableType) -> str:
+def _as_plain_text(product: str | RenderableType) -> str:
     if isinstance(product, str):
         return product
     from roberta_inspect.render.plain import plain
@@ -157,7 +158,7 @@ def _for_stdout(product: RenderableType) -> str:
 
     console = Console()
     if not console.is_terminal:
-        return _plain(product)
+        return _as_plain_text(product)
     with console.capture() as captured:
         console.print(product)
     return captured.get()
@@ -174,7 +175,7 @@ def _print(text: str) -> None:
 
 
 def abandon(stream: TextIO) -> None:
-    """Let what could not be written go nowhere: Python would try once more at exit."""
+    """Redirect the stream to nowhere, because Python would try to write the rest at exit."""
     with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
 
