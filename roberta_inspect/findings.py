@@ -32,7 +32,7 @@ from roberta_inspect.records import (
     Versions,
     Weights,
 )
-from roberta_inspect.records.given import IGNORED
+from roberta_inspect.records.input import IGNORED
 from roberta_inspect.text import counted, listed, safe
 
 

@@ -1,21 +1,21 @@
-"""Words for untrusted text and for counts: the one place where strings are made fit to be shown."""
+"""Makes untrusted text safe to show, and puts counts and lists into words."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
 
-LONGEST = 200
-"""Characters of one untrusted string that are shown; the rest is counted."""
+LONGEST_SHOWN = 200
+"""How many characters of one untrusted string are shown. The rest is counted."""
 
 _NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories that can move the cursor, turn the writing direction or break a line."""
+"""Unicode categories that can move the cursor, change the writing direction or break a line."""
 
 
-def safe(untrusted: object, *, longest: int = LONGEST) -> str:
+def safe(untrusted: object, *, longest: int = LONGEST_SHOWN) -> str:
     r"""`untrusted` as one harmless line: control characters as `\x1b`, the middle of long text cut.
 
-    Whatever a checkpoint brings (label names, tokens, class names, paths) passes through here.
+    Everything that comes from a checkpoint (label names, tokens, class names, paths) passes here.
     """
     text = str(untrusted)
     if len(text) > longest:
@@ -38,20 +38,20 @@ def counted(number: int, noun: str) -> str:
 
 
 def listed(
-    things: Sequence[object],
+    values: Sequence[object],
     *,
     most: int = 8,
     last: str = "and",
     show: Callable[[object], str] = str,
 ) -> str:
-    """`a, b and c`; of more than `most` things the first ones and how many more there are.
+    """`a, b and c`. Of more than `most` values, the first ones and how many more there are.
 
-    `show` makes words of the things that are named, and of no other: there may be many.
+    `show` is only called for the values that are named, because there may be very many.
     """
-    named = things if len(things) <= most else things[: most - 1]
-    words = [show(each) for each in named]
-    if len(named) < len(things):
-        words.append(f"{len(things) - len(named):,} more")
+    named = values if len(values) <= most else values[: most - 1]
+    words = [show(value) for value in named]
+    if len(named) < len(values):
+        words.append(f"{len(values) - len(named):,} more")
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {last} {words[-1]}"

@@ -126,7 +126,7 @@ def _within_fallback(evidence: Evidence, name: str, apart: float) -> Outcome:
 
 def _which(comparison: Comparison, evidence: Evidence) -> str:
     """The call, by as many of its flags as tell it from the others."""
-    main = comparison.call.asked == evidence.observed.call.asked
+    main = comparison.call.output_flags == evidence.observed.call.output_flags
     return comparison.call.words if main else ", ".join(comparison.call.flags)
 
 

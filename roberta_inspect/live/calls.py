@@ -89,7 +89,7 @@ class Calls:
 
     def make(self) -> None:
         """Make every call; by the reference call the positions of the others are named."""
-        main = [spec for spec in self.specs if spec.asked == self.specs[0].asked]
+        main = [spec for spec in self.specs if spec.output_flags == self.specs[0].output_flags]
         main.sort(key=lambda spec: (not spec.return_dict, not spec.labels))
         specs = dict.fromkeys([*main, *self.specs, *PLAIN])
         for number, spec in enumerate(specs):

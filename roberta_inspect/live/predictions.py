@@ -11,7 +11,7 @@ from roberta_inspect.inputs.labels import problem_type_for
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.live.containers import is_fake
 from roberta_inspect.records import Function, Prediction, Score, finite
-from roberta_inspect.records.given import contents
+from roberta_inspect.records.input import contents
 
 FUNCTIONS: dict[str, tuple[Function, Callable[[torch.Tensor], torch.Tensor] | None]] = {
     "single_label_classification": ("softmax", lambda logits: logits.softmax(dim=-1)),

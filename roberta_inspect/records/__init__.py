@@ -1,7 +1,7 @@
-"""The plain data that everything is made of: no tensor, no module, no formatting.
+"""The plain data of the whole tool: no tensors, no modules, no formatting.
 
-A fact that follows from other facts is a property here and is computed nowhere else.
-`None` means "does not apply" or "is not known", as each field says.
+A fact that follows from other facts is a property here, and is computed nowhere else.
+`None` means "does not apply" or "is not known", as the docstring of each field says.
 """
 
 from roberta_inspect.records.call import (
@@ -18,7 +18,7 @@ from roberta_inspect.records.call import (
     StageSlot,
 )
 from roberta_inspect.records.consumers import Consumer, ConsumerReport, Part, Suggested
-from roberta_inspect.records.given import (
+from roberta_inspect.records.input import (
     Field,
     Function,
     Input,

@@ -1,4 +1,4 @@
-"""Words for axes, by what a tensor is and never by its size: two sizes may coincide."""
+"""Words for axes, by what a tensor is and never by its sizes, because two sizes may coincide."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ transformers' own (`SequenceClassifierOutput`, `BaseModelOutputWithPoolingAndCro
 the claim about axes tests them on a second input of other sizes."""
 
 PER_ROW = frozenset({"batch_size"})
-"""Axes as long as the batch."""
+"""Axes whose size is the batch size."""
 
 PER_TOKEN = frozenset({"sequence_length", "query_length", "key_length"})
-"""Axes as long as the sequence."""
+"""Axes whose size is the sequence length."""
 
 
 NESTING: Mapping[str, int] = MappingProxyType(
     {"hidden_states": 1, "attentions": 1, "cross_attentions": 1, "past_key_values": 2}
 )
-"""Name of a slot → how many tuples its tensors are in; none for the others. A decoder of some
-releases has pairs of keys and values where it should have cross-attention weights."""
+"""Name of a slot → how many tuples its tensors are nested in; 0 for all other slots. In some
+releases a decoder returns pairs of keys and values in place of cross-attention weights."""
 
 
 def axes_of(name: str, rank: int, nesting: int) -> tuple[str, ...]:

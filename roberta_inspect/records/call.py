@@ -26,7 +26,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """Four numbers of a tensor's values, to tell "same structure, other numbers"."""
+    """Four numbers about a tensor's values, to recognise "same structure, other numbers"."""
 
     mean: float | None
     """`None` where the number is not finite; the same for the others."""
@@ -71,7 +71,7 @@ class Slot:
     index: int | None
     """`None` for a field of a `ModelOutput` that is `None`: it has an attribute, but no index."""
     name: str
-    """What stands there, from evidence; `unnamed` where nothing explains it."""
+    """What it holds, from evidence; `unnamed` where nothing explains it."""
     key: str | None
     """The key of a `ModelOutput`; `None` in a plain tuple."""
     access: str
@@ -89,7 +89,7 @@ class Slot:
 
     @property
     def is_empty(self) -> bool:
-        """Present, and a tuple of nothing: `()`."""
+        """Whether it is present, but an empty tuple: `()`."""
         return self.kind in ("tuple", "list", "cache") and not self.items
 
     @property
@@ -109,7 +109,7 @@ class Failure:
 
 
 class CallSpec(NamedTuple):
-    """One way of calling `forward`; a flag that is `None` is not passed."""
+    """One way of calling `forward`. A flag that is `None` is not passed."""
 
     return_dict: bool | None
     labels: bool
@@ -122,7 +122,7 @@ class CallSpec(NamedTuple):
         return self.return_dict is None
 
     @property
-    def asked(self) -> tuple[bool | None, bool | None]:
+    def output_flags(self) -> tuple[bool | None, bool | None]:
         """The flags for hidden states and for attentions."""
         return self.output_hidden_states, self.output_attentions
 
@@ -133,7 +133,7 @@ class CallSpec(NamedTuple):
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Each part in a user's words, in order."""
+        """Each flag in a user's words, in order."""
         if self.is_plain:
             return ("nothing else passed", self.with_labels)
         return (
@@ -145,7 +145,7 @@ class CallSpec(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What tells the main calls apart: `return_dict=False, labels`; or `plain, labels`."""
+        """What distinguishes the main calls: `return_dict=False, labels`, or `plain, labels`."""
         first = "plain" if self.is_plain else f"return_dict={self.return_dict}"
         return f"{first}, {self.with_labels}"
 
@@ -170,7 +170,7 @@ class Call:
 
     @property
     def spec(self) -> CallSpec:
-        """What tells this call from the others of the map."""
+        """What identifies this call among those of the map."""
         return CallSpec(
             self.return_dict, self.labels, self.output_hidden_states, self.output_attentions
         )
@@ -182,19 +182,16 @@ class Call:
 
     @property
     def positions(self) -> tuple[Slot, ...]:
-        """What stands at 0, 1, 2 … of the container: the slots that have an index."""
+        """The slots at 0, 1, 2 … of the container: those that have an index."""
         return tuple(slot for slot in self.slots if slot.index is not None)
 
     def single_flag_to(self, other: Call) -> str | None:
-        """The one part in which `other` differs from this call, as `other` has it.
-
-        `None` where they differ in none, or in more than one.
-        """
+        """The flag of `other` that differs from this call, if it is the only one, else `None`."""
         differing = [flag for flag in other.spec.flags if flag not in self.spec.flags]
         return differing[0] if len(differing) == 1 else None
 
     def with_meanings(self, meanings: Mapping[str, str]) -> Call:
-        """The same call, each slot with the meaning of its name."""
+        """The same call, with the meaning of its name in each slot."""
         slots = tuple(
             slot
             if slot.kind == "none" and slot.index is None
@@ -204,7 +201,7 @@ class Call:
         return replace(self, slots=slots)
 
     def slot(self, name: str) -> Slot | None:
-        """The slot of that name, or `None` where this container lacks it."""
+        """The slot of that name, or `None` if this container lacks it."""
         return next((slot for slot in self.slots if slot.name == name), None)
 
 
@@ -233,11 +230,11 @@ class Stage:
     slots: tuple[StageSlot, ...]
 
     @property
-    def silent(self) -> tuple[StageSlot, ...]:
-        """The fields that are `None`, take no index, and of which there is nothing to say."""
-        return tuple(each for each in self.slots if each.index is None and not each.note)
+    def left_out(self) -> tuple[StageSlot, ...]:
+        """The fields without a row of their own: they are `None`, have no index and no note."""
+        return tuple(slot for slot in self.slots if slot.index is None and not slot.note)
 
     @property
-    def told(self) -> tuple[StageSlot, ...]:
-        """All the others."""
-        return tuple(each for each in self.slots if each.index is not None or each.note)
+    def shown(self) -> tuple[StageSlot, ...]:
+        """The fields that are shown as rows."""
+        return tuple(slot for slot in self.slots if slot.index is not None or slot.note)

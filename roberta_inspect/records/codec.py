@@ -17,18 +17,18 @@ Record = TypeVar("Record")
 
 
 class ForeignValueError(ValueError):
-    """A JSON value that is not what the record wants; says where and what."""
+    """A JSON value that does not fit the record. The message says where it is."""
 
 
 def encoded(value: Any) -> Any:
     """A record as dicts, lists, strings, numbers and `None`; tuples become lists."""
     if is_dataclass(value) and not isinstance(value, type):
-        pairs = {_key(each): encoded(getattr(value, each.name)) for each in fields(value)}
+        pairs = {_json_key(field): encoded(getattr(value, field.name)) for field in fields(value)}
         return {"schema": pairs.pop("schema"), **pairs} if "schema" in pairs else pairs
     if isinstance(value, collections.abc.Mapping):
-        return {str(key): encoded(each) for key, each in value.items()}
+        return {str(key): encoded(element) for key, element in value.items()}
     if isinstance(value, tuple | list):
-        return [encoded(each) for each in value]
+        return [encoded(element) for element in value]
     return value
 
 
@@ -50,9 +50,9 @@ def parsed(text: str) -> Any:
 
 
 def decoded(cls: type[Record], value: Any, where: str = "map") -> Record:
-    """The record of class `cls` that `encoded` made `value` of.
+    """The record of class `cls` that `encoded` turned into `value`.
 
-    Keys that the record does not have are left aside: a later release may have added them.
+    Keys that the record does not have are ignored, because a later release may have added them.
 
     Raises:
         ForeignValueError: a field is missing or of another type.
@@ -67,39 +67,41 @@ def _decoded(kind: Any, value: Any, where: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None
-        return _decoded(next(each for each in arguments if each is not type(None)), value, where)
+        return _decoded(next(kind for kind in arguments if kind is not type(None)), value, where)
     if origin is typing.Literal:
-        return _checked(
-            value in arguments, value, where, f"one of {', '.join(map(str, arguments))}"
-        )
+        return _expect(value in arguments, value, where, f"one of {', '.join(map(str, arguments))}")
     if origin is tuple:
-        _checked(isinstance(value, list), value, where, "a list")
-        return tuple(_decoded(arguments[0], each, f"{where}[{i}]") for i, each in enumerate(value))
+        _expect(isinstance(value, list), value, where, "a list")
+        return tuple(
+            _decoded(arguments[0], element, f"{where}[{i}]") for i, element in enumerate(value)
+        )
     if origin is collections.abc.Mapping:
-        _checked(isinstance(value, dict), value, where, "an object")
-        return {key: _decoded(arguments[1], each, f"{where}.{key}") for key, each in value.items()}
+        _expect(isinstance(value, dict), value, where, "an object")
+        return {
+            key: _decoded(arguments[1], element, f"{where}.{key}") for key, element in value.items()
+        }
     if is_dataclass(kind):
-        _checked(isinstance(value, dict), value, where, "an object")
+        _expect(isinstance(value, dict), value, where, "an object")
         return _record(kind, value, where)
     if kind is float:
         number = isinstance(value, float | int) and not isinstance(value, bool)
-        # Not every JSON number is a float: 1e999 reads as infinity, 10**400 as an int.
+        # Not every JSON number fits a float: 1e999 is read as infinity, 10**400 as an int.
         finite = number and abs(value) <= sys.float_info.max
-        return float(_checked(finite, value, where, "a number"))
-    right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-    return _checked(right, value, where, kind.__name__)
+        return float(_expect(finite, value, where, "a number"))
+    is_right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    return _expect(is_right, value, where, kind.__name__)
 
 
 def _record(cls: Any, value: dict[str, Any], where: str) -> Any:
     kinds = _kinds(cls)
-    made = {}
-    for each in fields(cls):
-        key = _key(each)
+    values = {}
+    for field in fields(cls):
+        key = _json_key(field)
         if key in value:
-            made[each.name] = _decoded(kinds[each.name], value[key], f"{where}.{key}")
-        elif each.default is MISSING and each.default_factory is MISSING:
+            values[field.name] = _decoded(kinds[field.name], value[key], f"{where}.{key}")
+        elif field.default is MISSING and field.default_factory is MISSING:
             raise ForeignValueError(f"{where}.{key} is missing")
-    return cls(**made)
+    return cls(**values)
 
 
 @functools.cache
@@ -107,13 +109,13 @@ def _kinds(cls: Any) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
-def _key(each: Field[Any]) -> str:
-    return str(each.metadata.get("key", each.name))
+def _json_key(field: Field[Any]) -> str:
+    return str(field.metadata.get("key", field.name))
 
 
-def _checked(right: bool, value: Any, where: str, wanted: str) -> Any:
-    if not right:
-        raise ForeignValueError(f"{where} should be {wanted}, is {safe(value, longest=40)}")
+def _expect(is_right: bool, value: Any, where: str, expected: str) -> Any:
+    if not is_right:
+        raise ForeignValueError(f"{where} should be {expected}, is {safe(value, longest=40)}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Who gets what: what pipeline, Trainer and the exports make of the outputs."""
+"""What pipeline, Trainer and the exports make of the outputs."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from roberta_inspect.records.call import Failure
-from roberta_inspect.records.given import Function, Input
+from roberta_inspect.records.input import Function, Input
 from roberta_inspect.records.product import SCHEMA, Product
 from roberta_inspect.records.proof import Finding, error_reasons
 from roberta_inspect.records.setting import Checkpoint, Setup, Versions
 
 NOTHING = "nothing known"
-"""What a part is whose values no slot has."""
+"""The identity of a part whose values are in no slot."""
 
 EMPTY = "()"
-"""What a part is that holds nothing and still takes an index."""
+"""The identity of a part that is an empty tuple, and so still takes an index."""
 
 SLOT_NAME = re.compile(
     r"(?P<last>last_)?(?P<slot>loss|logits|hidden_state|attention)s?(?:[._\[](?P<item>\d+)\]?)?"
 )
-"""A name that says which slot it is: `logits`, `hidden_states`, `hidden_states_1`, `attentions[0]`,
+"""A name that says which slot a part is: `logits`, `hidden_states_1`, `attentions[0]`,
 `last_hidden_state`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One thing that a consumer hands over."""
+    """One tensor, number or empty tuple that a consumer returns."""
 
     access: str
     """How to reach it: `predictions[0]`, `[0]["score"]`."""
@@ -59,19 +59,19 @@ class Part:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it is a tuple of nothing."""
+        """Whether it is an empty tuple."""
         return self.identity == EMPTY
 
     @property
     def is_off(self) -> bool:
-        """Whether it is further from what it is than rounding explains."""
+        """Whether it differs from the values that it holds by more than rounding explains."""
         if self.name is None or self.difference is None or self.tolerance is None:
             return False
         return self.difference > self.tolerance
 
     @property
     def is_mislabelled(self) -> bool:
-        """Whether its declared name says that it is one thing, and its values are another."""
+        """Whether its declared name says one slot or item, and its values are those of another."""
         declared = SLOT_NAME.fullmatch(self.declared or "")
         if declared is None or self.is_empty:
             return False
@@ -97,7 +97,7 @@ class Suggested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer:
-    """One consumer, and what it handed over."""
+    """One way of calling a consumer, and what it returned."""
 
     id: str
     """`pipeline`, `feature-extraction`, `trainer`, `jit-trace`, `export`, `onnx`, `compile`."""
@@ -112,12 +112,12 @@ class Consumer:
     notes: tuple[str, ...] = ()
     """Why it raised, where that is known; what must be installed; what it was run with."""
     after_labels: bool = False
-    """Whether the model was called with labels before."""
+    """Whether the model was called with labels first."""
 
     @property
     def raised(self) -> str:
-        """What it raised: the first line, and the next after a colon, without the numbers of
-        tensors; empty where nothing was raised."""
+        """What it raised, on one line and without the numbers of tensors; empty if nothing was
+        raised. If the first line ends in a colon, the second is added."""
         if self.error is None:
             return ""
         lines = [*self.error.message.strip().splitlines(), "", ""]
@@ -127,7 +127,7 @@ class Consumer:
 
     @property
     def mislabelled(self) -> tuple[Part, ...]:
-        """The parts whose declared name says one thing and whose values are another."""
+        """The parts whose declared name does not fit their values."""
         return tuple(part for part in self.parts if part.is_mislabelled)
 
 

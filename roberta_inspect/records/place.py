@@ -1,4 +1,4 @@
-"""Where something stands: a slot, an item of it, or a position of what a module returned."""
+"""Places: a slot, an item of it, or a position in what a module returned."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
-Thing = TypeVar("Thing")
+Element = TypeVar("Element")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Place:
-    """Where something stands: `hidden_states[2]`, `outputs.logits`, `classifier reads it`."""
+    """Where a tensor is: `hidden_states[2]`, `outputs.logits`, `classifier reads it`."""
 
     slot: str
     """The slot's name: `hidden_states`."""
@@ -28,31 +28,32 @@ class Place:
     """Whether `module` reads it, instead of returning it."""
 
     def seen_from(self, number: int) -> Place:
-        """The same place with its last index counted from `number`: alike ones become equal."""
+        """The same place with its last index counted from `number`, so that the places of alike
+        layers become equal."""
         return replace(self, item=(*self.item[:-1], self.item[-1] - number)) if self.item else self
 
 
 class Span(NamedTuple):
-    """Neighbours `first` to `last`, both included."""
+    """The numbers from `first` to `last`, both included."""
 
     first: int
     last: int
 
 
 def runs(
-    things: Iterable[Thing], joins: Callable[[Sequence[Thing], Thing], bool]
-) -> list[list[Thing]]:
-    """`things` in runs: one more belongs to a run where it `joins` those that are in it so far."""
-    made: list[list[Thing]] = []
-    for thing in things:
-        if made and joins(made[-1], thing):
-            made[-1].append(thing)
+    elements: Iterable[Element], joins: Callable[[Sequence[Element], Element], bool]
+) -> list[list[Element]]:
+    """`elements` in runs. An element belongs to a run if it `joins` those already in it."""
+    grouped: list[list[Element]] = []
+    for element in elements:
+        if grouped and joins(grouped[-1], element):
+            grouped[-1].append(element)
         else:
-            made.append([thing])
-    return made
+            grouped.append([element])
+    return grouped
 
 
 def spans(numbers: Iterable[int]) -> tuple[Span, ...]:
-    """`numbers`, sorted and each once, as runs of neighbours: 1, 2, 3, 7 is 1 to 3 and 7."""
+    """`numbers`, sorted and without repeats, as runs: 1, 2, 3, 7 becomes 1 to 3 and 7 to 7."""
     neighbours = runs(sorted(set(numbers)), lambda run, number: number == run[-1] + 1)
     return tuple(Span(run[0], run[-1]) for run in neighbours)

@@ -1,6 +1,6 @@
-"""What every product of a command can do by itself: show itself, and become JSON.
+"""What every product of a command has in common: it can show itself and become JSON.
 
-A record knows no renderer: the registry of formats is reached by its name, when it is asked for.
+Records do not import renderers: the registry of formats is imported by name when it is needed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 SCHEMA = 2
-"""The number of the JSON layout; a saved map of another number is refused."""
+"""The number of the JSON schema. A saved map with another number is refused."""
 
 
 class Product:
@@ -25,25 +25,25 @@ class Product:
     __slots__ = ()
 
     command: ClassVar[str]
-    """The command that makes it."""
+    """The command that produces it."""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing speaks against it; what exit code 0 says."""
+        """Whether there are no `reasons` against it, which is what exit code 0 says."""
         return not self.reasons
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """What speaks against it, one text each: findings of level `error`, or differences."""
+        """Why it is not `ok`, one text each: findings of level `error`, or differences."""
         raise NotImplementedError
 
     def check(self) -> Self:
-        """The product itself, where it is `ok`; for a test: `inspect(model).check()`.
+        """The product itself, if it is `ok`. For tests: `inspect(model).check()`.
 
         Raises:
-            CheckError: it is not; the message is every reason.
+            CheckError: it is not `ok`. The message is every reason.
         """
-        __tracebackhide__ = True  # pytest then shows the line that called
+        __tracebackhide__ = True  # pytest then shows the caller's line
         if self.reasons:
             raise CheckError("\n".join(self.reasons))
         return self

@@ -1,4 +1,4 @@
-"""Claims with their outcomes, and what the user should know."""
+"""Claims with their outcomes, and findings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Status = Literal["proved", "refuted", "not-tested"]
 Method = Literal["exact", "rounding", "structure"]
 Level = Literal["error", "warning", "note"]
 
-LONGEST = 2000
+LONGEST_FINDING = 2000
 """Characters of a finding's message, and of its hint, that are shown."""
 
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
-"""What must be mended comes first."""
+"""The most serious level is first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,20 +59,20 @@ class Finding:
     level: Level
     message: str
     hint: str | None = None
-    """What mends it; a line break stands before each line of code."""
+    """How to mend it. Each line of code is on a line of its own."""
     slots: tuple[str, ...] = ()
     """The slots that it is about; empty for one about all of them."""
 
     @property
     def sentence(self) -> str:
-        """The whole of it, fit to be shown; the hint on lines of its own."""
+        """The message and the hint, safe to be shown, with the hint on lines of its own."""
         hint = f"Hint: {self.hint}".splitlines() if self.hint else []
         lines = [f"{self.id}: {self.message}", *hint]
-        return "\n".join(safe(line, longest=LONGEST) for line in lines)
+        return "\n".join(safe(line, longest=LONGEST_FINDING) for line in lines)
 
 
 def finite(number: float | None) -> float | None:
-    """The number, or `None` where it is NaN or infinite: JSON has no word for those."""
+    """The number, or `None` if it is NaN or infinite, which JSON cannot express."""
     return number if number is not None and math.isfinite(number) else None
 
 

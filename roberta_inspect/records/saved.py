@@ -10,9 +10,9 @@ from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.records.output_map import NoMapError, OutputMap
 from roberta_inspect.text import safe, storage
 
-LARGEST = 32 * 1024**2
-"""Bytes of a file that is read as a map: some hundred times one of a large model with `--matrix`,
-and little enough that no content of it fills the memory."""
+LARGEST_MAP = 32 * 1024**2
+"""The most bytes in a file that is read as a map: about a hundred times a large model's map with
+`--matrix`, and small enough that no content of it fills the memory."""
 
 
 def is_saved_map(side: str) -> bool:
@@ -25,11 +25,12 @@ def read_map(path: str | os.PathLike[str]) -> OutputMap:
     """The map saved at `path`.
 
     Raises:
-        CannotInspectError: no such file, unreadable, too large, no JSON, no map, another schema.
+        CannotInspectError: the file is missing, unreadable, too large, not JSON, not a map, or of
+            another schema.
     """
     shown = safe(os.fspath(path))
     try:
-        text = _text(Path(path), shown)
+        text = _read_text(Path(path), shown)
     except FileNotFoundError as error:
         raise CannotInspectError(
             f"{shown} does not exist",
@@ -50,22 +51,23 @@ def read_map(path: str | os.PathLike[str]) -> OutputMap:
 
 
 def _hint(path: Path, otherwise: str) -> str:
-    """What to do about a file that is no map: it may be one of a checkpoint's."""
+    """What to do about a file that is not a map: it may belong to a checkpoint."""
     if os.path.isfile(path.with_name("config.json")):  # noqa: PTH113 # is_file may raise
         return f"Did you mean the checkpoint {safe(path.parent)}?"
     return otherwise
 
 
-def _text(path: Path, shown: str) -> str:
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
+def _read_text(path: Path, shown: str) -> str:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
         raise CannotInspectError(
             f"{shown} is {'a directory' if path.is_dir() else 'no regular file'}, no saved map",
             hint="Give the JSON file; a checkpoint's directory must not end in .json.",
         )
-    if found.st_size > LARGEST:
+    if status.st_size > LARGEST_MAP:
         raise CannotInspectError(
-            f"{shown} is {storage(found.st_size)}, and a saved map is at most {storage(LARGEST)}",
+            f"{shown} is {storage(status.st_size)}, and a saved map is at most "
+            f"{storage(LARGEST_MAP)}",
             hint=_hint(path, "Give the file that roberta-inspect run --format json wrote."),
         )
     return path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The module tree, its runs of alike siblings, and what is left of it at a depth."""
+"""The module tree, with functions that fold runs of alike siblings and cut it at a depth."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Node:
     children: tuple[Node, ...] = ()
 
     @property
-    def each(self) -> int:
+    def parameters_each(self) -> int:
         """The parameters of one of the modules that this node stands for."""
         return self.parameters // self.repeat
 
@@ -99,19 +99,21 @@ class ModuleTree(Product):
 
 
 def folded(node: Node) -> Node:
-    """`node` with every run of alike numbered siblings below it folded into one.
+    """`node` with every run of alike numbered siblings below it folded into one node.
 
-    Siblings are alike when nothing but their number tells them apart: class, arguments, sizes,
-    dtypes, what the file has of them, and the slots they feed, counted from their own number. All
-    counts below a folded run are those of all its repeats.
+    Siblings are alike if only their numbers differ: they have the same class, arguments, sizes and
+    dtypes, the file has the same tensors for them, and they feed the same slots, counted from their
+    own number. All counts below a folded run are those of all its repeats.
     """
     siblings = runs(node.children, lambda run, child: _follows(child, run[-1]))
-    return replace(node, children=tuple(folded(_one(run)) for run in siblings))
+    return replace(node, children=tuple(folded(_fold_run(run)) for run in siblings))
 
 
 def cut(node: Node, depth: int) -> Node:
-    """`node`, not folded yet, with `depth` levels below it; what is cut off still counts in its
-    parents, and what it feeds is told there."""
+    """`node`, not folded yet, with `depth` levels below it.
+
+    A node at that depth keeps the counts of what is cut off below it, and takes over its feeds.
+    """
     if depth > 0:
         return replace(node, children=tuple(cut(child, depth - 1) for child in node.children))
     fed = dict.fromkeys(place for inside in node.walk() for place in inside.feeds)
@@ -128,22 +130,22 @@ def _follows(node: Node, before: Node) -> bool:
 
 
 def _facts(node: Node, number: int) -> Hashable:
-    """Everything about a node and those below it but their paths and the node's own name."""
+    """Everything about a node and those below it, except their paths and the node's own name."""
     feeds = tuple(place.seen_from(number) for place in node.feeds)
     bare = replace(node, name="", path="", feeds=feeds, children=())
     return bare, tuple((child.name, _facts(child, number)) for child in node.children)
 
 
-def _one(run: Sequence[Node]) -> Node:
+def _fold_run(run: Sequence[Node]) -> Node:
     first, last = run[0], run[-1]
-    return first if len(run) == 1 else replace(_times(first, len(run)), last=last.name)
+    return first if len(run) == 1 else replace(_multiplied(first, len(run)), last=last.name)
 
 
-def _times(node: Node, repeat: int) -> Node:
+def _multiplied(node: Node, repeat: int) -> Node:
     return replace(
         node,
         parameters=node.parameters * repeat,
         bytes=node.bytes * repeat,
         repeat=node.repeat * repeat,
-        children=tuple(_times(child, repeat) for child in node.children),
+        children=tuple(_multiplied(child, repeat) for child in node.children),
     )

@@ -144,7 +144,7 @@ def _stages(of: OutputMap) -> Iterator[str]:
     for stage in of.stages:
         module = safe(stage.module or of.checkpoint.architecture)
         whose = f"{code(module)} {code(safe(stage.container))}"
-        for slot in stage.told:
+        for slot in stage.shown:
             index, name = phrases.stage_index(slot), phrases.stage_slot(slot)
             rows.append([whose, escaped(index), escaped(name), escaped(phrases.goes(slot))])
             whose = ""

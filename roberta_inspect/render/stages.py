@@ -32,12 +32,12 @@ def _each(of: OutputMap) -> Iterator[RenderableType]:
         grid.add_column(min_width=LABEL)
         grid.add_column(min_width=NAME)
         grid.add_column(overflow="fold")
-        for slot in stage.told:
+        for slot in stage.shown:
             index = Text(f"    {phrases.stage_index(slot)}", "dim")
             grid.add_row(index, Text(phrases.stage_slot(slot)), _goes(slot))
         yield grid
-        if stage.silent:
-            names = listed([slot.name for slot in stage.silent], most=20, show=phrases.name)
+        if stage.left_out:
+            names = listed([slot.name for slot in stage.left_out], most=20, show=phrases.name)
             yield rows([(Text("    None", "dim"), Text(names, "dim"))])
 
 

@@ -232,7 +232,7 @@ class _Modules:
 
 
 def _parameters(node: Node) -> str:
-    return f"{_times(node)}{node.each:,}" if node.parameters else ""
+    return f"{_times(node)}{node.parameters_each:,}" if node.parameters else ""
 
 
 def _size(node: Node) -> str:

@@ -10,7 +10,7 @@ from makers import tiny_config
 
 from roberta_inspect.errors import UsageError
 from roberta_inspect.inputs.labels import IGNORED, labels_for
-from roberta_inspect.records.given import IGNORED as RECORDED
+from roberta_inspect.records.input import IGNORED as RECORDED
 
 SINGLE, MULTI = "single_label_classification", "multi_label_classification"
 ODD = {0: "1", 1: "a, b", 2: "yes"}

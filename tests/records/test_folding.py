@@ -46,7 +46,7 @@ def test_a_run_of_alike_layers_is_one_node() -> None:
     assert (run.name, run.last, run.repeat, run.parameters, run.bytes) == ("0", "11", 12, 60, 240)
     assert phrases.fed(run.feeds, run.number) == ["hidden_states[i+1]", "attentions[i]"]
     assert (dense.name, dense.last, dense.repeat, dense.parameters) == ("dense", None, 12, 36)
-    assert (run.each, dense.each) == (5, 3)
+    assert (run.parameters_each, dense.parameters_each) == (5, 3)
 
 
 OTHERWISE: dict[str, Node] = {

@@ -138,7 +138,7 @@ def test_what_is_no_file_is_refused(case: str, tmp_path: Path) -> None:
 def test_a_file_that_is_too_large_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(saved, "LARGEST", 100)
+    monkeypatch.setattr(saved, "LARGEST_MAP", 100)
     path = tmp_path / "contract.json"
     path.write_text(TEXT, encoding="utf-8")
     with pytest.raises(CannotInspectError, match="a saved map is at most 100 B"):

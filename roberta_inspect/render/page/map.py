@@ -276,7 +276,7 @@ def _stages(of: OutputMap) -> Html | None:
                 parts.row_head(phrases.stage_slot(slot)),
                 parts.cell(phrases.goes(slot)),
             ]
-            for slot in stage.told
+            for slot in stage.shown
         ]
         tables += [
             tag("h3", parts.code(whose), " returned ", parts.code(safe(stage.container))),

@@ -64,7 +64,7 @@ def _line(node: Node, name: str, number: int | None) -> Iterator[Html]:
     yield parts.code(safe(node.repr if not node.children else node.repr.removesuffix("()")))
     if node.repeat > 1 and node.last:
         yield tag("span", f"× {node.repeat}")
-    told = [counted(node.each, "parameter")] if node.parameters else []
+    told = [counted(node.parameters_each, "parameter")] if node.parameters else []
     shapes = [_returned(entry) for entry in node.output]
     told += [f"returns {', '.join(shapes)}"] if shapes else []
     if told:

@@ -1,4 +1,4 @@
-"""What the model was given, and what its logits say of the texts."""
+"""The input of the model, and what its logits predict for the texts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, Literal
 Function = Literal["softmax", "sigmoid", "none"]
 
 Content = Literal["tokens", "unknown", "special"]
-"""Ordinary tokens; none but the unknown one; none but special ones."""
+"""Which tokens a text became: ordinary ones, only the unknown token, or only special tokens."""
 
 IGNORED = -100
-"""The class id that `CrossEntropyLoss` leaves out."""
+"""The class id that `CrossEntropyLoss` ignores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Labels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """One text, or a pair of texts that are judged together."""
+    """One text, or a pair of texts that are classified together."""
 
     first: str
     second: str | None = None
@@ -48,24 +48,25 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokenizer:
-    """What made token ids of texts."""
+    """What turned texts into token ids."""
 
     cls: str = field(metadata={"key": "class"})
     vocabulary: int
-    """Tokens that it knows, added ones too."""
+    """How many tokens it knows, added ones included."""
     pad_token_id: int | None = None
     padding_side: str | None = None
     special_tokens: tuple[str, ...] = ()
-    """Tokens that frame, part or fill texts: `<s>`, `</s>`, `<pad>` …; not the unknown one."""
+    """Tokens that begin, end, separate or pad texts: `<s>`, `</s>`, `<pad>` …; not the unknown
+    one."""
     unknown_token: str | None = None
-    """What stands for everything that it does not know; `None` where it has no such token."""
+    """The token for everything that it does not know; `None` where it has no such token."""
     added_tokens: int = 0
     """How many of its tokens were added after its vocabulary was made, special ones aside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """What the model was given, and enough to make the same input again."""
+    """The input of the model, with enough to make the same input again."""
 
     source: Literal["texts", "inputs", "synthetic"]
     batch_size: int
@@ -89,14 +90,14 @@ class Input:
     ignored: Mapping[str, str | None] = field(default_factory=dict)
     """Keywords that `forward` does not know → the one that was meant, where there is one."""
     dropped: tuple[str, ...] = ()
-    """Tensors that the tokenizer made and that the model was called without: its tables have no
+    """Tensors that the tokenizer made but the model was called without, because its tables have no
     rows for their ids."""
     edited: tuple[str, ...] = ()
     """Tensors of the input that `forward` wrote into; the model was given copies."""
 
     @property
     def contents(self) -> tuple[Content, ...]:
-        """What became of each text; empty without texts."""
+        """Which tokens each text became; empty without texts."""
         return contents(self.texts, self.tokens, self.tokenizer)
 
 
@@ -105,7 +106,7 @@ def contents(
     tokens: Sequence[Sequence[str]] | None,
     tokenizer: Tokenizer | None,
 ) -> tuple[Content, ...]:
-    """What became of each text in the eyes of its tokenizer; empty where that is not known."""
+    """Which tokens each text became; empty where that is not known."""
     if texts is None or tokens is None or tokenizer is None or not tokenizer.special_tokens:
         return ()
     return tuple(_content(text, row, tokenizer) for text, row in zip(texts, tokens, strict=True))
@@ -131,16 +132,16 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """What the logits of one text say."""
+    """What the logits of one text predict."""
 
     text: Text
     function: Function
-    """What makes probabilities of the logits, by problem type; `none` for a regression."""
+    """What turns the logits into probabilities, by problem type; `none` for a regression."""
     scores: tuple[Score, ...]
 
     @property
     def ranked(self) -> tuple[Score, ...]:
-        """The scores, the highest logit first; equal ones in the order of their ids."""
+        """The scores, highest logit first, equal ones in the order of their ids."""
         return tuple(
             sorted(
                 self.scores,
