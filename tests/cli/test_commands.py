@@ -21,11 +21,11 @@ from roberta_inspect.render import formats_of
 
 
 def invoke(*arguments: Any) -> Result:
-    return CliRunner().invoke(app, [str(each) for each in arguments])
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.mark.parametrize(
-    ("arguments", "exit_code", "said"),
+    ("arguments", "exit_code", "shown"),
     [
         (["--help"], 0, "run"),
         (["run", "--help"], 0, "--hidden-states"),
@@ -45,7 +45,7 @@ def invoke(*arguments: Any) -> Result:
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_answered_without_importing_torch(
-    arguments: list[str], exit_code: int, said: str, tmp_path: Path
+    arguments: list[str], exit_code: int, shown: str, tmp_path: Path
 ) -> None:
     watch = (
         "import sys, atexit\n"
@@ -59,7 +59,7 @@ def test_answered_without_importing_torch(
         [sys.executable, "-c", watch], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert done.returncode == exit_code, done.stderr
-    assert said in done.stdout + done.stderr
+    assert shown in done.stdout + done.stderr
     assert "IMPORTED []" in done.stdout
 
 
@@ -72,18 +72,18 @@ def test_answered_without_importing_torch(
         ("tree --format ", list(formats_of("tree"))),
         ("diff --format ", list(formats_of("diff"))),
         ("run --format s", ["svg"]),
-        ("tree --attention ", [each.value for each in Attention]),
+        ("tree --attention ", [attention.value for attention in Attention]),
         ("run --dtype ", list(DTYPES)),
     ],
 )
 def test_a_shell_is_offered_what_fits(typed: str, offered: list[str]) -> None:
     words = f"roberta-inspect {typed}"
-    asked = {
+    environment = {
         "_ROBERTA_INSPECT_COMPLETE": "complete_bash",
         "COMP_WORDS": words,
         "COMP_CWORD": str(len(words.split(" ")) - 1),
     }
-    done = CliRunner().invoke(app, env=asked, prog_name="roberta-inspect")
+    done = CliRunner().invoke(app, env=environment, prog_name="roberta-inspect")
     assert done.stdout.split() == offered
 
 
@@ -121,17 +121,17 @@ def test_the_demo_is_proved() -> None:
 def test_the_demo_is_proved_in_every_dtype(dtype: str) -> None:
     done = invoke("run", "--attention", "eager", "--dtype", dtype, "--format", "json")
     assert done.exit_code == 0, done.output
-    found = OutputMap.from_json(done.stdout)
-    assert found.setup.dtype == dtype
-    not_proved = {proof.id for proof in found.proofs if proof.status != "proved"}
+    output_map = OutputMap.from_json(done.stdout)
+    assert output_map.setup.dtype == dtype
+    not_proved = {proof.id for proof in output_map.proofs if proof.status != "proved"}
     # Not every release can switch them, and rounding in 16 bits hides what must not be hidden.
     hidden = {"alone", "attentions-formula"} if dtype in ("float16", "bfloat16") else set()
     assert not_proved <= {"attention-implementations", *hidden}
 
 
 def test_the_map_is_json_on_stdout() -> None:
-    found = OutputMap.from_json(invoke("run", "--format", "json").stdout)
-    assert [call.words for call in found.calls] == [
+    output_map = OutputMap.from_json(invoke("run", "--format", "json").stdout)
+    assert [call.words for call in output_map.calls] == [
         "return_dict=True, no labels",
         "return_dict=True, labels",
         "return_dict=False, no labels",
@@ -140,8 +140,8 @@ def test_the_map_is_json_on_stdout() -> None:
 
 
 def test_matrix_adds_every_combination() -> None:
-    found = OutputMap.from_json(invoke("run", "--matrix", "--format", "json").stdout)
-    assert len({call.spec for call in found.calls}) == len(found.calls) == 16
+    output_map = OutputMap.from_json(invoke("run", "--matrix", "--format", "json").stdout)
+    assert len({call.spec for call in output_map.calls}) == len(output_map.calls) == 16
 
 
 @pytest.mark.parametrize(
@@ -171,14 +171,14 @@ def test_a_directory_without_weights_is_mapped_all_the_same(tmp_path: Path) -> N
     tiny_model().config.save_pretrained(tmp_path)
     done = invoke("run", tmp_path, "--format", "json")
     assert done.exit_code == 0, done.output
-    found = OutputMap.from_json(done.stdout)
-    assert found.setup.no_weights
-    assert "no-weights" in {finding.id for finding in found.findings}
-    assert {proof.status for proof in found.proofs_of("loss")} == {"not-tested"}
+    output_map = OutputMap.from_json(done.stdout)
+    assert output_map.setup.no_weights
+    assert "no-weights" in {finding.id for finding in output_map.findings}
+    assert {proof.status for proof in output_map.proofs_of("loss")} == {"not-tested"}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "shown"),
     [
         (["--explain", "0"], "loss"),
         (["--explain", "1"], "logits"),
@@ -186,15 +186,15 @@ def test_a_directory_without_weights_is_mapped_all_the_same(tmp_path: Path) -> N
         (["--explain=1", "--no-labels", "--no-hidden-states", "--attention=eager"], "attentions"),
     ],
 )
-def test_explain_answers_one_index(arguments: list[str], said: str) -> None:
+def test_explain_answers_one_index(arguments: list[str], shown: str) -> None:
     done = invoke("run", *arguments)
     assert done.exit_code == 0, done.output
-    assert said in done.stdout.splitlines()[2]
+    assert shown in done.stdout.splitlines()[2]
 
 
 def test_explain_tells_where_it_is_in_a_call_without_flags() -> None:
-    told = invoke("run", "--explain", "2").stdout
-    assert "neither of the two: None" in told or "neither of the two: absent" in told
+    text = invoke("run", "--explain", "2").stdout
+    assert "neither of the two: None" in text or "neither of the two: absent" in text
 
 
 @pytest.mark.newest

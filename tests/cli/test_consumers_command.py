@@ -23,7 +23,7 @@ main()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "exit_code", "said"),
+    ("arguments", "exit_code", "shown"),
     [
         (["--help"], 0, "--onnx"),
         (["--only", "pipe"], 2, 'there is no consumer "pipe"'),
@@ -34,7 +34,7 @@ main()
     ],
 )
 def test_answered_before_anything_heavy_is_imported(
-    arguments: list[str], exit_code: int, said: str, tmp_path: Path
+    arguments: list[str], exit_code: int, shown: str, tmp_path: Path
 ) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WATCH, *arguments],
@@ -44,7 +44,7 @@ def test_answered_before_anything_heavy_is_imported(
         cwd=tmp_path,
     )
     assert done.returncode == exit_code, done.stderr
-    assert said in done.stdout + done.stderr
+    assert shown in done.stdout + done.stderr
     assert "IMPORTED []" in done.stdout
 
 
@@ -59,10 +59,10 @@ def test_a_run_imports_no_consumer() -> None:
 
 def test_the_report_is_json_with_the_rows_that_were_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "consumers.json"
-    made = CliRunner().invoke(
+    done = CliRunner().invoke(
         app, ["consumers", "--only", "trainer,feature-extraction", "--text", "a film", "-o", path]
     )
-    assert made.exit_code == 0, made.output
+    assert done.exit_code == 0, done.output
     written = json.loads(path.read_text(encoding="utf-8"))
     assert [*written][:6] == [
         *("schema", "versions", "checkpoint", "setup", "input", "consumers"),

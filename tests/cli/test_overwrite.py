@@ -28,8 +28,8 @@ DEMO = Path(roberta_inspect.__file__).parent / "demo"
 def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two saved maps."""
     folder = tmp_path_factory.mktemp("maps")
-    for name, asked in (("left.json", True), ("right.json", False)):
-        output_map = roberta_inspect.inspect(attention="eager", output_attentions=asked)
+    for name, attentions in (("left.json", True), ("right.json", False)):
+        output_map = roberta_inspect.inspect(attention="eager", output_attentions=attentions)
         (folder / name).write_text(output_map.to_json(), encoding="utf-8")
     return folder
 
@@ -127,12 +127,14 @@ def test_every_output_is_recognised(maps: Path) -> None:
     from roberta_inspect.api import report
 
     output_map = roberta_inspect.inspect()
-    same, other = (report(maps / "left.json", maps / name) for name in ("left.json", "right.json"))
+    same, changed = (
+        report(maps / "left.json", maps / name) for name in ("left.json", "right.json")
+    )
     products = {
         "run": [output_map],
         "tree": [roberta_inspect.module_tree()],
         "consumers": [roberta_inspect.consumers(only=["pipeline"])],
-        "diff": [same, other],
+        "diff": [same, changed],
     }
     for row in FORMATS:
         for product in products[row.command]:

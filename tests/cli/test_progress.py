@@ -10,15 +10,15 @@ from roberta_inspect.cli.progress import progress_shown
 
 
 def test_every_call_and_every_claim_is_announced_before_it_starts() -> None:
-    told: list[tuple[str, int, int]] = []
-    made = inspect(tiny_model(), progress=lambda *work: told.append(work))
-    calls = [work for work in told if work[0].startswith("Calling with ")]
-    claims = [work for work in told if work[0].startswith("Testing ")]
-    assert told == [*calls, *claims]
+    announced: list[tuple[str, int, int]] = []
+    output_map = inspect(tiny_model(), progress=lambda *work: announced.append(work))
+    calls = [work for work in announced if work[0].startswith("Calling with ")]
+    claims = [work for work in announced if work[0].startswith("Testing ")]
+    assert announced == [*calls, *claims]
     assert {name for name, _, _ in calls} == {
-        f"Calling with {call.words}" for call in (*made.plain, *made.calls)
+        f"Calling with {call.words}" for call in (*output_map.plain, *output_map.calls)
     }
-    assert {f"Testing {proof.id}" for proof in made.proofs} <= {name for name, _, _ in claims}
+    assert {f"Testing {proof.id}" for proof in output_map.proofs} <= {name for name, _, _ in claims}
     for kind in (calls, claims):
         assert [(done, total) for _, done, total in kind] == [
             (number, len(kind)) for number in range(len(kind))

@@ -86,9 +86,10 @@ WRONG = [
 def test_a_refusal_is_a_sentence_and_a_hint(line: str, sentence: str, hint: str) -> None:
     done = CliRunner().invoke(app, shlex.split(line))
     assert (done.exit_code, done.stdout) == (2, "")
-    said, told = done.stderr.splitlines()
-    assert said.startswith(f"Error: {sentence}")  # releases of Typer end it in their own words
-    assert told.startswith(f"Hint: {hint}")
+    error_line, hint_line = done.stderr.splitlines()
+    # Releases of Typer end the sentence in different words.
+    assert error_line.startswith(f"Error: {sentence}")
+    assert hint_line.startswith(f"Hint: {hint}")
 
 
 def test_a_directory_in_place_of_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,11 +179,11 @@ def test_a_failure_is_a_sentence_a_hint_and_a_code(
 ) -> None:
     with pytest.raises(typer.Exit) as caught, failures_reported():
         raise error
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
     assert caught.value.exit_code == code
-    assert told.out == ""
-    assert len(told.err.splitlines()) == len(lines)
-    for line, part in zip(told.err.splitlines(), lines, strict=True):
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == len(lines)
+    for line, part in zip(printed.err.splitlines(), lines, strict=True):
         assert part in line
 
 
@@ -192,9 +193,9 @@ def test_the_traceback_is_shown_when_asked_for(
     monkeypatch.setenv(DEBUG, "1")
     with pytest.raises(typer.Exit), failures_reported():
         raise ValueError("odd")
-    told = capsys.readouterr().err
-    assert "Traceback (most recent call last)" in told
-    assert "Error: unexpected ValueError: odd" in told
+    printed = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in printed
+    assert "Error: unexpected ValueError: odd" in printed
 
 
 LONG = "the words of this sentence do not fit into forty columns"
@@ -226,8 +227,8 @@ def test_a_long_sentence_is_broken_between_words_on_a_terminal_alone(
         monkeypatch.setenv("TERM", "xterm")
     with pytest.raises(typer.Exit), failures_reported():
         raise UsageError(LONG, hint="Read it.")
-    told = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().err)
-    assert [line.rstrip() for line in told.splitlines()] == lines
+    printed = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().err)
+    assert [line.rstrip() for line in printed.splitlines()] == lines
 
 
 def test_success_is_left_alone() -> None:
@@ -253,9 +254,9 @@ def test_a_status_is_shown_on_a_terminal_alone(
     monkeypatch.setenv("TERM", "xterm")
     with status("working [/]\x1b[31m"):
         pass
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "working [/]\\x1b[31m" in told.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "working [/]\\x1b[31m" in printed.err
 
 
 # Keyword arguments as options

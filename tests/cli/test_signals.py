@@ -37,12 +37,12 @@ main()
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
     folder = make_checkpoint(tmp_path / "model", tokenizer=True)
-    with serving(Hub(models={"acme/tiny": folder}, dripping={"model.safetensors"})) as made:
-        yield made
+    with serving(Hub(models={"acme/tiny": folder}, dripping={"model.safetensors"})) as server:
+        yield server
 
 
 def started(command: list[str], folder: Path, **environment: str) -> subprocess.Popen[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     return subprocess.Popen(
         [sys.executable, *command],
         stdin=subprocess.DEVNULL,
@@ -50,7 +50,7 @@ def started(command: list[str], folder: Path, **environment: str) -> subprocess.
         stderr=subprocess.PIPE,
         text=True,
         cwd=folder,
-        env={**kept, **environment},
+        env={**inherited, **environment},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 

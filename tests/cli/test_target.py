@@ -204,7 +204,7 @@ def test_a_link_that_loops_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(InspectError):
         Target(tmp_path / "a").deliver_text("x")
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["a", "b"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
 @pytest.mark.skipif(AS_ROOT, reason="root may write everywhere")

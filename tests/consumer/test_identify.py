@@ -40,17 +40,17 @@ def slots(outputs: Any) -> Slots:
 @pytest.mark.parametrize(
     ("take", "identity"),
     [
-        (lambda each: each.loss, "loss"),
-        (lambda each: each.logits, "logits"),
-        (lambda each: each.logits.softmax(-1), "softmax(logits)"),
-        (lambda each: each.logits.sigmoid(), "sigmoid(logits)"),
-        (lambda each: each.hidden_states[1], "hidden_states[1]"),
-        (lambda each: each.hidden_states[1] * (1 + 1e-6), "hidden_states[1]"),
-        (lambda each: each.attentions[0].numpy(), "attentions[0]"),
-        (lambda each: each.hidden_states[1][:, :4], "nothing known"),
-        (lambda each: each.logits.log_softmax(-1), "nothing known"),
-        (lambda each: torch.zeros_like(each.hidden_states[1]), "nothing known"),
-        (lambda each: each.logits * float("nan"), "nothing known"),
+        (lambda outputs: outputs.loss, "loss"),
+        (lambda outputs: outputs.logits, "logits"),
+        (lambda outputs: outputs.logits.softmax(-1), "softmax(logits)"),
+        (lambda outputs: outputs.logits.sigmoid(), "sigmoid(logits)"),
+        (lambda outputs: outputs.hidden_states[1], "hidden_states[1]"),
+        (lambda outputs: outputs.hidden_states[1] * (1 + 1e-6), "hidden_states[1]"),
+        (lambda outputs: outputs.attentions[0].numpy(), "attentions[0]"),
+        (lambda outputs: outputs.hidden_states[1][:, :4], "nothing known"),
+        (lambda outputs: outputs.logits.log_softmax(-1), "nothing known"),
+        (lambda outputs: torch.zeros_like(outputs.hidden_states[1]), "nothing known"),
+        (lambda outputs: outputs.logits * float("nan"), "nothing known"),
     ],
 )
 def test_an_array_is_what_has_its_values(
@@ -71,8 +71,8 @@ def test_what_may_be_either_is_called_both(slots: Slots) -> None:
     model = tiny_model(num_labels=2)
     torch.nn.init.zeros_(model.classifier.out_proj.weight)
     torch.nn.init.zeros_(model.classifier.out_proj.bias)
-    made = Slots.of(model, synthetic(model.config))
-    score = made.score('["score"]', 0.5, 0, [1], "yes")
+    slots_of_zeros = Slots.of(model, synthetic(model.config))
+    score = slots_of_zeros.score('["score"]', 0.5, 0, [1], "yes")
     assert score.identity == "softmax(logits)[yes] or sigmoid(logits)[yes]"
 
 
@@ -103,10 +103,11 @@ def test_rows_of_unlike_length_are_found_below_their_padding(left: bool, outputs
         ]
     joined = torch.nn.utils.rnn.pad_sequence(states, batch_first=True, padding_value=-100.0)
     if left:
-        inputs = {name: each.clone() for name, each in probe.inputs.items()}
+        inputs = {name: tensor.clone() for name, tensor in probe.inputs.items()}
         padding = probe.sequence_length - probe.row_lengths[-1]
         inputs = {
-            name: torch.stack([*each[:-1], each[-1].roll(padding)]) for name, each in inputs.items()
+            name: torch.stack([*tensor[:-1], tensor[-1].roll(padding)])
+            for name, tensor in inputs.items()
         }
         probe = Probe(inputs=inputs, labels=probe.labels)
     part = Slots.of(model, probe).filled(probe.attention_mask, -100.0).part("it", joined)
@@ -116,9 +117,9 @@ def test_rows_of_unlike_length_are_found_below_their_padding(left: bool, outputs
 
 
 def test_nested_containers_are_taken_apart(outputs: Any, slots: Slots) -> None:
-    handed = {"logits": outputs[2].logits, "hidden_states": outputs[2].hidden_states, "none": None}
-    found = {part.access: (part.declared, part.identity) for part in parts(slots, handed, "out")}
-    assert found == {
+    nested = {"logits": outputs[2].logits, "hidden_states": outputs[2].hidden_states, "none": None}
+    parts_at = {part.access: (part.declared, part.identity) for part in parts(slots, nested, "out")}
+    assert parts_at == {
         'out["logits"]': ("logits", "logits"),
         'out["hidden_states"][0]': ("hidden_states[0]", "hidden_states[0]"),
         'out["hidden_states"][1]': ("hidden_states[1]", "hidden_states[1]"),

@@ -49,20 +49,20 @@ def export(model: Any, path: Path, names: list[str] | None, **options: Any) -> P
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("onnx")
-    make_checkpoint(made / "checkpoint", tiny_model())
+    root = tmp_path_factory.mktemp("onnx")
+    make_checkpoint(root / "checkpoint", tiny_model())
     eager = {"attn_implementation": "eager"}
-    export(tiny_model(**eager), made / "too-few.onnx", TOO_FEW)
+    export(tiny_model(**eager), root / "too-few.onnx", TOO_FEW)
     axes = {0: "batch_size", 1: "sequence_length"}
     shapes = dict.fromkeys(("input_ids", "attention_mask"), axes)
-    export(tiny_model(**eager), made / "right.onnx", RIGHT, dynamic_shapes=shapes)
+    export(tiny_model(**eager), root / "right.onnx", RIGHT, dynamic_shapes=shapes)
     trained_on = tiny_model(**eager)
     with torch.no_grad():
         trained_on.classifier.out_proj.weight.mul_(1.01)
-    export(trained_on, made / "off.onnx", RIGHT, dynamic_shapes=shapes)
-    export(tiny_model(seed=1, **eager), made / "another.onnx", RIGHT, dynamic_shapes=shapes)
-    (made / "broken.onnx").write_text("no model")
-    return made
+    export(trained_on, root / "off.onnx", RIGHT, dynamic_shapes=shapes)
+    export(tiny_model(seed=1, **eager), root / "another.onnx", RIGHT, dynamic_shapes=shapes)
+    (root / "broken.onnx").write_text("no model")
+    return root
 
 
 def identified(folder: Path, name: str, **options: Any) -> ConsumerReport:
@@ -90,11 +90,11 @@ def test_names_too_few_make_one_say_attentions_that_is_a_hidden_state(folder: Pa
 def test_the_exit_code_is_for_what_is_not_what_its_name_says(
     name: str, code: int, sentence: str, folder: Path
 ) -> None:
-    made = CliRunner().invoke(
+    done = CliRunner().invoke(
         app, ["consumers", str(folder / "checkpoint"), "--onnx", str(folder / name)]
     )
-    assert made.exit_code == code
-    assert sentence in " ".join(made.stdout.split())
+    assert done.exit_code == code
+    assert sentence in " ".join(done.stdout.split())
 
 
 def test_the_names_that_are_printed_are_right(folder: Path) -> None:

@@ -33,8 +33,8 @@ def tokenizer(tmp_path: Path) -> Any:
 
 def hooks(model: Any) -> list[int]:
     return [
-        len(each._forward_hooks) + len(each._forward_pre_hooks) + len(each._backward_hooks)
-        for each in model.modules()
+        len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks)
+        for module in model.modules()
     ]
 
 
@@ -42,16 +42,17 @@ def test_the_model_is_as_before(tokenizer: Any) -> None:
     model = tiny_model().train()
     called: list[int] = []
     model.roberta.register_forward_hook(lambda *_: called.append(1))
-    config, attributes = model.config.to_dict(), [set(each.__dict__) for each in model.modules()]
-    weights = {name: each.clone() for name, each in model.state_dict().items()}
-    pointers = [each.data_ptr() for each in model.parameters()]
+    config = model.config.to_dict()
+    attributes = [set(module.__dict__) for module in model.modules()]
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    pointers = [tensor.data_ptr() for tensor in model.parameters()]
     before = hooks(model)
     roberta_inspect.consumers(model, texts=["abc", "hello"], tokenizer=tokenizer, only=CHEAP)
     assert model.config.to_dict() == config
-    assert [set(each.__dict__) for each in model.modules()] == attributes
+    assert [set(module.__dict__) for module in model.modules()] == attributes
     assert hooks(model) == before
-    assert [each.data_ptr() for each in model.parameters()] == pointers
-    assert all(torch.equal(each, weights[name]) for name, each in model.state_dict().items())
+    assert [tensor.data_ptr() for tensor in model.parameters()] == pointers
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
     assert all(module.training for module in model.modules())
     assert all(parameter.grad is None for parameter in model.parameters())
 
@@ -102,9 +103,9 @@ def test_a_consumer_that_cannot_even_be_imported_is_a_row_beside_the_others() ->
     model = tiny_model()
     subject = Subject(model, synthetic(model.config))
     entries = [Entry("export", "broken", "nowhere:rows"), TABLE[3]]
-    first, *others = consume(subject, entries)
+    first, *rest = consume(subject, entries)
     assert (first.status, first.error and first.error.type) == ("raised", "ModuleNotFoundError")
-    assert {row.id for row in others} == {"jit-trace"}
+    assert {row.id for row in rest} == {"jit-trace"}
 
 
 def test_what_is_not_installed_is_said_in_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,8 +164,8 @@ def test_graphs_of_the_user_are_kept_and_those_of_the_tool_are_not() -> None:
     ids = torch.tensor([[0, 5, 6, 2]])
     with torch.no_grad():
         compiled(ids)
-        made = counter.frame_count
+        count = counter.frame_count
         roberta_inspect.consumers(tiny_model(), only=["compile"])
         compiled(ids)
-    assert counter.frame_count == made > 0
+    assert counter.frame_count == count > 0
     torch._dynamo.reset()

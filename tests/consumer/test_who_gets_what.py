@@ -117,7 +117,9 @@ def test_the_problem_type_decides_the_score_and_one_call_with_labels_the_problem
     scores = {row.title: row.parts[0].function for row in report.consumers if row.parts}
     assert scores[f"{CLASSIFY}(text)"] == before
     assert scores.get(f"{CLASSIFY}(text), after one call with labels") == after
-    changes = [each.id for each in report.findings if each.id == "score-changes-after-labels"]
+    changes = [
+        finding.id for finding in report.findings if finding.id == "score-changes-after-labels"
+    ]
     assert changes == (["score-changes-after-labels"] if after not in (None, before) else [])
 
 
@@ -158,7 +160,7 @@ def test_predictions_are_a_tuple_with_what_the_configuration_asks_for(
         (
             f"torch.jit.trace(model), config.return_dict=False, {H}, {A}",
             "tuple",
-            [(each.replace("predictions", "outputs"), what) for each, what in STATES]
+            [(access.replace("predictions", "outputs"), name) for access, name in STATES]
             + [("outputs[2]", "()")],
         ),
     ],

@@ -29,9 +29,9 @@ from roberta_inspect.records import (
 from roberta_inspect.render import rendered
 
 
-def with_slots(change: Callable[[Slot], Slot], made: OutputMap = BASE) -> OutputMap:
-    calls = (replace(each, slots=tuple(map(change, each.slots))) for each in made.calls)
-    return replace(made, calls=tuple(calls))
+def with_slots(change: Callable[[Slot], Slot], base: OutputMap = BASE) -> OutputMap:
+    calls = (replace(call, slots=tuple(map(change, call.slots))) for call in base.calls)
+    return replace(base, calls=tuple(calls))
 
 
 def with_items(name: str, **changes: Any) -> OutputMap:
@@ -68,28 +68,29 @@ def with_call(number: int, **changes: Any) -> OutputMap:
 
 def in_tuples(names: str) -> OutputMap:
     """The base map with other names in its two calls that return a tuple."""
-    others = made_map(names).calls
+    tuple_calls = made_map(names).calls
     flags = {"output_hidden_states": True, "output_attentions": True}
-    return replace(BASE, calls=(*BASE.calls[:2], *(replace(each, **flags) for each in others[2:])))
+    changed = [replace(call, **flags) for call in tuple_calls[2:]]
+    return replace(BASE, calls=(*BASE.calls[:2], *changed))
 
 
 def with_proofs(*statuses: tuple[str, str]) -> OutputMap:
     """The base map with these claims of these statuses."""
-    wanted = dict(statuses)
+    status_of = dict(statuses)
     return replace(
         BASE,
         proofs=tuple(
-            replace(proof, status=wanted[proof.id], detail="no item")
-            if proof.id in wanted
+            replace(proof, status=status_of[proof.id], detail="no item")
+            if proof.id in status_of
             else proof
             for proof in BASE.proofs
         ),
     )
 
 
-def with_finding(name: str, made: OutputMap = BASE, hint: str | None = None) -> OutputMap:
+def with_finding(name: str, base: OutputMap = BASE, hint: str | None = None) -> OutputMap:
     finding = Finding(id=name, level="warning", message="it is so", hint=hint)
-    return replace(made, findings=(*made.findings, finding))
+    return replace(base, findings=(*base.findings, finding))
 
 
 BFLOAT16 = with_slots(
@@ -364,7 +365,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_sentences(case: str) -> None:
     left, right, sentences = CASES[case]
-    assert [each.sentence for each in diff(left, right)] == sentences
+    assert [difference.sentence for difference in diff(left, right)] == sentences
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -380,7 +381,7 @@ def with_values(shift: float, dtype: str = "float32") -> OutputMap:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "alike", "other"),
+    ("dtype", "close", "apart"),
     [
         ("float64", 2e-8, 4e-8),
         ("float32", 6e-4, 8e-4),
@@ -389,17 +390,17 @@ def with_values(shift: float, dtype: str = "float32") -> OutputMap:
     ],
 )
 def test_values_agree_to_half_of_the_bits_of_the_dtype(
-    dtype: str, alike: float, other: float
+    dtype: str, close: float, apart: float
 ) -> None:
     base = with_values(0.0, dtype)
     assert [
-        bool(diff(base, with_values(shift, dtype), values=True)) for shift in (alike, other)
+        bool(diff(base, with_values(shift, dtype), values=True)) for shift in (close, apart)
     ] == [False, True]
 
 
 def test_other_values_are_one_difference() -> None:
-    found = diff(BASE, with_values(0.5), values=True)
-    assert [each.sentence for each in found] == [
+    differences = diff(BASE, with_values(0.5), values=True)
+    assert [difference.sentence for difference in differences] == [
         "every call: logits was mean 0, std 1, min -2, max 2, is mean 0.5, std 1, min -2, max 2: "
         "the structure is the same, the numbers are not: other weights or another computation."
     ]
@@ -407,7 +408,7 @@ def test_other_values_are_one_difference() -> None:
 
 def test_values_that_are_not_finite_differ_from_numbers() -> None:
     broken = with_logits(fingerprint=Fingerprint(mean=None, std=None, min=None, max=None))
-    assert [each.id for each in diff(BASE, broken, values=True)] == ["values"]
+    assert [difference.id for difference in diff(BASE, broken, values=True)] == ["values"]
 
 
 def test_values_are_compared_only_when_asked_for() -> None:
@@ -415,7 +416,7 @@ def test_values_are_compared_only_when_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "sentence"),
+    ("right", "sentence"),
     [
         (
             ALIKE,
@@ -433,9 +434,9 @@ def test_values_are_compared_only_when_asked_for() -> None:
         ),
     ],
 )
-def test_values_that_cannot_be_compared(other: OutputMap, sentence: str) -> None:
+def test_values_that_cannot_be_compared(right: OutputMap, sentence: str) -> None:
     with pytest.raises(UsageError) as caught:
-        diff(BASE, other, values=True)
+        diff(BASE, right, values=True)
     assert caught.value.message == sentence
 
 
@@ -444,16 +445,16 @@ def test_matrix_calls_are_named_by_the_flags_that_vary() -> None:
     matrix = replace(BASE, calls=(*BASE.calls, *hidden))
     calls = list(matrix.calls)
     calls[7] = replace(calls[7], container="list")
-    found = diff(matrix, replace(matrix, calls=tuple(calls)))
-    assert [each.where for each in found] == [
+    differences = diff(matrix, replace(matrix, calls=tuple(calls)))
+    assert [difference.where for difference in differences] == [
         "return_dict=False, labels, output_hidden_states=False"
     ]
 
 
 def test_calls_of_a_matrix_that_the_other_side_lacks_are_one_difference() -> None:
     hidden = [replace(call, output_hidden_states=False) for call in BASE.calls]
-    found = diff(replace(BASE, calls=(*BASE.calls, *hidden)), BASE)
-    assert [each.message for each in found] == [
+    differences = diff(replace(BASE, calls=(*BASE.calls, *hidden)), BASE)
+    assert [difference.message for difference in differences] == [
         "output_hidden_states=False was called, is not called"
     ]
 
@@ -478,23 +479,24 @@ HOSTILE = "\x1b]0;x\x07[/red]\r\n::error::\u202e"
     ],
 )
 def test_hostile_names_are_harmless(hostile: OutputMap) -> None:
-    shown = "".join(f"{each.sentence}{each.id}" for each in diff(BASE, hostile))
+    shown = "".join(f"{difference.sentence}{difference.id}" for difference in diff(BASE, hostile))
     assert [character for character in shown if not character.isprintable()] == []
     assert "x1b" in shown
 
 
 def test_a_flood_of_labels_stays_one_short_line() -> None:
     flood = {str(number): "x" * 1_000_000 for number in range(100)}
-    found = diff(BASE, with_checkpoint(num_labels=100, id2label=flood))
-    assert len(found) == 1
-    assert len(found[0].sentence) < 1000
+    differences = diff(BASE, with_checkpoint(num_labels=100, id2label=flood))
+    assert len(differences) == 1
+    assert len(differences[0].sentence) < 1000
 
 
 def test_sides_may_be_saved_maps(tmp_path: Any) -> None:
     saved = tmp_path / "contract.json"
     saved.write_text(BASE.to_json(), encoding="utf-8")
-    made = report(saved, str(saved))
-    assert (made.ok, made.left.file, made.right.source) == (True, str(saved), "./a")
+    comparison = report(saved, str(saved))
+    assert comparison.ok
+    assert (comparison.left.file, comparison.right.source) == (str(saved), "./a")
 
 
 def test_a_file_that_is_no_map_is_refused(tmp_path: Any) -> None:
@@ -505,15 +507,15 @@ def test_a_file_that_is_no_map_is_refused(tmp_path: Any) -> None:
 
 
 def test_a_difference_reads_as_its_sentence() -> None:
-    one = Difference(id="x", where="here", message="a was b, is c", consequence="mind it")
-    assert str(one) == "here: a was b, is c: mind it."
+    difference = Difference(id="x", where="here", message="a was b, is c", consequence="mind it")
+    assert str(difference) == "here: a was b, is c: mind it."
 
 
 def test_the_page_on_json_lists_every_kind_of_difference() -> None:
     page = Path(__file__).parents[2] / "docs" / "json.md"
     table = page.read_text(encoding="utf-8").split("| Difference | What differs |\n")[1]
-    seen = {each.id for left, right, _ in CASES.values() for each in diff(left, right)}
-    assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.M)) == {*seen, "values"}
+    ids = {difference.id for left, right, _ in CASES.values() for difference in diff(left, right)}
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.M)) == {*ids, "values"}
 
 
 EMPTIED = report(BASE, replace(with_slot("attentions", items=()), versions=ALIKE.versions))
@@ -540,13 +542,15 @@ def test_table_of_nothing() -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_every_format_tells_every_difference(case: str) -> None:
     left, right, sentences = CASES[case]
-    made = report(left, right)
-    table = " ".join(rendered(made, "table", width=80).split())
-    annotations = rendered(made, "github").splitlines()
-    assert [each.consequence for each in made.differences if each.consequence not in table] == []
+    comparison = report(left, right)
+    table = " ".join(rendered(comparison, "table", width=80).split())
+    annotations = rendered(comparison, "github").splitlines()
+    assert all(difference.consequence in table for difference in comparison.differences)
     assert len(annotations) == max(1, len(sentences))
-    assert len(json.loads(rendered(made, "json"))["differences"]) == len(sentences)
-    rows = [line for line in rendered(made, "markdown").splitlines() if line.startswith("| `")]
+    assert len(json.loads(rendered(comparison, "json"))["differences"]) == len(sentences)
+    rows = [
+        line for line in rendered(comparison, "markdown").splitlines() if line.startswith("| `")
+    ]
     assert len(rows) == len(sentences)
 
 
@@ -564,9 +568,9 @@ def test_github_of_nothing() -> None:
 
 
 def test_json() -> None:
-    made = json.loads(rendered(EMPTIED, "json"))
-    assert list(made) == ["schema", "left", "right", "differences"]
-    assert made["differences"] == [
+    values = json.loads(rendered(EMPTIED, "json"))
+    assert list(values) == ["schema", "left", "right", "differences"]
+    assert values["differences"] == [
         {
             "id": "kind",
             "where": "every call",
@@ -580,7 +584,7 @@ def test_json() -> None:
 @pytest.mark.parametrize("form", ["table", "markdown", "github", "json"])
 def test_hostile_text_is_harmless_in_every_format(form: str) -> None:
     text = rendered(report(with_call(0, container=HOSTILE), with_finding(HOSTILE)), form)
-    assert [each for each in text if not each.isprintable() and each != "\n"] == []
+    assert text.replace("\n", "").isprintable()
     assert [line for line in text.splitlines() if line.startswith("::error::")] == []
 
 
@@ -589,16 +593,16 @@ def test_a_percent_sign_and_a_comma_are_escaped_for_github() -> None:
     assert "100%250A" in text
 
 
-def plain(made: OutputMap, **changes: Any) -> OutputMap:
+def plain(output_map: OutputMap, **changes: Any) -> OutputMap:
     """The map with plain calls that return what its calls with return_dict do."""
     calls = [
         replace(
             call, return_dict=None, output_hidden_states=None, output_attentions=None, **changes
         )
-        for call in made.calls
+        for call in output_map.calls
         if call.return_dict
     ]
-    return replace(made, plain=tuple(calls))
+    return replace(output_map, plain=tuple(calls))
 
 
 @pytest.mark.parametrize(
@@ -614,5 +618,7 @@ def plain(made: OutputMap, **changes: Any) -> OutputMap:
     ids=["alike", "a configuration that makes it a tuple"],
 )
 def test_what_a_plain_call_returns_is_compared(right: OutputMap, where: Any, message: Any) -> None:
-    found = [(each.where, each.message) for each in diff(plain(BASE), right)]
-    assert found == ([] if where is None else [(where, message)])
+    differences = [
+        (difference.where, difference.message) for difference in diff(plain(BASE), right)
+    ]
+    assert differences == ([] if where is None else [(where, message)])

@@ -22,7 +22,7 @@ def values() -> dict[str, Any]:
     return roberta_inspect.inspect(no_weights=True).to_dict()
 
 
-def made(values: dict[str, Any], **changes: Any) -> OutputMap:
+def map_of(values: dict[str, Any], **changes: Any) -> OutputMap:
     return OutputMap.from_json(json.dumps({**values, **changes}))
 
 
@@ -40,7 +40,7 @@ def findings(count: int, *, alike: bool = False) -> list[dict[str, Any]]:
 
 def test_many_findings(values: dict[str, Any]) -> None:
     """Whatever is quadratic in them does not end within the time a test has."""
-    report = compared(made(values, findings=[]), made(values, findings=findings(MANY)))
+    report = compared(map_of(values, findings=[]), map_of(values, findings=findings(MANY)))
     assert len(report.differences) == MANY
     for name in formats_of("diff"):
         assert rendered(report, name)
@@ -48,7 +48,7 @@ def test_many_findings(values: dict[str, Any]) -> None:
 
 
 def test_many_findings_of_one_id(values: dict[str, Any]) -> None:
-    left, right = (made(values, findings=findings(MANY + extra, alike=True)) for extra in (0, 1))
+    left, right = (map_of(values, findings=findings(MANY + extra, alike=True)) for extra in (0, 1))
     assert [change.id for change in compared(left, right).differences] == ["finding"]
     assert compared(left, left).ok
 
@@ -56,14 +56,14 @@ def test_many_findings_of_one_id(values: dict[str, Any]) -> None:
 def test_many_findings_in_another_order(values: dict[str, Any]) -> None:
     shuffled = findings(MANY)
     random.Random(0).shuffle(shuffled)
-    assert compared(made(values, findings=findings(MANY)), made(values, findings=shuffled)).ok
+    assert compared(map_of(values, findings=findings(MANY)), map_of(values, findings=shuffled)).ok
 
 
 @pytest.mark.parametrize("status", ["proved", "refuted"])
 def test_a_proof_twice(values: dict[str, Any], status: str) -> None:
     proofs = values["proofs"] or [_proof(status)]
     with pytest.raises(CannotInspectError, match="stands there twice"):
-        made(values, proofs=[*proofs, {**proofs[0], "status": status}])
+        map_of(values, proofs=[*proofs, {**proofs[0], "status": status}])
 
 
 def _proof(status: str) -> dict[str, Any]:
@@ -72,4 +72,4 @@ def _proof(status: str) -> dict[str, Any]:
 
 def test_a_call_twice(values: dict[str, Any]) -> None:
     with pytest.raises(CannotInspectError, match="stands there twice"):
-        made(values, calls=[*values["calls"], values["calls"][0]])
+        map_of(values, calls=[*values["calls"], values["calls"][0]])

@@ -17,8 +17,8 @@ from roberta_inspect.render import phrases
 def node(name: str, *children: Node, own: int = 0, **facts: Any) -> Node:
     """A node that counts what is in it."""
     parameters = own + sum(child.parameters for child in children)
-    given = {"cls": "Layer", "repr": "Layer()", "path": name, **facts}
-    return Node(name=name, parameters=parameters, bytes=4 * parameters, children=children, **given)
+    fields = {"cls": "Layer", "repr": "Layer()", "path": name, **facts}
+    return Node(name=name, parameters=parameters, bytes=4 * parameters, children=children, **fields)
 
 
 def at(slot: str, *item: int) -> Place:
@@ -64,9 +64,9 @@ OTHERWISE: dict[str, Node] = {
 }
 
 
-@pytest.mark.parametrize("other", OTHERWISE.values(), ids=OTHERWISE)
-def test_a_layer_that_differs_is_not_folded_in(other: Node) -> None:
-    assert names(folded(stack(layer(0), other, layer(2)))) == [
+@pytest.mark.parametrize("different", OTHERWISE.values(), ids=OTHERWISE)
+def test_a_layer_that_differs_is_not_folded_in(different: Node) -> None:
+    assert names(folded(stack(layer(0), different, layer(2)))) == [
         ("0", None, 1),
         ("1", None, 1),
         ("2", None, 1),
@@ -109,10 +109,10 @@ def test_runs_within_runs() -> None:
     assert (outer.repeat, inner.repeat, inner.last) == (3, 6, "1")
 
 
-@pytest.mark.parametrize(("depth", "left"), [(0, 1), (1, 2), (2, 14), (3, 26), (9, 26)])
-def test_depth(depth: int, left: int) -> None:
+@pytest.mark.parametrize(("depth", "nodes"), [(0, 1), (1, 2), (2, 14), (3, 26), (9, 26)])
+def test_depth(depth: int, nodes: int) -> None:
     whole = node("", stack(*map(layer, range(12))))
-    assert len(list(cut(whole, depth).walk())) == left
+    assert len(list(cut(whole, depth).walk())) == nodes
     assert cut(whole, depth).parameters == whole.parameters
 
 
@@ -130,7 +130,7 @@ def test_depth(depth: int, left: int) -> None:
     ],
 )
 def test_what_is_cut_off_feeds_its_parent(feeds: list[Place], shown: list[str]) -> None:
-    layers = [replace(layer(n), feeds=(each,)) for n, each in enumerate(feeds)]
+    layers = [replace(layer(n), feeds=(place,)) for n, place in enumerate(feeds)]
     assert phrases.fed(cut(stack(*layers), 0).feeds) == shown
 
 
@@ -159,12 +159,13 @@ def trees(depth: int) -> st.SearchStrategy[Any]:
 
 @settings(max_examples=150)
 @given(trees(3))
-def test_counts_add_up_at_every_level(made: Any) -> None:
-    whole = made("")
+def test_counts_add_up_at_every_level(make_tree: Any) -> None:
+    whole = make_tree("")
     once = folded(whole)
     own = [
-        each.parameters - sum(child.parameters for child in each.children) for each in once.walk()
+        inner.parameters - sum(child.parameters for child in inner.children)
+        for inner in once.walk()
     ]
     assert min(own) >= 0
     assert (once.parameters, once.bytes) == (whole.parameters, whole.bytes)
-    assert sum(each.repeat for each in once.walk()) == len(list(whole.walk()))
+    assert sum(inner.repeat for inner in once.walk()) == len(list(whole.walk()))

@@ -27,12 +27,12 @@ def without(key: str) -> str:
 
 
 def nested(depth: int) -> str:
-    made = BASE.to_dict()
-    item = made["calls"][0]["slots"][2]["items"][0]
+    values = BASE.to_dict()
+    item = values["calls"][0]["slots"][2]["items"][0]
     for _ in range(depth):
         item["items"] = [{"index": 0, "kind": "tuple"}]
         item = item["items"][0]
-    return json.dumps(made)
+    return json.dumps(values)
 
 
 CASES = {

@@ -59,13 +59,13 @@ def schema(name: str) -> dict[str, Any]:
     return dict(json.loads((FOLDER / name).read_text(encoding="utf-8")))
 
 
-def messages(name: str, made: Any) -> list[str]:
+def messages(name: str, value: Any) -> list[str]:
     """What the schema says against it."""
-    errors = jsonschema.Draft202012Validator(schema(name)).iter_errors(made)
+    errors = jsonschema.Draft202012Validator(schema(name)).iter_errors(value)
     return [error.message for error in errors]
 
 
-SAMPLES = {name: made for name, made in vars(samples).items() if isinstance(made, OutputMap)}
+SAMPLES = {name: sample for name, sample in vars(samples).items() if isinstance(sample, OutputMap)}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -78,16 +78,16 @@ def test_the_schema_is_a_schema(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema(name))
 
 
-@pytest.mark.parametrize(("name", "made"), [("map.json", BASE), ("tree.json", TREE)])
-def test_what_is_written_is_valid(name: str, made: OutputMap | ModuleTree) -> None:
-    assert messages(name, json.loads(made.to_json())) == []
+@pytest.mark.parametrize(("name", "product"), [("map.json", BASE), ("tree.json", TREE)])
+def test_what_is_written_is_valid(name: str, product: OutputMap | ModuleTree) -> None:
+    assert messages(name, json.loads(product.to_json())) == []
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_sample_map_is_valid_and_survives_json(name: str) -> None:
-    made = SAMPLES[name]
-    assert messages("map.json", made.to_dict()) == []
-    assert OutputMap.from_json(made.to_json()) == made
+    sample = SAMPLES[name]
+    assert messages("map.json", sample.to_dict()) == []
+    assert OutputMap.from_json(sample.to_json()) == sample
 
 
 def test_a_written_comparison_is_valid() -> None:
@@ -113,41 +113,41 @@ def test_a_written_comparison_is_valid() -> None:
 def test_what_is_not_a_map_is_not_valid(
     where: tuple[Any, ...], value: tuple[str, Any], sentence: str
 ) -> None:
-    made = BASE.to_dict()
-    inside: Any = made
+    values = BASE.to_dict()
+    inside: Any = values
     for step in where:
         inside = inside[step]
     inside[value[0]] = value[1]
-    assert messages("map.json", made) == [sentence]
+    assert messages("map.json", values) == [sentence]
 
 
 def test_a_missing_field_is_not_valid() -> None:
-    made = BASE.to_dict()
-    del made["input"]
-    assert messages("map.json", made) == ["'input' is a required property"]
+    values = BASE.to_dict()
+    del values["input"]
+    assert messages("map.json", values) == ["'input' is a required property"]
 
 
 def every_record() -> list[Any]:
     named = (getattr(records, name) for name in dir(records))
-    return [each for each in named if isinstance(each, type) and is_dataclass(each)]
+    return [record for record in named if isinstance(record, type) and is_dataclass(record)]
 
 
 @pytest.mark.parametrize("record", every_record(), ids=lambda record: record.__name__)
 def test_every_record_is_in_a_schema_with_all_its_fields(record: Any) -> None:
-    known: dict[str, Any] = {}
+    definitions: dict[str, Any] = {}
     for name in FILES:
-        known |= schema(name)["$defs"]
-    keys = [str(each.metadata.get("key", each.name)) for each in fields(record)]
-    assert known[record.__name__]["required"] == keys
+        definitions |= schema(name)["$defs"]
+    keys = [str(field.metadata.get("key", field.name)) for field in fields(record)]
+    assert definitions[record.__name__]["required"] == keys
 
 
-@pytest.mark.parametrize("made", [BASE, TREE], ids=["map", "tree"])
-def test_records_survive_json(made: OutputMap | ModuleTree) -> None:
-    assert decoded(type(made), json.loads(made.to_json())) == made
+@pytest.mark.parametrize("product", [BASE, TREE], ids=["map", "tree"])
+def test_records_survive_json(product: OutputMap | ModuleTree) -> None:
+    assert decoded(type(product), json.loads(product.to_json())) == product
 
 
 def test_the_number_of_the_schema_comes_first() -> None:
-    assert [next(iter(made.to_dict())) for made in (BASE, TREE)] == ["schema", "schema"]
+    assert [next(iter(product.to_dict())) for product in (BASE, TREE)] == ["schema", "schema"]
 
 
 PLAIN = {
@@ -161,17 +161,19 @@ PLAIN = {
 
 
 @st.composite
-def made_record(draw: st.DrawFn, record: Any, depth: int = 0) -> Any:
+def drawn_record(draw: st.DrawFn, record: Any, depth: int = 0) -> Any:
     """A record whose every field is drawn by its type; records hold records four deep."""
     kinds = typing.get_type_hints(record)
-    return record(**{each.name: draw(of_kind(kinds[each.name], depth)) for each in fields(record)})
+    return record(
+        **{field.name: draw(of_kind(kinds[field.name], depth)) for field in fields(record)}
+    )
 
 
 def of_kind(kind: Any, depth: int) -> st.SearchStrategy[Any]:
     """Values of one field's type."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        return st.one_of([of_kind(each, depth) for each in arguments])
+        return st.one_of([of_kind(argument, depth) for argument in arguments])
     if origin is typing.Literal:
         return st.sampled_from(arguments)
     if origin is tuple:
@@ -180,7 +182,7 @@ def of_kind(kind: Any, depth: int) -> st.SearchStrategy[Any]:
     if origin is collections.abc.Mapping:
         return st.dictionaries(st.text(max_size=3), of_kind(arguments[1], depth), max_size=2)
     if is_dataclass(kind):
-        return st.deferred(lambda: made_record(kind, depth + 1))
+        return st.deferred(lambda: drawn_record(kind, depth + 1))
     return PLAIN[kind]
 
 
@@ -188,9 +190,9 @@ def of_kind(kind: Any, depth: int) -> st.SearchStrategy[Any]:
 @pytest.mark.parametrize("record", every_record(), ids=lambda record: record.__name__)
 @given(data=st.data())
 def test_any_record_survives_json(record: Any, data: st.DataObject) -> None:
-    made = data.draw(made_record(record))
-    text = json.dumps(encoded(made), allow_nan=False)
-    assert decoded(record, json.loads(text)) == made
+    drawn = data.draw(drawn_record(record))
+    text = json.dumps(encoded(drawn), allow_nan=False)
+    assert decoded(record, json.loads(text)) == drawn
 
 
 JSON = st.recursive(
@@ -215,11 +217,11 @@ def test_a_map_with_anything_in_one_place_is_a_map_or_refused(data: st.DataObjec
             break
         inside = inside[key]
     inside[key] = data.draw(JSON)
-    made = map_or_refusal(json.dumps(whole))
-    if isinstance(made, CannotInspectError):
-        assert made.message.isprintable()
+    outcome = map_or_refusal(json.dumps(whole))
+    if isinstance(outcome, CannotInspectError):
+        assert outcome.message.isprintable()
     else:
-        assert OutputMap.from_json(made.to_json()) == made
+        assert OutputMap.from_json(outcome.to_json()) == outcome
 
 
 def map_or_refusal(text: str) -> OutputMap | CannotInspectError:
@@ -230,7 +232,9 @@ def map_or_refusal(text: str) -> OutputMap | CannotInspectError:
 
 
 def properties(name: str) -> set[str]:
-    return {key for each in schema(name)["$defs"].values() for key in each["properties"]}
+    return {
+        key for definition in schema(name)["$defs"].values() for key in definition["properties"]
+    }
 
 
 @pytest.mark.parametrize("name", FILES)

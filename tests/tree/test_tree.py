@@ -120,8 +120,8 @@ def test_expanded_table_holds_every_module_in_order(base: ModuleTree) -> None:
     shown = [line.lstrip("│├└ ") for line in lines if re.match(r"[│ ]*[├└]", line)]
     expected = list(modules(laid_out(BASE)))
     assert len(shown) == len(expected)
-    assert [f"{line}  "[: len(each) + 2] for line, each in zip(shown, expected, strict=True)] == [
-        f"{each}  " for each in expected
+    assert [f"{line}  "[: len(start) + 2] for line, start in zip(shown, expected, strict=True)] == [
+        f"{start}  " for start in expected
     ]
 
 
@@ -155,7 +155,7 @@ def test_feeds_of_a_folded_tree(base: ModuleTree) -> None:
 def test_feeds_have_real_indices_unfolded(base: ModuleTree) -> None:
     assert feeds(at(base, "roberta.encoder.layer.11")) == ["hidden_states[12]", "attentions[11]"]
     fed = {
-        each for node in base.root.walk() for place in node.feeds for each in phrases.fed([place])
+        words for node in base.root.walk() for place in node.feeds for words in phrases.fed([place])
     }
     states = {f"hidden_states[{index}]" for index in range(13)}
     assert fed == {"loss", "logits", *states, *(f"attentions[{index}]" for index in range(12))}
@@ -170,9 +170,9 @@ def test_feeds_are_observed_and_not_named() -> None:
             self.last = nn.Linear(config.num_labels, config.num_labels)
 
         def forward(self, *args: Any, **kwargs: Any) -> Any:
-            made = super().forward(*args, **kwargs)
-            made.logits = self.last(made.logits)
-            return made
+            output = super().forward(*args, **kwargs)
+            output.logits = self.last(output.logits)
+            return output
 
     tree = module_tree(Twisted(tiny_config()).eval())
     assert feeds(at(tree, "last")) == ["logits"]
@@ -294,7 +294,7 @@ def column_sum(table: str) -> int:
     lines = [line for line in table.splitlines() if re.match(r"[│ ]*[├└]|Roberta", line)]
     total = 0
     for line, below in zip(lines, [*lines[1:], ""], strict=True):
-        depth, next_depth = (len(re.match(r"[│├└ ]*", each)[0]) for each in (line, below))  # type: ignore[index]
+        depth, next_depth = (len(re.match(r"[│├└ ]*", text)[0]) for text in (line, below))  # type: ignore[index]
         counts = re.search(r"  (?:(\d+) × )?([\d,]+)(?:  |$)", line)
         if counts and next_depth <= depth:
             total += int(counts[1] or 1) * int(counts[2].replace(",", ""))
@@ -302,7 +302,7 @@ def column_sum(table: str) -> int:
 
 
 def test_parameters_add_up(base: ModuleTree) -> None:
-    total = sum(each.numel() for each in laid_out(BASE).parameters())
+    total = sum(parameter.numel() for parameter in laid_out(BASE).parameters())
     assert base.root.parameters == base.checkpoint.parameters == total == 110_641_182
     assert own_parameters(base.root) == own_parameters(folded(base.root)) == total
     assert base.root.bytes == 4 * total
@@ -315,7 +315,7 @@ def test_tied_parameters_count_once_at_the_first_place() -> None:
     model.classifier.dense = model.roberta.encoder.layer[1].attention.output.dense
     tree = module_tree(model)
     dense = "intermediate.dense"
-    assert tree.root.parameters == sum(each.numel() for each in model.parameters())
+    assert tree.root.parameters == sum(parameter.numel() for parameter in model.parameters())
     assert own_parameters(tree.root) == tree.root.parameters
     assert at(tree, f"roberta.encoder.layer.0.{dense}").parameters == 16 * 32 + 32
     assert at(tree, f"roberta.encoder.layer.1.{dense}").parameters == 32
@@ -338,7 +338,8 @@ def rewritten(folder: Path, change: Any) -> Path:
 
 def test_bytes_at_the_dtype_of_the_file(tmp_path: Path) -> None:
     folder = rewritten(
-        make_checkpoint(tmp_path), lambda held: {name: each.half() for name, each in held.items()}
+        make_checkpoint(tmp_path),
+        lambda held: {name: tensor.half() for name, tensor in held.items()},
     )
     root = module_tree(folder).root
     assert (root.bytes, root.dtypes) == (2 * root.parameters, ("float16",))
@@ -349,7 +350,9 @@ def test_a_layer_of_another_dtype_is_not_folded(tmp_path: Path) -> None:
     tree = module_tree(
         rewritten(
             folder,
-            lambda held: {n: each.half() if "layer.1." in n else each for n, each in held.items()},
+            lambda held: {
+                n: tensor.half() if "layer.1." in n else tensor for n, tensor in held.items()
+            },
         )
     )
     table = rendered(tree, "table", width=80)
@@ -373,9 +376,9 @@ def test_a_head_that_is_not_in_the_file(tmp_path: Path) -> None:
     assert at(tree, "roberta").in_checkpoint is True
     assert at(tree, "classifier.dropout").in_checkpoint is None
     assert tree.checkpoint.weights.verdict == "head-not-in-checkpoint"
-    assert [each.level for each in tree.findings if each.id == "head-not-in-checkpoint"] == [
-        "error"
-    ]
+    assert [
+        finding.level for finding in tree.findings if finding.id == "head-not-in-checkpoint"
+    ] == ["error"]
     assert not tree.ok
     assert module_tree(folder, allow_missing_head=True).ok
 
@@ -384,7 +387,7 @@ def test_a_layer_that_lacks_a_tensor_is_not_folded(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path, tiny_model(num_hidden_layers=3))
     gone = "roberta.encoder.layer.1.output.dense.bias"
     tree = module_tree(
-        rewritten(folder, lambda held: {n: each for n, each in held.items() if n != gone})
+        rewritten(folder, lambda held: {n: tensor for n, tensor in held.items() if n != gone})
     )
     assert at(tree, "roberta.encoder.layer.1.output.dense").note == (
         "1 of 2 tensors not in the checkpoint: random"
@@ -452,9 +455,9 @@ def read_so_far() -> int:
 def test_of_a_hub_id_the_configuration_and_the_header_travel(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "large", tiny_model(vocab_size=40_000, hidden_size=32))
     command = [sys.executable, "-m", "roberta_inspect", "tree", "acme/large", "--format", "json"]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     with serving(Hub(models={"acme/large": folder})) as hub:
-        environment = {**kept, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "home")}
+        environment = {**inherited, "HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "home")}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["root"]["in_checkpoint"] is True
@@ -468,21 +471,21 @@ def test_of_a_hub_id_the_configuration_and_the_header_travel(tmp_path: Path) -> 
 
 def test_a_live_model_has_the_tree_of_its_checkpoint(tiny: ModuleTree) -> None:
     model = tiny_model(attn_implementation="eager").train()
-    before = {name: each.clone() for name, each in model.state_dict().items()}
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     state = torch.random.get_rng_state()
     tree = module_tree(model)
 
-    def seen(tree: ModuleTree) -> list[Any]:
+    def facts(tree: ModuleTree) -> list[Any]:
         return [
             (node.path, node.repr, node.parameters, node.feeds, node.output, node.note)
             for node in tree.root.walk()
         ]
 
-    assert seen(tree) == seen(tiny)
+    assert facts(tree) == facts(tiny)
     assert {node.in_checkpoint for node in tree.root.walk()} == {None}
     assert all(module.training for module in model.modules())
     assert torch.equal(torch.random.get_rng_state(), state)
-    assert all(torch.equal(each, before[name]) for name, each in model.state_dict().items())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert not any(module._forward_hooks for module in model.modules())
 
 
@@ -496,7 +499,7 @@ def test_a_call_that_fails_leaves_the_tree() -> None:
         raise ValueError("no features today")
 
     tree = module_tree(with_head(refuses))
-    assert [(each.id, each.level) for each in tree.findings] == [("call-failed", "error")]
+    assert [(finding.id, finding.level) for finding in tree.findings] == [("call-failed", "error")]
     assert "ValueError: no features today" in tree.findings[0].message
     assert at(tree, "classifier.wide").parameters == 16 * 64 + 64
     assert not any(node.feeds for node in tree.root.walk())
@@ -509,7 +512,7 @@ def test_a_call_that_fails_leaves_the_tree() -> None:
 @pytest.mark.newest
 def test_golden(base: ModuleTree, same_as_file: Any) -> None:
     table = rendered(base, "table", width=80)
-    assert column_sum(table) == sum(each.numel() for each in laid_out(BASE).parameters())
+    assert column_sum(table) == sum(parameter.numel() for parameter in laid_out(BASE).parameters())
     same_as_file(table, GOLDENS / "tree-80.txt")
 
 
@@ -566,16 +569,16 @@ def test_markdown_is_a_row_per_module_and_the_column_adds_up(tiny: ModuleTree) -
 
 
 def test_json(tiny: ModuleTree) -> None:
-    made = json.loads(rendered(tiny, "json"))
-    assert list(made)[:3] == ["schema", "versions", "checkpoint"]
-    layer = made["root"]["children"][0]["children"][1]["children"][0]["children"][1]
+    values = json.loads(rendered(tiny, "json"))
+    assert list(values)[:3] == ["schema", "versions", "checkpoint"]
+    layer = values["root"]["children"][0]["children"][1]["children"][0]["children"][1]
     assert (layer["path"], layer["class"]) == ("roberta.encoder.layer.1", "RobertaLayer")
     assert layer["repeat"] == 1
-    assert [(each["slot"], each["item"]) for each in layer["feeds"]] == [
+    assert [(place["slot"], place["item"]) for place in layer["feeds"]] == [
         ("hidden_states", [2]),
         ("attentions", [1]),
     ]
-    assert made["root"]["parameters"] == tiny.root.parameters
+    assert values["root"]["parameters"] == tiny.root.parameters
 
 
 @pytest.mark.parametrize("form", ["table", "markdown", "svg", "html"])
