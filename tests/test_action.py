@@ -19,7 +19,7 @@ from roberta_inspect import inspect
 
 ROOT = Path(__file__).parents[1]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
-DEFAULTS = {name: given["default"] for name, given in ACTION["inputs"].items()}
+DEFAULTS = {name: option["default"] for name, option in ACTION["inputs"].items()}
 STEPS = {step["name"]: step for step in ACTION["runs"]["steps"] if "run" in step}
 
 pytestmark = pytest.mark.newest
@@ -38,7 +38,7 @@ class Runner:
             "github.action_path": str(ROOT),
             **{f"inputs.{key}": text for key, text in {**DEFAULTS, **inputs}.items()},
         }
-        given = {
+        variables = {
             key: re.sub(r"\$\{\{ (\S+) \}\}", lambda match: context[match[1]], text)
             for key, text in STEPS[name]["env"].items()
         }
@@ -50,7 +50,7 @@ class Runner:
                 "PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}",
                 "PYTHONPATH": sysconfig.get_path("purelib"),
                 "GITHUB_STEP_SUMMARY": str(self.folder / "summary.md"),
-                **given,
+                **variables,
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -26,8 +26,8 @@ def test_every_block_of_a_page_prints_what_the_page_shows(page, tmp_path, update
     if update:
         page.write_text(now, encoding="utf-8")
     else:
-        told = "\n".join(pages.differences(shown, now))
-        assert not told, f"--update would change the page:\n{told}"
+        changes = "\n".join(pages.differences(shown, now))
+        assert not changes, f"--update would change the page:\n{changes}"
 
 
 def test_one_changed_character_of_an_output_in_the_readme_is_seen():

@@ -164,7 +164,7 @@ def test_check_raises_with_every_reason(tmp_path: Path) -> None:
 def test_a_comparison_has_a_check_too(right: OutputMap) -> None:
     from roberta_inspect.api import report
 
-    other = inspect(tiny_model(id2label={0: "bad", 1: "good"}))
+    relabelled = inspect(tiny_model(id2label={0: "bad", 1: "good"}))
     with pytest.raises(CheckError, match=r"^num-labels: checkpoint: num_labels was 3"):
-        report(right, other).check()
+        report(right, relabelled).check()
     assert report(right, right).check().reasons == tuple(map(str, diff(right, right)))

@@ -55,7 +55,7 @@ ORDINARY: dict[str, Any] = {
 }
 """Checkpoints that differ in what has no say in where an output stands."""
 
-made = cache(fresh_map)
+map_of = cache(fresh_map)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,7 +66,7 @@ def written(update):
 
 
 @pytest.fixture(scope="module")
-def kept() -> str:
+def release() -> str:
     """This release, where its maps are kept."""
     if RELEASE not in kept_releases():
         pytest.skip(
@@ -76,64 +76,64 @@ def kept() -> str:
     return RELEASE
 
 
-def positions(found: OutputMap) -> dict[str, list[tuple[Any, ...]]]:
+def positions(output_map: OutputMap) -> dict[str, list[tuple[Any, ...]]]:
     """What stands where in each call."""
     return {
         call.words: [
             (slot.index, slot.name, slot.key, slot.kind, len(slot.items)) for slot in call.slots
         ]
-        for call in found.calls
+        for call in output_map.calls
     }
 
 
-def refuted(found: OutputMap) -> list[str]:
-    return [f"{proof.id}: {proof.detail}" for proof in found.proofs_with("refuted")]
+def refuted(output_map: OutputMap) -> list[str]:
+    return [f"{proof.id}: {proof.detail}" for proof in output_map.proofs_with("refuted")]
 
 
 @pytest.mark.parametrize("name", SETUPS)
-def test_the_map_of_this_release_is_the_kept_one(name, kept):
-    before, now = kept_map(kept, name), layout(made(name), name)
-    assert [each.sentence for each in diff(before, now)] == []
-    assert [each.sentence for each in diff(now, before)] == []
-    assert [each.container for each in now.stages] == [each.container for each in before.stages]
+def test_the_map_of_this_release_is_the_kept_one(name, release):
+    before, now = kept_map(release, name), layout(map_of(name), name)
+    assert [difference.sentence for difference in diff(before, now)] == []
+    assert [difference.sentence for difference in diff(now, before)] == []
+    assert [stage.container for stage in now.stages] == [stage.container for stage in before.stages]
     assert now.setup == before.setup
 
 
-def test_the_behaviour_of_this_release_is_the_kept_one(kept):
-    assert behaviour() == kept_behaviour(kept)
+def test_the_behaviour_of_this_release_is_the_kept_one(release):
+    assert behaviour() == kept_behaviour(release)
 
 
 @pytest.mark.newest
-def test_the_family_of_this_release_is_the_kept_one(kept):
-    assert family() == kept_family(kept)
+def test_the_family_of_this_release_is_the_kept_one(release):
+    assert family() == kept_family(release)
 
 
 @pytest.mark.parametrize("name", SETUPS)
 def test_nothing_is_refuted_in_a_setup_of_the_page(name):
-    assert refuted(made(name)) == []
-    assert bool(made(name).proofs) is not any(call.error for call in made(name).calls)
+    assert refuted(map_of(name)) == []
+    assert bool(map_of(name).proofs) is not any(call.error for call in map_of(name).calls)
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS, ids=["default", "eager"])
 @pytest.mark.parametrize("name", ORDINARY)
 def test_an_ordinary_checkpoint_has_the_positions_of_the_default(name, attention, tmp_path):
-    found = inspect(ORDINARY[name](tmp_path), attention=attention, allow_missing_head=True)
-    assert positions(found) == positions(made(attention or "default"))
-    assert refuted(found) == []
-    assert found.proofs_with("proved")
-    assert found.findings_of("error") == ()
+    output_map = inspect(ORDINARY[name](tmp_path), attention=attention, allow_missing_head=True)
+    assert positions(output_map) == positions(map_of(attention or "default"))
+    assert refuted(output_map) == []
+    assert output_map.proofs_with("proved")
+    assert output_map.findings_of("error") == ()
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS, ids=["default", "eager"])
 def test_flags_in_the_call_win_over_those_in_the_config(attention, tmp_path):
-    found = inspect(
+    output_map = inspect(
         edit_config(make_checkpoint(tmp_path), **FLAGS),
         attention=attention,
         output_hidden_states=False,
         output_attentions=False,
     )
-    assert [slot.name for slot in found.calls[-1].positions] == ["loss", "logits"]
-    assert refuted(found) == []
+    assert [slot.name for slot in output_map.calls[-1].positions] == ["loss", "logits"]
+    assert refuted(output_map) == []
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS, ids=["default", "eager"])
@@ -146,30 +146,30 @@ def test_asked_in_the_config_alone_outputs_stand_where_the_map_has_them(
     model = RobertaForSequenceClassification.from_pretrained(folder, **how).eval()
     with torch.no_grad():
         outputs = model(torch.tensor([[0, 5, 6, 2]]))
-    call = made(attention or "default").call(return_dict=return_dict, labels=False)
+    call = map_of(attention or "default").call(return_dict=return_dict, labels=False)
     assert type(outputs).__name__ == call.container
-    counts = [len(each) if isinstance(each, tuple) else 0 for each in tuple(outputs[:])]
+    counts = [len(value) if isinstance(value, tuple) else 0 for value in tuple(outputs[:])]
     assert counts == [len(slot.items) for slot in call.positions]
 
 
 def test_an_error_of_the_release_itself_is_told_as_its_own():
-    found = made("decoder-with-cross-attention")
-    errors = [call.error for call in found.calls if call.error]
+    output_map = map_of("decoder-with-cross-attention")
+    errors = [call.error for call in output_map.calls if call.error]
     if not errors:
         pytest.skip(f"transformers {RELEASE} runs a decoder with cross-attention")
     assert {error.type for error in errors} == {"IndexError"}
     assert {error.raised_in for error in errors} == {
         "transformers/models/roberta/modeling_roberta.py, forward"
     }
-    [failed] = [finding for finding in found.findings if finding.id == "call-failed"]
+    [failed] = [finding for finding in output_map.findings if finding.id == "call-failed"]
     assert f"raised by transformers {RELEASE} itself" in failed.message
 
 
 def test_calls_beside_one_that_raises_are_made_all_the_same():
-    found = inspect(tiny_model(**CROSS), matrix=True)
-    without = [call for call in found.calls if not call.output_attentions]
+    output_map = inspect(tiny_model(**CROSS), matrix=True)
+    without = [call for call in output_map.calls if not call.output_attentions]
     assert [call.error for call in without] == [None] * 8
-    assert refuted(found) == []
+    assert refuted(output_map) == []
 
 
 def test_what_the_page_tells_to_write_works_on_this_release(tmp_path):

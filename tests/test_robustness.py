@@ -86,12 +86,12 @@ def _state(path: Path) -> tuple[Any, ...]:
 
 def check_invariants(outcome: Outcome, arguments: list[str]) -> None:
     """What holds of every command line, whatever is given."""
-    told = outcome.stdout + outcome.stderr
-    assert outcome.code in (0, 1, 2, 3), f"ended with {outcome.code}: {told[-2000:]}"
-    assert "Traceback" not in told
+    text = outcome.stdout + outcome.stderr
+    assert outcome.code in (0, 1, 2, 3), f"ended with {outcome.code}: {text[-2000:]}"
+    assert "Traceback" not in text
     assert not outcome.stderr.startswith("Error: unexpected "), outcome.stderr
     assert len(outcome.stderr.splitlines()) <= MOST_LINES, outcome.stderr
-    shown = {each for each in told if unicodedata.category(each) in NEVER_SHOWN}
+    shown = {character for character in text if unicodedata.category(character) in NEVER_SHOWN}
     assert shown <= {"\n"}, f"shown as they are: {sorted(map(ascii, shown))}"
     assert outcome.peak < MOST_MEMORY
     assert "--output" in arguments or outcome.touched == ()
@@ -152,12 +152,12 @@ def words(product: str, arguments: list[str]) -> str:
 
 @pytest.mark.newest
 def test_what_is_touched_is_seen(warm: Warm, tmp_path: Path) -> None:
-    asked = warm.run(["run", "owner/name"], tmp_path)
-    assert asked.code == 3
-    assert any(each.startswith("socket.getaddrinfo") for each in asked.touched)
+    refused = warm.run(["run", "owner/name"], tmp_path)
+    assert refused.code == 3
+    assert any(event.startswith("socket.getaddrinfo") for event in refused.touched)
     written = warm.run(["run", "--output", "map.txt", "--attention", "eager"], tmp_path)
     assert written.code == 0, written.stderr
-    assert [each.split()[0] for each in written.touched] == ["open", "os.rename", "os.remove"]
+    assert [event.split()[0] for event in written.touched] == ["open", "os.rename", "os.remove"]
     assert list(contents(tmp_path)) == ["map.txt"]
 
 
@@ -237,7 +237,7 @@ def changed_configs(draw: st.DrawFn, config: bytes) -> bytes:
     pairs = st.tuples(names, VALUES) if how == "any value" else st.sampled_from(PLAUSIBLE)
     changes = dict(draw(st.lists(pairs, min_size=1, max_size=3)))
     values = {**json.loads(config), **changes}
-    return json.dumps({name: each for name, each in values.items() if each is not ...}).encode()
+    return json.dumps({name: value for name, value in values.items() if value is not ...}).encode()
 
 
 @st.composite
@@ -261,7 +261,7 @@ def changed_headers(draw: st.DrawFn, header: dict[str, Any]) -> dict[str, Any]:
     if not header:
         return header
     name = draw(st.sampled_from(sorted(header)))
-    rest = {key: each for key, each in header.items() if key != name}
+    rest = {key: tensor for key, tensor in header.items() if key != name}
     how = draw(st.sampled_from(("gone", "renamed", "replaced", "dtype", "shape", "data_offsets")))
     if how == "gone":
         return rest
@@ -423,12 +423,12 @@ is therefore tested with files under `/proc`, which bind everybody.
 
 def page() -> str:
     """The page, from the cases."""
-    return "\n".join([INTRODUCTION, *(section(*each) for each in _sections().items())])
+    return "\n".join([INTRODUCTION, *(section(*item) for item in _sections().items())])
 
 
 def _sections() -> dict[str, list[Case]]:
-    *others, last = SECTIONS.items()
-    return {**dict(others), last[0]: [*last[1], INTERRUPTED, PIPE_CLOSED]}
+    *first_sections, last = SECTIONS.items()
+    return {**dict(first_sections), last[0]: [*last[1], INTERRUPTED, PIPE_CLOSED]}
 
 
 def section(title: str, cases: list[Case]) -> str:

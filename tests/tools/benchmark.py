@@ -115,12 +115,12 @@ EXIT_CODES = {USAGE_ERROR: 2, DIFF: 1}
 
 @dataclass(frozen=True)
 class Ratio:
-    """A command beside another one, by wall time (`wall`) or by peak memory (`memory`)."""
+    """A command compared with a baseline, by wall time (`wall`) or by peak memory (`memory`)."""
 
     group: str
     unit: str
     command: str
-    other: str
+    baseline: str
     target: float | None = None
     """The largest ratio that meets the target; `None` where there is none."""
 
@@ -207,8 +207,8 @@ class Bench:
             process.returncode = os.waitstatus_to_exitcode(status)
             if process.returncode != EXIT_CODES.get(command, 0):
                 printed.seek(0)
-                told = printed.read().decode(errors="replace")
-                raise SystemExit(f"{command} ended with {process.returncode}:\n{told}")
+                output = printed.read().decode(errors="replace")
+                raise SystemExit(f"{command} ended with {process.returncode}:\n{output}")
         in_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return Sample(wall, usage.ru_utime + usage.ru_stime, in_bytes / 1e6)
 
@@ -231,8 +231,8 @@ class Bench:
         words = {word for command in commands for word in shlex.split(command)}
         maps = [name for name in MAPS if name in words]
         for size in SIZES:
-            wanted = size in words or (maps and size == "base")
-            if wanted and not (self.folder / size / "model.safetensors").exists():
+            needed = size in words or (maps and size == "base")
+            if needed and not (self.folder / size / "model.safetensors").exists():
                 inside("checkpoint", self.folder / size, json.dumps(SIZES[size]))
         for name in maps:
             self.sample(MAPS[name])
@@ -241,15 +241,15 @@ class Bench:
 def environment() -> dict[str, str]:
     """That of a user: byte code is kept, torch takes as many threads as it likes."""
     left_out = ("PYTHONDONTWRITEBYTECODE", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    kept = {name: value for name, value in os.environ.items() if name not in left_out}
-    return {**kept, "HF_HUB_OFFLINE": "1"}
+    inherited = {name: value for name, value in os.environ.items() if name not in left_out}
+    return {**inherited, "HF_HUB_OFFLINE": "1"}
 
 
 def inside(*arguments: Any) -> str:
     """What `benchmark_inside.py`, in a process of its own, prints."""
     command = [sys.executable, str(HERE / "benchmark_inside.py"), *map(str, arguments)]
-    made = subprocess.run(command, env=environment(), stdout=subprocess.PIPE, text=True, check=True)
-    return made.stdout
+    done = subprocess.run(command, env=environment(), stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout
 
 
 @dataclass(frozen=True)
@@ -270,7 +270,7 @@ class Inside:
         """
         times = rounds if size == INPUTS[0] else max(1, rounds // 2)
         taken = json.loads(inside("parts", folder / "base", *size, times))
-        return cls(**{part: median(each[part] for each in taken) for part in taken[0]})
+        return cls(**{part: median(sample[part] for sample in taken) for part in taken[0]})
 
     @property
     def hooks(self) -> float:
@@ -309,21 +309,21 @@ def versions_of(python: str) -> dict[str, str]:
     """Package → version, of those that the page names and this interpreter has."""
     code = f"""
 import importlib.metadata, json
-found = importlib.metadata.distributions()
-print(json.dumps({{each.name: each.version for each in found if each.name in {PACKAGES}}}))
+packages = importlib.metadata.distributions()
+print(json.dumps({{p.name: p.version for p in packages if p.name in {PACKAGES}}}))
 """
-    made = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
-    found = json.loads(made.stdout)
-    return {name: found[name] for name in PACKAGES if name in found}
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    versions = json.loads(done.stdout)
+    return {name: versions[name] for name in PACKAGES if name in versions}
 
 
 def all_versions(peers: str) -> dict[str, str]:
     """The versions of this interpreter, and those of the peers, which must agree."""
-    own, others = versions_of(sys.executable), versions_of(peers)
+    own, of_peers = versions_of(sys.executable), versions_of(peers)
     for name in ("torch", "transformers"):
-        if own.get(name) != others.get(name):
-            raise SystemExit(f"--peers has {name} {others.get(name)}, this has {own.get(name)}")
-    return {**others, **own}
+        if own.get(name) != of_peers.get(name):
+            raise SystemExit(f"--peers has {name} {of_peers.get(name)}, this has {own.get(name)}")
+    return {**of_peers, **own}
 
 
 def chosen_options() -> argparse.Namespace:
@@ -351,9 +351,11 @@ def main() -> None:
     bench = Bench(chosen.folder.resolve(), chosen.peers)
     versions = all_versions(bench.peers)
     ratios = [ratio for ratio in RATIOS if ratio.group in chosen.only]
-    named = dict.fromkeys(each for ratio in ratios for each in (ratio.other, ratio.command))
-    lacking = {each: name for each in named if (name := bench.lacks(each, versions))}
-    commands = [each for each in named if each not in lacking]
+    named = dict.fromkeys(
+        command for ratio in ratios for command in (ratio.baseline, ratio.command)
+    )
+    lacking = {command: name for command in named if (name := bench.lacks(command, versions))}
+    commands = [command for command in named if command not in lacking]
     sizes = INPUTS if INSIDE in chosen.only else ()
     bench.prepare([*commands, *(["base"] if sizes else [])])
     before = os.getloadavg()[0]

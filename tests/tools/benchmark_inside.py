@@ -28,8 +28,8 @@ def checkpoint(folder: str, config: str) -> None:
 
     disable_progress_bar()
     torch.manual_seed(0)
-    made = RobertaConfig(type_vocab_size=1, **json.loads(config))
-    RobertaForSequenceClassification(made).save_pretrained(folder)
+    roberta_config = RobertaConfig(type_vocab_size=1, **json.loads(config))
+    RobertaForSequenceClassification(roberta_config).save_pretrained(folder)
 
 
 def parts(folder: str, batch_size: str, sequence_length: str, times: str) -> None:
@@ -57,7 +57,12 @@ def parts(folder: str, batch_size: str, sequence_length: str, times: str) -> Non
     bare()
     measured = (bare, observed, everything)
     print(
-        json.dumps([{each.__name__: seconds(each) for each in measured} for _ in range(int(times))])
+        json.dumps(
+            [
+                {function.__name__: seconds(function) for function in measured}
+                for _ in range(int(times))
+            ]
+        )
     )
 
 

@@ -102,11 +102,13 @@ def verdict(ratio: float, target: float | None) -> tuple[str, str, str]:
 
 def ratio_row(results: Results, ratio: Ratio) -> tuple[str, ...]:
     """One comparison of two processes."""
-    first = (f"`{ratio.command}`", f"`{ratio.other}`", UNITS[ratio.unit])
-    if ratio.other in results.lacking:
-        return (*first, "", "", f"{results.lacking[ratio.other]} is not installed")
-    ours, other = (results.middle(each, ratio.unit) for each in (ratio.command, ratio.other))
-    return (*first, *verdict(ours / other, ratio.target))
+    first = (f"`{ratio.command}`", f"`{ratio.baseline}`", UNITS[ratio.unit])
+    if ratio.baseline in results.lacking:
+        return (*first, "", "", f"{results.lacking[ratio.baseline]} is not installed")
+    ours, baseline = (
+        results.middle(command, ratio.unit) for command in (ratio.command, ratio.baseline)
+    )
+    return (*first, *verdict(ours / baseline, ratio.target))
 
 
 def inside_rows(inside: Mapping[tuple[int, int], Inside]) -> list[tuple[str, ...]]:
@@ -131,7 +133,7 @@ def inside_rows(inside: Mapping[tuple[int, int], Inside]) -> list[tuple[str, ...
 def process_row(command: str, results: Results) -> tuple[str, ...]:
     """The medians of one process."""
     walls = [sample.wall for sample in results.samples[command]]
-    wall, cpu, peak = (results.middle(command, each) for each in ("wall", "processor", "memory"))
+    wall, cpu, peak = (results.middle(command, unit) for unit in ("wall", "processor", "memory"))
     return (
         f"`{command}`",
         f"{wall:.2f} ({min(walls):.2f} – {max(walls):.2f})",
@@ -142,8 +144,8 @@ def process_row(command: str, results: Results) -> tuple[str, ...]:
 
 def processor() -> str:
     """The name of the processor."""
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 

@@ -121,10 +121,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_bytes(path, start, stop)
 
     def _range(self, size: int) -> tuple[int, int]:
-        asked = self.headers.get("Range", "").removeprefix("bytes=")
-        if not asked:
+        span = self.headers.get("Range", "").removeprefix("bytes=")
+        if not span:
             return 0, size
-        first, _, last = asked.partition("-")
+        first, _, last = span.partition("-")
         return int(first), min(size, int(last) + 1 if last else size)
 
     def _send_bytes(self, path: Path, start: int, stop: int) -> None:

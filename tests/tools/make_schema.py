@@ -39,48 +39,48 @@ NUMBERS = {"type": "array"}
 
 def schema_of(name: str) -> dict[str, Any]:
     """The JSON Schema of one file: every field of the records required, no other allowed."""
-    found: dict[str, Any] = {}
-    reference = _schema(FILES[name], found)
+    definitions: dict[str, Any] = {}
+    reference = _schema(FILES[name], definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": TITLES[name],
         **reference,
-        "$defs": dict(sorted(found.items())),
+        "$defs": dict(sorted(definitions.items())),
     }
 
 
-def _schema(kind: Any, found: dict[str, Any]) -> dict[str, Any]:
+def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        kinds = [_schema(each, found) for each in arguments]
-        if all(list(each) == ["type"] for each in kinds):
-            return {"type": [each["type"] for each in kinds]}
+        kinds = [_schema(argument, definitions) for argument in arguments]
+        if all(list(argument) == ["type"] for argument in kinds):
+            return {"type": [argument["type"] for argument in kinds]}
         return {"anyOf": kinds}
     if kind is type(None):
         return {"type": "null"}
     if origin is typing.Literal:
         return {"enum": list(arguments)}
     if origin is tuple:
-        return {"type": "array", "items": _schema(arguments[0], found)}
+        return {"type": "array", "items": _schema(arguments[0], definitions)}
     if origin is collections.abc.Mapping:
-        return {"type": "object", "additionalProperties": _schema(arguments[1], found)}
+        return {"type": "object", "additionalProperties": _schema(arguments[1], definitions)}
     if is_dataclass(kind):
-        if kind.__name__ not in found:
-            found[kind.__name__] = {}
-            found[kind.__name__] = _object(kind, found)
+        if kind.__name__ not in definitions:
+            definitions[kind.__name__] = {}
+            definitions[kind.__name__] = _object(kind, definitions)
         return {"$ref": f"#/$defs/{kind.__name__}"}
     return NUMBERS if kind is Any else {"type": PLAIN[kind]}
 
 
-def _object(record: Any, found: dict[str, Any]) -> dict[str, Any]:
+def _object(record: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     kinds = typing.get_type_hints(record)
-    said = _field_docs(record)
+    docs = _field_docs(record)
     properties = {}
-    for each in fields(record):
-        key = str(each.metadata.get("key", each.name))
-        properties[key] = _field(record, each.name, kinds[each.name], found)
-        if each.name in said:
-            properties[key] = {"description": said[each.name], **properties[key]}
+    for field in fields(record):
+        key = str(field.metadata.get("key", field.name))
+        properties[key] = _field(record, field.name, kinds[field.name], definitions)
+        if field.name in docs:
+            properties[key] = {"description": docs[field.name], **properties[key]}
     return {
         "description": inspect.cleandoc(record.__doc__ or "").split("\n\n")[0],
         "type": "object",
@@ -90,13 +90,13 @@ def _object(record: Any, found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _field(record: Any, name: str, kind: Any, found: dict[str, Any]) -> dict[str, Any]:
+def _field(record: Any, name: str, kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if name == "schema":
         return {"const": SCHEMA}
     if kind is Any:
         assert (record.__name__, name) == ("Labels", "values"), f"{record.__name__}.{name} is Any"
         return LABELS
-    return _schema(kind, found)
+    return _schema(kind, definitions)
 
 
 def _field_docs(record: Any) -> dict[str, str]:

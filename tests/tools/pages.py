@@ -80,9 +80,9 @@ class Session:
         """What the command prints; the tool itself runs in this process, which is faster."""
         words = [] if NEEDS_A_SHELL.search(command) else shlex.split(command)
         if words[:1] == ["roberta-inspect"]:
-            made = CliRunner().invoke(app, words[1:], prog_name="roberta-inspect")
-            self.code = made.exit_code
-            return ended(made.output)
+            done = CliRunner().invoke(app, words[1:], prog_name="roberta-inspect")
+            self.code = done.exit_code
+            return ended(done.output)
         if command == "echo $?":
             return f"{self.code}\n"
         ran = subprocess.run(
@@ -100,7 +100,7 @@ class Session:
         before = set(self.names)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             exec(compile(code, "page", "exec"), self.names)
-            for name in [each for each in self.names if each not in before]:
+            for name in [new_name for new_name in self.names if new_name not in before]:
                 if name.startswith("test_"):
                     self.test(name)
         return ended(printed.getvalue())
@@ -108,8 +108,8 @@ class Session:
     def test(self, name: str) -> None:
         """Call a test function, with the fixture of the plugin where it asks for it."""
         contract = OutputContract(self.folder / f"{name}.json", update=True)
-        asked = inspect.signature(self.names[name]).parameters
-        self.names[name](**({"output_contract": contract} if asked else {}))
+        parameters = inspect.signature(self.names[name]).parameters
+        self.names[name](**({"output_contract": contract} if parameters else {}))
 
 
 def ended(output: str) -> str:
@@ -126,7 +126,7 @@ def surroundings(folder: Path) -> Iterator[None]:
     shutil.copytree(folder / "my-roberta", folder / "not-fine-tuned")
     weights = folder / "not-fine-tuned" / "model.safetensors"
     save_file(
-        {name: each for name, each in load_file(weights).items() if "classifier" not in name},
+        {name: tensor for name, tensor in load_file(weights).items() if "classifier" not in name},
         weights,
         metadata={"format": "pt"},
     )
@@ -174,8 +174,8 @@ def differences(page: str, now: str) -> list[str]:
 def image(name: str) -> str:
     """The picture as the tool writes it now."""
     with one_build_of_torch():
-        made = CliRunner().invoke(app, shlex.split(IMAGES[name]), prog_name="roberta-inspect")
-    return made.stdout
+        done = CliRunner().invoke(app, shlex.split(IMAGES[name]), prog_name="roberta-inspect")
+    return done.stdout
 
 
 def prose(text: str) -> str:
@@ -194,13 +194,15 @@ def broken_links(page: Path) -> list[str]:
     """The relative links of the page that lead nowhere."""
     text = page.read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)\s]+)\)", prose(text)) + re.findall(r'src="([^"]+)"', text)
-    return [each for each in targets if "://" not in each and not leads_somewhere(page, each)]
+    return [
+        target for target in targets if "://" not in target and not leads_somewhere(page, target)
+    ]
 
 
 def leads_somewhere(page: Path, target: str) -> bool:
     """Whether the file exists, and has the anchor where one is named."""
     name, _, anchor = target.partition("#")
-    there = page.parent / name if name else page
-    if not there.exists():
+    file = page.parent / name if name else page
+    if not file.exists():
         return False
-    return not anchor or anchor in anchors(there.read_text(encoding="utf-8"))
+    return not anchor or anchor in anchors(file.read_text(encoding="utf-8"))

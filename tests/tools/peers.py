@@ -40,10 +40,10 @@ class Edited(RobertaForSequenceClassification):
         attention_mask: Any = None,
         labels: Any = None,
         return_dict: bool | None = None,
-        **given: Any,
+        **kwargs: Any,
     ) -> Any:
-        given |= {"attention_mask": attention_mask, "labels": labels, "return_dict": True}
-        output = super().forward(input_ids, **given)
+        kwargs |= {"attention_mask": attention_mask, "labels": labels, "return_dict": True}
+        output = super().forward(input_ids, **kwargs)
         self.edit(output, labels)
         return output.to_tuple() if return_dict is False else output
 
@@ -61,15 +61,15 @@ class Weighted(Edited):
 
 
 class Unmasked(RobertaForSequenceClassification):
-    def forward(self, input_ids: Any = None, attention_mask: Any = None, **given: Any) -> Any:
-        return super().forward(input_ids, attention_mask=torch.ones_like(input_ids), **given)
+    def forward(self, input_ids: Any = None, attention_mask: Any = None, **kwargs: Any) -> Any:
+        return super().forward(input_ids, attention_mask=torch.ones_like(input_ids), **kwargs)
 
 
 class EvenAttention(modeling_roberta.RobertaSelfAttention):
     """Reads every position alike, and reports the softmax."""
 
-    def forward(self, hidden_states: torch.Tensor, *args: Any, **given: Any) -> Any:
-        context, weights, *rest = super().forward(hidden_states, *args, **given)
+    def forward(self, hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        context, weights, *rest = super().forward(hidden_states, *args, **kwargs)
         even = (weights > 0).to(weights)
         split = (*hidden_states.shape[:-1], -1, self.attention_head_size)
         projected = functional.linear(hidden_states, self.value.weight, self.value.bias)
@@ -79,15 +79,15 @@ class EvenAttention(modeling_roberta.RobertaSelfAttention):
 
 
 class DroppingHead(modeling_roberta.RobertaClassificationHead):
-    def forward(self, features: torch.Tensor, **given: Any) -> torch.Tensor:
-        return super().forward(functional.dropout(features, 0.1, training=True), **given)
+    def forward(self, features: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        return super().forward(functional.dropout(features, 0.1, training=True), **kwargs)
 
 
-def with_parts(part: type[nn.Module], of: type[nn.Module]) -> nn.Module:
+def with_parts(part: type[nn.Module], replaced: type[nn.Module]) -> nn.Module:
     """A right model but for the parts of one class."""
     model: nn.Module = right()
     for module in model.modules():
-        if type(module) is of:
+        if type(module) is replaced:
             module.__class__ = part
     return model
 
@@ -132,11 +132,11 @@ def of_pytest_torch(make: Callable[[], nn.Module]) -> str:
     model = make()
     report = pytest_torch.check_inference_contract(model, INPUTS, raise_on_failure=False)
     failed = [result.name.replace("_", " ") for result in report.results if result.status == "fail"]
-    others = {
+    more_checks = {
         "masked ids": partial(pytest_torch.assert_mask_invariant, model, INPUTS, vocab_size=50),
         "more padding": partial(pytest_torch.assert_padding_invariant, model, INPUTS, pad_value=1),
     }
-    for name, check in others.items():
+    for name, check in more_checks.items():
         try:
             check()
         except AssertionError:

@@ -63,8 +63,8 @@ def handed_back(
     """A slot is changed before the caller gets it, in these containers."""
 
     def put_into(model: Any, e: float) -> None:
-        def hook(module: Any, args: Any, given: Any, output: Any) -> Any:
-            labelled = given.get("labels") is not None
+        def hook(module: Any, args: Any, kwargs: Any, output: Any) -> Any:
+            labelled = kwargs.get("labels") is not None
             if name == "loss" and not labelled:
                 return output
             if isinstance(output, tuple) and "tuple" in kinds:
@@ -124,7 +124,7 @@ def padding_read(model: Any, e: float) -> None:
     """The first layer adds to every position the share e of the mean over the padded ones."""
     masks: list[torch.Tensor] = []
     model.register_forward_pre_hook(
-        lambda module, args, given: masks.append(given["attention_mask"]), with_kwargs=True
+        lambda module, args, kwargs: masks.append(kwargs["attention_mask"]), with_kwargs=True
     )
 
     def mixed(states: torch.Tensor) -> torch.Tensor:
@@ -150,8 +150,8 @@ def of_other_loss(
     """The loss is computed otherwise."""
 
     def put_into(model: Any, e: float) -> None:
-        def hook(module: Any, args: Any, given: Any, output: Any) -> Any:
-            labels = given.get("labels")
+        def hook(module: Any, args: Any, kwargs: Any, output: Any) -> Any:
+            labels = kwargs.get("labels")
             if labels is None:
                 return output
             is_tuple = isinstance(output, tuple)

@@ -93,29 +93,29 @@ def fresh_map(name: str) -> OutputMap:
         return inspect(folder, attention=setup.attention)
 
 
-def layout(made: OutputMap, name: str) -> OutputMap:
+def layout(output_map: OutputMap, name: str) -> OutputMap:
     """What a map says of the layout alone: no numbers, proofs or sentences, and no path."""
     calls = tuple(
         replace(call, slots=tuple(_bare(slot, meaning=None) for slot in call.slots))
-        for call in made.calls
+        for call in output_map.calls
     )
-    checkpoint = replace(made.checkpoint, source=name)
-    return replace(made, checkpoint=checkpoint, calls=calls, proofs=(), predictions=None)
+    checkpoint = replace(output_map.checkpoint, source=name)
+    return replace(output_map, checkpoint=checkpoint, calls=calls, proofs=(), predictions=None)
 
 
-def _bare(thing: Any, **changes: Any) -> Any:
-    items = tuple(_bare(item) for item in thing.items)
-    return replace(thing, items=items, fingerprint=None, **changes)
+def _bare(value: Any, **changes: Any) -> Any:
+    items = tuple(_bare(item) for item in value.items)
+    return replace(value, items=items, fingerprint=None, **changes)
 
 
 def _spare(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: _spare(each)
-            for key, each in value.items()
-            if key not in SPARED or each not in (None, [])
+            key: _spare(element)
+            for key, element in value.items()
+            if key not in SPARED or element not in (None, [])
         }
-    return [_spare(each) for each in value] if isinstance(value, list) else value
+    return [_spare(element) for element in value] if isinstance(value, list) else value
 
 
 def behaviour() -> dict[str, str]:
@@ -188,9 +188,9 @@ def write_maps() -> None:
     folder = KEPT / transformers.__version__
     folder.mkdir(parents=True, exist_ok=True)
     for name in SETUPS:
-        made = layout(fresh_map(name), name).to_dict()
-        made["calls"] = _spare(made["calls"])
-        text = json.dumps(made, separators=(",", ":"))
+        layout_of_map = layout(fresh_map(name), name).to_dict()
+        layout_of_map["calls"] = _spare(layout_of_map["calls"])
+        text = json.dumps(layout_of_map, separators=(",", ":"))
         (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     for file, facts in ((BEHAVIOUR, behaviour()), (FAMILY, family())):
         text = json.dumps(facts, indent=1, ensure_ascii=False)
@@ -215,17 +215,17 @@ def kept_map(release: str, name: str) -> OutputMap:
 @cache
 def kept_behaviour(release: str) -> Mapping[str, str]:
     """The behaviour that is kept for one release."""
-    kept: dict[str, str] = json.loads((KEPT / release / BEHAVIOUR).read_text(encoding="utf-8"))
-    return kept
+    answers: dict[str, str] = json.loads((KEPT / release / BEHAVIOUR).read_text(encoding="utf-8"))
+    return answers
 
 
 @cache
 def kept_family(release: str) -> Mapping[str, Mapping[str, str]]:
     """What is kept of the classes of the family for one release."""
-    kept: dict[str, dict[str, str]] = json.loads(
+    facts: dict[str, dict[str, str]] = json.loads(
         (KEPT / release / FAMILY).read_text(encoding="utf-8")
     )
-    return kept
+    return facts
 
 
 def page() -> str:
@@ -239,7 +239,7 @@ def page() -> str:
         newest=releases[-1],
         family="\n".join(_family(kept_family(releases[-1]))),
         setups="\n".join(_section(name, releases) for name in SETUPS),
-        changes="\n".join(filter(None, (_changes(*each) for each in pairwise(releases)))),
+        changes="\n".join(filter(None, (_changes(*pair) for pair in pairwise(releases)))),
         count=len(releases),
         measured=", ".join(releases),
     )
@@ -247,25 +247,27 @@ def page() -> str:
 
 def _rows(first: str, releases: Sequence[str], answer: Callable[[str], str]) -> Iterator[str]:
     """One row of a table per run of releases with the same answer."""
-    for told, run in groupby(releases, key=answer):
+    for reply, run in groupby(releases, key=answer):
         alike = list(run)
         span = alike[0] if len(alike) == 1 else f"{alike[0]} – {alike[-1]}"
-        yield f"| {first} | {span} | {told} |".replace("|  |", "| |")
+        yield f"| {first} | {span} | {reply} |".replace("|  |", "| |")
         first = ""
 
 
 def _answers(releases: Sequence[str]) -> Iterator[str]:
     for question, (name, answer) in QUESTIONS.items():
-        yield from _rows(question, releases, lambda each, a=answer, n=name: a(kept_map(each, n)))
+        yield from _rows(
+            question, releases, lambda release, a=answer, n=name: a(kept_map(release, n))
+        )
 
 
 def _behaviours(releases: Sequence[str]) -> Iterator[str]:
     for question in kept_behaviour(releases[-1]):
-        yield from _rows(question, releases, lambda each, q=question: kept_behaviour(each)[q])
+        yield from _rows(question, releases, lambda release, q=question: kept_behaviour(release)[q])
 
 
-def _attentions(made: OutputMap) -> str:
-    slot = made.call(return_dict=False, labels=True).slot("attentions")
+def _attentions(output_map: OutputMap) -> str:
+    slot = output_map.call(return_dict=False, labels=True).slot("attentions")
     if slot is None:
         return "**`None`**; no index of the tuple leads to it"
     return f"**`()`** at {_place(slot)}" if slot.is_empty else f"weights at {_place(slot)}"
@@ -276,12 +278,12 @@ def _place(slot: Slot) -> str:
 
 
 def _of_a_decoder(name: str) -> Callable[[OutputMap], str]:
-    def answer(made: OutputMap) -> str:
-        call = made.call(return_dict=False, labels=True)
+    def answer(output_map: OutputMap) -> str:
+        call = output_map.call(return_dict=False, labels=True)
         if call.error:
             return f"**`output_attentions=True` raises `{call.error.type}`**"
         slot = call.slot(name)
-        in_dict = made.call(return_dict=True, labels=True).slot(name) is not None
+        in_dict = output_map.call(return_dict=True, labels=True).slot(name) is not None
         if slot is None:
             return "only in the dict" if in_dict else "**gone** from the tuple; not in the dict"
         form = "a cache object" if slot.kind == "cache" else "a tuple"
@@ -295,7 +297,7 @@ def _of_a_decoder(name: str) -> Callable[[OutputMap], str]:
 QUESTIONS: Mapping[str, tuple[str, Callable[[OutputMap], str]]] = {
     "`attentions` under the default attention": ("default", _attentions),
     "`attentions` under eager attention": ("eager", _attentions),
-    "the default attention": ("default", lambda made: f"`{made.setup.attention}`"),
+    "the default attention": ("default", lambda output_map: f"`{output_map.setup.attention}`"),
     "`past_key_values` of a decoder": ("decoder", _of_a_decoder("past_key_values")),
     "`cross_attentions` of a decoder with cross-attention": (
         "decoder-with-cross-attention",
@@ -303,7 +305,7 @@ QUESTIONS: Mapping[str, tuple[str, Callable[[OutputMap], str]]] = {
     ),
     "what `roberta.encoder` returns to `roberta`, with `return_dict=False`": (
         "default",
-        lambda made: f"`{made.stages[0].container}`",
+        lambda output_map: f"`{output_map.stages[0].container}`",
     ),
 }
 """What a reader looks for: the setup whose map tells it, and how."""
@@ -317,8 +319,8 @@ def _section(name: str, releases: Sequence[str]) -> str:
             call = f"{'dict' if return_dict else 'tuple'}, {'' if labels else 'no '}labels"
 
             def answer(release: str, key: tuple[bool, bool] = (return_dict, labels)) -> str:
-                made = kept_map(release, name)
-                return _positions(made.call(return_dict=key[0], labels=key[1]))
+                output_map = kept_map(release, name)
+                return _positions(output_map.call(return_dict=key[0], labels=key[1]))
 
             rows += _rows(call, releases, answer)
     return f"### {setup.title}\n\nThis is {setup.set_by}.\n\n{TABLE}\n" + "\n".join(rows) + "\n"
@@ -339,15 +341,15 @@ def _form(slot: Slot) -> str:
     return {"tensor": "", "none": " `None`"}.get(slot.kind, " `()`")
 
 
-def _family(kept: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+def _family(facts_of_class: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     """A table of the classes: what each of them has, or that it is as RoBERTa's."""
-    roberta = kept["RobertaForSequenceClassification"]
+    roberta = facts_of_class["RobertaForSequenceClassification"]
     yield f"| class | {' | '.join(roberta)} |"
     yield "|---" * (len(roberta) + 1) + "|"
-    for name, facts in kept.items():
+    for name, facts in facts_of_class.items():
         cells = [
-            "the same" if facts is not roberta and fact == roberta[what] else fact
-            for what, fact in facts.items()
+            "the same" if facts is not roberta and fact == roberta[question] else fact
+            for question, fact in facts.items()
         ]
         yield f"| `{name}` | {' | '.join(cells)} |"
 
@@ -356,8 +358,8 @@ def _changes(before: str, after: str) -> str:
     """What `diff` says of two neighbours, each sentence once with the setups that show it."""
     shown: dict[str, list[str]] = {}
     for name, setup in SETUPS.items():
-        for each in diff(kept_map(before, name), kept_map(after, name)):
-            shown.setdefault(each.sentence, []).append(setup.title)
+        for difference in diff(kept_map(before, name), kept_map(after, name)):
+            shown.setdefault(difference.sentence, []).append(setup.title)
     lines = [f"- *{'; '.join(titles)}* — {sentence}" for sentence, titles in shown.items()]
     return f"### {before} → {after}\n\n" + "\n".join(lines) + "\n" if lines else ""
 

@@ -93,7 +93,7 @@ class Warm:
         `stdout` names a file to write to; `limits` are resource limits such as `FSIZE`, in bytes,
         `AS` counting from what the process starts with.
         """
-        given = {
+        case = {
             "arguments": list(arguments),
             "folder": str(folder),
             "scratch": str(self.scratch),
@@ -104,18 +104,18 @@ class Warm:
         assert self.process.stdout is not None
         for name in ("stdout", "stderr", "touched"):
             (self.scratch / name).write_bytes(b"")
-        self.process.stdin.write(json.dumps(given) + "\n")
+        self.process.stdin.write(json.dumps(case) + "\n")
         self.process.stdin.flush()
         code, peak = json.loads(self.process.stdout.readline())
         return Outcome(
             code=code,
-            stdout=self._said("stdout"),
-            stderr=self._said("stderr"),
+            stdout=self._read("stdout"),
+            stderr=self._read("stderr"),
             peak=peak,
-            touched=tuple(self._said("touched").splitlines()),
+            touched=tuple(self._read("touched").splitlines()),
         )
 
-    def _said(self, name: str) -> str:
+    def _read(self, name: str) -> str:
         return (self.scratch / name).read_bytes().decode("utf-8")
 
 
@@ -127,10 +127,10 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     _import_everything()
     for line in sys.stdin:
-        given = json.loads(line)
+        case = json.loads(line)
         child = os.fork()
         if child == 0:
-            _case(given)
+            _case(case)
         _, status, used = os.wait4(child, 0)
         code = os.waitstatus_to_exitcode(status)
         print(json.dumps([code, used.ru_maxrss * 1024]), file=answers, flush=True)
@@ -155,24 +155,24 @@ def _code_of(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _case(given: dict[str, Any]) -> None:
+def _case(case: dict[str, Any]) -> None:
     """One command line, as if the process had just been started for it."""
     signal.alarm(PATIENCE)
-    scratch = Path(given["scratch"])
-    for number, path in enumerate((os.devnull, given["stdout"], str(scratch / "stderr"))):
+    scratch = Path(case["scratch"])
+    for number, path in enumerate((os.devnull, case["stdout"], str(scratch / "stderr"))):
         os.dup2(os.open(path, os.O_RDWR), number)
     sys.stdin, sys.stdout, sys.stderr = (
         os.fdopen(number, mode, encoding="utf-8", closefd=False)
         for number, mode in enumerate(("r", "w", "w"))
     )
-    os.chdir(given["folder"])
-    seen = os.open(scratch / "touched", os.O_WRONLY)
-    _watch(seen)
+    os.chdir(case["folder"])
+    log = os.open(scratch / "touched", os.O_WRONLY)
+    _watch(log)
     code = 70
     try:
-        for name, size in given["limits"].items():
+        for name, size in case["limits"].items():
             _limit(name, size)
-        code = _code_of(given["arguments"])
+        code = _code_of(case["arguments"])
         sys.stdout.flush()
     except BaseException:
         import traceback
@@ -196,7 +196,7 @@ def _address_space() -> int:
     return pages * resource.getpagesize()
 
 
-def _watch(seen: int) -> None:
+def _watch(log: int) -> None:
     """From now on, write down what this process changes, starts or connects to."""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -205,13 +205,13 @@ def _watch(seen: int) -> None:
             is_pipe = isinstance(path, int)  # it is open already
             writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
             if writes and path != os.devnull and not is_pipe:
-                os.write(seen, f"open {path!r}\n".encode())
+                os.write(log, f"open {path!r}\n".encode())
         elif event in CHANGES:
-            os.write(seen, f"{event} {arguments[CHANGES[event]]!r}\n".encode())
+            os.write(log, f"{event} {arguments[CHANGES[event]]!r}\n".encode())
         elif event == "subprocess.Popen" and arguments[1][3:4] == [TRIAL]:
             pass  # the process that tries a tokenizer
         elif event in STARTS or event in NETWORK:
-            os.write(seen, f"{event} {arguments[:2]!r}\n".encode())
+            os.write(log, f"{event} {arguments[:2]!r}\n".encode())
             raise RuntimeError(f"{event} is not allowed here")  # no reason to try again
 
     sys.addaudithook(hook)
