@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from roberta_inspect.claims.outcome import (
     Claims,
     NotTestedError,
     Outcome,
+    Test,
     proved,
     refuted,
     weakest,
@@ -35,6 +36,22 @@ from roberta_inspect.text import counted
 
 CLAIMS = Claims()
 
+WeightsTest = Callable[[Evidence, Sequence[Any]], Outcome]
+
+
+def about_weights(id: str, sentence: str) -> Callable[[WeightsTest], Test]:  # noqa: A002
+    """Register a claim whose test also takes the attention weights, of one layer each."""
+
+    def added(test: WeightsTest) -> Test:
+        def tested(evidence: Evidence) -> Outcome | None:
+            weights = _weights(evidence)
+            return None if weights is None else test(evidence, weights)
+
+        return CLAIMS.register(id, "attentions", sentence)(tested)
+
+    return added
+
+
 MEANING = "attention weights of each layer: how much each position reads of every other, per head"
 
 REPORTED = "what each layer reports as its attention weights; that it uses them is not shown"
@@ -48,11 +65,9 @@ def meaning(evidence: Evidence, status: str | None) -> str:
     return MEANING if status == "proved" or evidence.fake else REPORTED
 
 
-@CLAIMS.register("attentions-count", "attentions", "one tensor per layer")
-def count(evidence: Evidence) -> Outcome | None:
-    if _weights(evidence) is None:
-        return None
-    weights, wanted = evidence.fields["attentions"], len(evidence.layers)
+@about_weights("attentions-count", "one tensor per layer")
+def count(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
+    wanted = len(evidence.layers)
     if len(weights) != wanted:
         return refuted(f"expected {counted(wanted, 'item')}, got {len(weights)} at attentions")
     holes = [index for index, item in enumerate(weights) if item is None]
@@ -61,13 +76,8 @@ def count(evidence: Evidence) -> Outcome | None:
     return proved(f"{counted(wanted, 'layer')}, {counted(wanted, 'item')}")
 
 
-@CLAIMS.register(
-    "attentions-origin", "attentions", "[i] is what the self-attention of layer i returned"
-)
-def origin(evidence: Evidence) -> Outcome | None:
-    weights = _weights(evidence)
-    if weights is None:
-        return None
+@about_weights("attentions-origin", "[i] is what the self-attention of layer i returned")
+def origin(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
     pairs = []
     for index, item in enumerate(weights[: len(evidence.layers)]):
         path = evidence.anatomy.self_attentions[index]
@@ -82,11 +92,8 @@ def origin(evidence: Evidence) -> Outcome | None:
     return proved(f"{counted(len(weights), 'item')}, {identity(pairs)}")
 
 
-@CLAIMS.register("attentions-formula", "attentions", "equals softmax(QKᵀ / √head_size + mask)")
-def formula(evidence: Evidence) -> Outcome | None:
-    weights = _weights(evidence)
-    if weights is None:
-        return None
+@about_weights("attentions-formula", "equals softmax(QKᵀ / √head_size + mask)")
+def formula(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
     outcome = weakest(
         _as_computed(evidence, index, item)
         for index, item in enumerate(weights[: len(evidence.layers)])
@@ -159,11 +166,8 @@ def _handed_on(evidence: Evidence, layer: int, weights: Sequence[Any]) -> Outcom
     return judge(context * keep, expected, place=f"{path}", dtype=dtype)
 
 
-@CLAIMS.register("attentions-rows", "attentions", "every row sums to 1")
-def rows(evidence: Evidence) -> Outcome | None:
-    weights = _weights(evidence)
-    if weights is None:
-        return None
+@about_weights("attentions-rows", "every row sums to 1")
+def rows(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
     return weakest(_summed(evidence, index, item) for index, item in enumerate(weights))
 
 
@@ -179,11 +183,8 @@ def _summed(evidence: Evidence, layer: int, weights: torch.Tensor) -> Outcome:
     return judge(sums, Expected(ones, allowed, without), place=place, dtype=weights.dtype)
 
 
-@CLAIMS.register("attentions-padding", "attentions", "padded keys get exactly 0")
-def padding(evidence: Evidence) -> Outcome | None:
-    weights = _weights(evidence)
-    if weights is None:
-        return None
+@about_weights("attentions-padding", "padded keys get exactly 0")
+def padding(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
     hidden = evidence.probe.attention_mask == 0
     evidence.check_values()
     if not hidden.any():

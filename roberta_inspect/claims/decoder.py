@@ -7,7 +7,7 @@ import torch
 from roberta_inspect.claims.attentions import heads, returned_by
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.claims.outcome import Claims, NotTestedError, Outcome, proved, refuted
-from roberta_inspect.claims.rounding import furthest, same
+from roberta_inspect.claims.rounding import other_values, same
 from roberta_inspect.releases import cache_layers
 from roberta_inspect.text import counted
 
@@ -45,12 +45,9 @@ def projections(evidence: Evidence) -> Outcome | None:
             given = evidence.visit(f"{path}.{part}", part).output
             if not isinstance(layer[place], torch.Tensor):
                 raise NotTestedError(f"past_key_values[{index}][{place}] is no tensor")
-            if not same(layer[place], heads(given, size)):
-                apart = furthest(layer[place], heads(given, size))
-                return refuted(
-                    f"expected what {path}.{part} gave, got values up to {apart:.1e} away at "
-                    f"past_key_values[{index}][{place}]"
-                )
+            wanted, where = heads(given, size), f"past_key_values[{index}][{place}]"
+            if not same(layer[place], wanted):
+                return other_values(f"what {path}.{part} gave", layer[place], wanted, where)
     return proved(f"{counted(len(layers), 'layer')}, keys and values")
 
 

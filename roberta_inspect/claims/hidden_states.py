@@ -18,6 +18,7 @@ from roberta_inspect.claims.rounding import (
     furthest,
     identity,
     judge,
+    other_values,
     same,
     wide,
 )
@@ -247,8 +248,7 @@ def _missing(evidence: Evidence) -> Outcome | None:
 def _off(state: torch.Tensor | None, wanted: torch.Tensor, index: int, what: str) -> Outcome:
     if state is None:
         return refuted(f"expected {what}, got None at {_at(index)}")
-    apart = furthest(state, wanted)
-    return refuted(f"expected {what}, got values up to {apart:.1e} away at {_at(index)}")
+    return other_values(what, state, wanted, _at(index))
 
 
 def _at(index: int) -> str:

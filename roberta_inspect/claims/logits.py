@@ -10,7 +10,7 @@ from torch import nn
 
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.claims.outcome import Claims, NotTestedError, Outcome, proved, refuted
-from roberta_inspect.claims.rounding import furthest, same
+from roberta_inspect.claims.rounding import furthest, other_values, same, same_bits
 from roberta_inspect.inputs.labels import problem_type_for
 from roberta_inspect.text import dtype_word
 
@@ -71,15 +71,9 @@ def from_last(evidence: Evidence) -> Outcome | None:
             raise NotTestedError(
                 f"this {_head_name(evidence)} reads more than {words}, or something else"
             )
-        apart = furthest(got, logits)
-        return refuted(
-            f"expected classifier({words}), got values up to {apart:.1e} away at logits",
-            difference=apart,
-            tolerance=0.0,
-        )
-    outcome = _controlled(
-        evidence, classifier, -last, "the head called on other vectors", "the same bits", "moves"
-    )
+        return other_values(f"classifier({words})", got, logits, "logits")
+    moved = furthest(_called(classifier, -last, logits), logits)
+    outcome = same_bits("calling the head on other vectors", moved)
     return replace(outcome, sentence=f"equals classifier({words})")
 
 
@@ -104,16 +98,8 @@ def head(evidence: Evidence) -> Outcome | None:
     if got.shape != logits.shape:
         return refuted(f"expected shape {tuple(got.shape)}, got {tuple(logits.shape)} at logits")
     if not same(got, logits):
-        return refuted(
-            f"expected out_proj(tanh(dense(…))), got values up to {furthest(got, logits):.1e} away "
-            "at logits",
-            difference=furthest(got, logits),
-            tolerance=0.0,
-        )
-    if same(bare, logits):
-        raise NotTestedError("leaving out tanh changes no bit of these logits")
-    moved = furthest(bare, logits)
-    outcome = proved("the same bits", exact=True, control=f"without tanh {moved:.1e} away")
+        return other_values("out_proj(tanh(dense(…)))", got, logits, "logits")
+    outcome = same_bits("leaving out tanh", furthest(bare, logits))
     return replace(outcome, sentence=f"equals out_proj(tanh(dense({words}[:, 0])))")
 
 
@@ -145,25 +131,9 @@ def position(evidence: Evidence) -> Outcome | None:
                 tolerance=0.0,
             )
     at_first = torch.cat([-last[:, :1], last[:, 1:]], dim=1)
-    return _controlled(
-        evidence,
-        classifier,
-        at_first,
-        "replacing position 0",
-        "replacing every other position changes no bit of the logits",
-        "moves them",
-    )
-
-
-def _controlled(
-    evidence: Evidence, classifier: Any, changed: torch.Tensor, change: str, detail: str, verb: str
-) -> Outcome:
-    """Proved where the head answers to a change of what it must answer to."""
-    logits = evidence.tensor("logits")
-    moved = furthest(_called(classifier, changed, logits), logits)
-    if not moved:
-        raise NotTestedError(f"{change} changes no bit of the logits either")
-    return proved(detail, exact=True, control=f"{change} {verb} by {moved:.1e}")
+    moved = furthest(_called(classifier, at_first, logits), logits)
+    detail = "replacing every other position changes no bit of the logits"
+    return same_bits("replacing position 0", moved, detail)
 
 
 def _called(classifier: Any, features: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,6 @@ from roberta_inspect.claims.outcome import (
     Claims,
     NotTestedError,
     Outcome,
-    proved,
     refuted,
 )
 from roberta_inspect.claims.rounding import (
@@ -23,6 +22,7 @@ from roberta_inspect.claims.rounding import (
     power_of,
     product_epsilon,
     same,
+    same_bits,
     within,
 )
 from roberta_inspect.releases import attention_of
@@ -49,10 +49,10 @@ def padding(evidence: Evidence) -> Outcome | None:
     parted = _parted(evidence, small.changed) and _parted(evidence, small.other_padding)
     if parted is not None:
         return refuted(f"expected the same bits with other ids in the padding, {parted}")
-    outcome = _moved_by(evidence, small.unmasked, slice(1, 2), "without the mask")
+    outcome = same_bits("leaving out the mask", _moved(evidence, small.unmasked, slice(1, 2)))
     if not small.left:
         return outcome
-    moved = furthest(small.changed.logits[1], small.plain.logits[1])
+    moved = _moved(evidence, small.changed, slice(1, 2))
     told = f"; the logits move by {moved:.1e}" if moved else ""
     return replace(
         outcome,
@@ -75,7 +75,7 @@ def beside(evidence: Evidence) -> Outcome | None:
     parted = _parted(evidence, small.changed) and _parted(evidence, small.other_rows)
     if parted is not None:
         return refuted(f"expected the same bits beside another row, {parted}")
-    outcome = _moved_by(evidence, small.changed, slice(1), "the other row itself")
+    outcome = same_bits("another row", _moved(evidence, small.changed, slice(1)))
     if not small.left:
         return outcome
     sentence = "other rows beside a row change no bit of the hidden states of its tokens"
@@ -108,12 +108,9 @@ def _of_padded_row(
         yield "logits", other.logits[1], small.plain.logits[1]
 
 
-def _moved_by(evidence: Evidence, other: Answer, rows: slice, change: str) -> Outcome:
-    """Proved where what must move a row does move it."""
-    moved = furthest(other.logits[rows], evidence.small.plain.logits[rows])
-    if not moved:
-        raise NotTestedError(f"{change} changes no bit of the logits either")
-    return proved("the same bits", exact=True, control=f"{change} moves the logits by {moved:.1e}")
+def _moved(evidence: Evidence, other: Answer, rows: slice) -> float:
+    """How far the logits of some rows are from those of the call that changes nothing."""
+    return furthest(other.logits[rows], evidence.small.plain.logits[rows])
 
 
 @CLAIMS.register(
@@ -126,20 +123,9 @@ def alone(evidence: Evidence) -> Outcome | None:
     evidence.finite("logits")
     small = evidence.small
     got, padded = small.alone.logits, small.plain.logits[1:2]
-    if got.shape != padded.shape:
-        return refuted(
-            f"expected logits of shape {tuple(padded.shape)} for a batch of one, got "
-            f"{tuple(got.shape)}"
-        )
-    if small.left:
+    if small.left and got.shape == padded.shape:
         raise NotTestedError("the row is padded on the left, so that the head reads padding")
-    outcome = _within_rounding(evidence, got, padded, "the logits of the row alone")
-    if outcome.status != "proved":
-        return outcome
-    without = furthest(small.unmasked.logits[1:2], got)
-    if not without > (outcome.tolerance or 0):
-        raise NotTestedError(_no_further("the same row without its mask", without, outcome))
-    return replace(outcome, control=f"padded without its mask {without:.1e} away")
+    return _within_rounding(evidence, got, padded, "the logits of the row alone")
 
 
 @CLAIMS.register(
@@ -160,26 +146,16 @@ def implementations(evidence: Evidence) -> Outcome | None:
         with evidence.switched(other):
             got = Answer(evidence.call(small.probe, labels=False)).logits
     outcome = _within_rounding(evidence, got, small.plain.logits, f"the logits under {other}")
-    sentence = f"the logits under {used} and under {other} attention agree"
-    if outcome.status == "proved":
-        without = furthest(small.unmasked.logits[1:2], got[1:2])
-        if not without > (outcome.tolerance or 0):
-            raise NotTestedError(_no_further("the padded row without its mask", without, outcome))
-        outcome = replace(outcome, control=f"without the mask {without:.1e} away")
-    return replace(outcome, sentence=sentence)
-
-
-def _no_further(what: str, away: float, outcome: Outcome) -> str:
-    """Why a control did not bite."""
-    return f"{what} would be {away:.1e} away, within the tolerance of {outcome.tolerance:.1e}"
+    return replace(outcome, sentence=f"the logits under {used} and under {other} attention agree")
 
 
 def _within_rounding(
     evidence: Evidence, got: torch.Tensor, wanted: torch.Tensor, what: str
 ) -> Outcome:
-    """Whether logits agree with others but for the rounding of every layer.
+    """Whether logits agree with others but for the rounding of every layer, and those of the padded
+    row without its mask do not.
 
-    `got` and `wanted` are of shape `(batch_size, num_labels)`.
+    `got` and `wanted` are of shape `(batch_size, num_labels)`: all rows, or the padded one alone.
     """
     dtype = got.dtype
     if got.shape != wanted.shape:
@@ -201,7 +177,16 @@ def _within_rounding(
             tolerance=tolerance,
         )
     power = power_of(torch.full_like(rows, tolerance), wanted)
-    return within(apart, tolerance, power=power, dtype=dtype)
+    outcome = within(apart, tolerance, power=power, dtype=dtype)
+    if outcome.status != "proved":
+        return outcome
+    unmasked = furthest(evidence.small.unmasked.logits[1:2], got[1:2] if len(got) > 1 else got)
+    if not unmasked > tolerance:
+        raise NotTestedError(
+            f"the padded row without its mask would be {unmasked:.1e} away, within the tolerance "
+            f"of {tolerance:.1e}"
+        )
+    return replace(outcome, control=f"without its mask {unmasked:.1e} away")
 
 
 def rounding_of_model(evidence: Evidence, dtype: torch.dtype) -> float:

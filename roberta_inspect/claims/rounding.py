@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from roberta_inspect.claims.outcome import NotTestedError, Outcome, not_tested, refuted
+from roberta_inspect.claims.outcome import NotTestedError, Outcome, not_tested, proved, refuted
 from roberta_inspect.live import values
 from roberta_inspect.live.containers import is_fake
 from roberta_inspect.text import dtype_word
@@ -108,6 +108,24 @@ def furthest(left: torch.Tensor, right: torch.Tensor) -> float:
     if apart is None:
         raise NotTestedError("the tensors have shapes, no values")
     return apart
+
+
+def other_values(expected: str, got: torch.Tensor, wanted: torch.Tensor, place: str) -> Outcome:
+    """Refuted: not the bits that were expected."""
+    apart = furthest(got, wanted)
+    detail = f"expected {expected}, got values up to {apart:.1e} away at {place}"
+    return refuted(detail, difference=apart, tolerance=0.0)
+
+
+def same_bits(change: str, moved: float, detail: str = "the same bits") -> Outcome:
+    """Proved bit for bit, where a change that must move the logits does move them.
+
+    Raises:
+        NotTestedError: it does not.
+    """
+    if not moved:
+        raise NotTestedError(f"{change} changes no bit of the logits either")
+    return proved(detail, exact=True, control=f"{change} moves the logits by {moved:.1e}")
 
 
 class Expected(NamedTuple):

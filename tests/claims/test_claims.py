@@ -345,7 +345,7 @@ def test_on_fake_tensors_only_what_needs_no_values_is_tested() -> None:
 def test_padding_says_what_happens_without_the_mask() -> None:
     proof = proofs_of(right())["padding"]
     assert (proof.status, proof.method) == ("proved", "exact")
-    assert proof.control.startswith("without the mask moves the logits by ")
+    assert proof.control.startswith("leaving out the mask moves the logits by ")
     assert float(proof.control.rpartition(" ")[2]) > 1e-3
 
 
