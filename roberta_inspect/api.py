@@ -174,8 +174,8 @@ def _probe(
             tokenizer = load_tokenizer(opened.location, texts)
         probe = from_texts(config, tokenizer, texts, labels=labels)
     elif inputs is not None:
-        known = forward_keywords(opened.model)
-        probe = from_inputs(config, inputs, known=known, dtype=opened.dtype, labels=labels)
+        keywords = forward_keywords(opened.model)
+        probe = from_inputs(config, inputs, keywords=keywords, dtype=opened.dtype, labels=labels)
     else:
         fits(batch_size=batch_size, sequence_length=sequence_length)
         sizes = {"batch_size": batch_size, "sequence_length": sequence_length}

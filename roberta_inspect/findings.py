@@ -1,7 +1,7 @@
 """What the user should know, from records alone.
 
-Each function answers one question about a record; the id and the level of what it finds stand
-above it.
+Each function answers one question about a record; its decorator has the id and the level of the
+finding.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ from roberta_inspect.records.input import IGNORED
 from roberta_inspect.text import counted, listed, safe
 
 
-class Said(NamedTuple):
-    """One finding, as the function that makes it says it."""
+class Answer(NamedTuple):
+    """One finding without its id."""
 
     message: str
     hint: str | None = None
     level: Level | None = None
-    """Where it is another one than the id usually has."""
+    """`None` for the usual level of the id."""
     slots: tuple[str, ...] = ()
     """As in `Finding`."""
 
 
-Question = Callable[..., Iterator[Said]]
+Question = Callable[..., Iterator[Answer]]
 
 
 class Questions(list[tuple[str, Level, Question]]):
-    """The questions about one kind of record, in the order in which the answers are told."""
+    """The questions about one kind of record, in the order of their findings."""
 
     def register(self, id: str, level: Level) -> Callable[[Question], Question]:  # noqa: A002
-        """Add the function below as the one that finds this."""
+        """Register the function below for this finding."""
 
         def added(question: Question) -> Question:
             self.append((id, level, question))
@@ -63,15 +63,15 @@ class Questions(list[tuple[str, Level, Question]]):
         return added
 
     def about(self, record: Any, **options: Any) -> Iterator[Finding]:
-        """What the answers about one record are."""
+        """The findings about one record."""
         for id_, level, question in self:
-            for said in question(record, **options):
+            for answer in question(record, **options):
                 yield Finding(
                     id=id_,
-                    level=said.level or level,
-                    message=said.message,
-                    hint=said.hint,
-                    slots=said.slots,
+                    level=answer.level or level,
+                    message=answer.message,
+                    hint=answer.hint,
+                    slots=answer.slots,
                 )
 
 
@@ -86,7 +86,7 @@ CONSUMERS = Questions()
 
 
 def findings_of(output_map: OutputMap, *, allow_missing_head: bool = False) -> tuple[Finding, ...]:
-    """Everything worth telling about a map, by level."""
+    """All findings about a map, by level."""
     return by_level(
         *CHECKPOINT.about(output_map.checkpoint, allow_missing_head=allow_missing_head),
         *MAP.about(output_map),
@@ -96,7 +96,7 @@ def findings_of(output_map: OutputMap, *, allow_missing_head: bool = False) -> t
 def tree_findings(
     tree: ModuleTree, error: Failure | None, *, allow_missing_head: bool = False
 ) -> tuple[Finding, ...]:
-    """What is worth telling about a module tree; `error` is what the call of the model raised."""
+    """All findings about a module tree; `error` is what the call of the model raised."""
     return by_level(
         *CHECKPOINT.about(tree.checkpoint, allow_missing_head=allow_missing_head),
         *TREE.about(tree, error=error),
@@ -106,87 +106,87 @@ def tree_findings(
 def consumer_findings(
     output_map: OutputMap, consumers: tuple[Consumer, ...]
 ) -> tuple[Finding, ...]:
-    """What is worth telling about consumers; the errors of the map too, which names their parts."""
+    """All findings about consumers, and the errors of the map, which names their parts."""
     return by_level(*output_map.findings_of("error"), *CONSUMERS.about(consumers))
 
 
 def ids() -> tuple[str, ...]:
-    """Every finding there is."""
+    """The ids of all findings."""
     return tuple(
         dict.fromkeys(row[0] for rows in (CHECKPOINT, MAP, TREE, CONSUMERS) for row in rows)
     )
 
 
 def by_level(*findings: Finding) -> tuple[Finding, ...]:
-    """What must be mended first."""
+    """Errors first."""
     return tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level)))
 
 
-PREDICTED = ("loss", "logits")
+HEAD_SLOTS = ("loss", "logits")
 """What the head decides."""
 
 
 @CHECKPOINT.register("renamed-tensors", "error")
-def _renamed(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+def _renamed_tensors(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
     weights = checkpoint.weights
     if weights.renaming is not None:
         fitting, missing = weights.renaming.fitting, len(weights.missing)
         which = f"all {missing:,}" if fitting == missing else f"{fitting:,} of the {missing:,}"
-        yield Said(
-            f"the tensors in {_names(weights.files)} go by other names: {weights.renaming.rule}, "
-            f"and {which} missing ones fit, in shape too",
+        yield Answer(
+            f"the tensors in {_tensor_names(weights.files)} go by other names: "
+            f"{weights.renaming.rule}, and {which} missing ones fit, in shape too",
             renaming_hint(weights.renaming),
         )
 
 
 def renaming_hint(renaming: Renaming) -> str:
-    """How a file with other names is saved right, the code on lines of its own."""
+    """How to save a file with the right names; the code is on lines of its own."""
     return f"Save it right, in its directory:\n{renaming.code}"
 
 
 @CHECKPOINT.register("head-not-in-checkpoint", "error")
-def _head_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+def _head_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
     weights = checkpoint.weights
     if weights.verdict == "head-not-in-checkpoint":
         allowed = "." if allow_missing_head else "; --allow-missing-head makes this a warning."
         saved = _saved_as(checkpoint)
-        told = f" ({saved} has none)" if saved else ""
-        yield Said(
-            f"{_random(weights)}: predictions of this head mean nothing{told}",
-            _by_names(weights)
+        without = f" ({saved} has none)" if saved else ""
+        yield Answer(
+            f"{_random_words(weights)}: predictions of this head mean nothing{without}",
+            _names_hint(weights)
             or f"Train the head, or load a checkpoint that was saved after fine-tuning{allowed}",
             "warning" if allow_missing_head else None,
-            PREDICTED,
+            HEAD_SLOTS,
         )
 
 
 @CHECKPOINT.register("encoder-not-in-checkpoint", "error")
-def _encoder_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+def _encoder_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
     if checkpoint.weights.verdict == "encoder-not-in-checkpoint":
         layers, held = checkpoint.layers, checkpoint.layers_in_file
         fewer = held is not None and layers is not None and held < layers
-        told = f"config.json asks for {layers} layers, and the file has {held}"
-        yield Said(
-            f"{_random(checkpoint.weights)}: a part of the encoder was never trained"
-            f"{'; ' + told if fewer and not checkpoint.weights.renaming else ''}",
-            _by_names(checkpoint.weights)
+        counts = f"config.json asks for {layers} layers, and the file has {held}"
+        yield Answer(
+            f"{_random_words(checkpoint.weights)}: a part of the encoder was never trained"
+            f"{'; ' + counts if fewer and not checkpoint.weights.renaming else ''}",
+            _names_hint(checkpoint.weights)
             or "Compare num_hidden_layers and the other sizes in config.json with the file.",
         )
 
 
 @CHECKPOINT.register("nothing-from-checkpoint", "error")
-def _everything_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+def _everything_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
     weights = checkpoint.weights
     if weights.verdict == "nothing-from-checkpoint":
-        told = "" if weights.renaming else ": the file holds no tensor of this class"
-        yield Said(
-            f"{_random(weights)}{told}",
-            _by_names(weights) or "Load it with the class that saved it.",
+        reason = "" if weights.renaming else ": the file holds no tensor of this class"
+        yield Answer(
+            f"{_random_words(weights)}{reason}",
+            _names_hint(weights) or "Load it with the class that saved it.",
         )
 
 
-def _by_names(weights: Weights) -> str | None:
-    """What mends a verdict that other names led to."""
+def _names_hint(weights: Weights) -> str | None:
+    """The hint where other names led to the verdict."""
     return "Mend the names: see renamed-tensors." if weights.renaming else None
 
 
@@ -199,64 +199,64 @@ def _saved_as(checkpoint: Checkpoint) -> str | None:
 
 
 @CHECKPOINT.register("fewer-layers", "warning")
-def _fewer_layers(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+def _fewer_layers(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
     layers, held = checkpoint.layers, checkpoint.layers_in_file
     if layers is not None and held is not None and layers < held:
-        left = held - layers
-        yield Said(
+        cut = held - layers
+        yield Answer(
             f"config.json asks for fewer layers than the file has: {layers} of {held}, so that "
-            f"{counted(left, 'layer')} {'was' if left == 1 else 'were'} left out",
+            f"{counted(cut, 'layer')} {'was' if cut == 1 else 'were'} left out",
             f"Set num_hidden_layers to {held} in config.json, unless the model was cut on purpose.",
         )
 
 
 @CHECKPOINT.register("tensors-not-used", "warning")
-def _unused(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+def _unused_tensors(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
     weights = checkpoint.weights
-    ignored = tuple(name for name in weights.ignored if not _left_out(checkpoint, name))
+    ignored = tuple(name for name in weights.ignored if not _of_cut_layer(checkpoint, name))
     if ignored and (weights.renaming is None or len(ignored) > weights.renaming.fitting):
-        yield Said(
+        yield Answer(
             f"{counted(len(ignored), 'tensor')} of the checkpoint {_are(ignored)} not used by "
-            f"this class: {_names(ignored)}",
+            f"this class: {_tensor_names(ignored)}",
             "Check that config.json belongs to these weights.",
         )
 
 
-def _left_out(checkpoint: Checkpoint, name: str) -> bool:
+def _of_cut_layer(checkpoint: Checkpoint, name: str) -> bool:
     """Whether a tensor is of a layer that the configuration leaves out."""
     layer = re.search(r"\.encoder\.layer\.(\d{1,6})\.", f".{name}")
     return layer is not None and int(layer[1]) >= (checkpoint.layers or 0) > 0
 
 
 @CHECKPOINT.register("harmless-tensors", "note")
-def _harmless(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+def _harmless_tensors(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
     if harmless := checkpoint.weights.harmless:
-        yield Said(
-            f"{_names(harmless)} in the checkpoint {_are(harmless)} not used, and this class "
-            "needs none of it"
+        yield Answer(
+            f"{_tensor_names(harmless)} in the checkpoint {_are(harmless)} not used, and this "
+            "class needs none of it"
         )
 
 
 @CHECKPOINT.register("other-architecture", "note")
-def _other_architecture(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+def _other_architecture(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
     if saved := _saved_as(checkpoint):
-        yield Said(
+        yield Answer(
             f"config.json names {saved}; what is inspected is {safe(checkpoint.architecture)}",
             f"Load it with {saved} for what that class returns.",
         )
 
 
 @CHECKPOINT.register("settings-ignored", "warning")
-def _settings(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+def _ignored_settings(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
     for setting in checkpoint.ignored_settings:
-        yield Said(
+        yield Answer(
             f"config.json sets what this release of transformers leaves aside: {safe(setting)}",
             "Load it with the release that it was saved with: transformers_version in config.json.",
         )
 
 
 @CHECKPOINT.register("labels-disagree", "warning")
-def _labels_disagree(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+def _labels_disagree(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
     sources = checkpoint.label_sources
     if sources is None:
         return
@@ -267,20 +267,20 @@ def _labels_disagree(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterat
         taken = checkpoint.num_labels
         right = sources.head_rows or taken
         names = _some_names(checkpoint)
-        yield Said(
-            f"{label_sources(sources)}: transformers takes {taken:,} ({names})",
+        yield Answer(
+            f"{label_sources_in_words(sources)}: transformers takes {taken:,} ({names})",
             f"Give num_labels, id2label and label2id in config.json {counted(right, 'label')}.",
         )
 
 
 def _repeats(checkpoint: Checkpoint) -> int:
-    """How many names are there already: they are one key of label2id."""
+    """How many names repeat an earlier one: label2id has one key for them."""
     return len(checkpoint.id2label) - len(set(checkpoint.id2label.values()))
 
 
-def label_sources(sources: LabelSources) -> str:
+def label_sources_in_words(sources: LabelSources) -> str:
     """`num_labels is 5, id2label has 2 names and the head in the file has 5 rows`."""
-    told = [
+    parts = [
         f"num_labels is {sources.num_labels:,}" if sources.num_labels is not None else "",
         f"id2label has {counted(sources.id2label, 'name')}" if sources.id2label else "",
         f"label2id has {counted(sources.label2id, 'name')}" if sources.label2id else "",
@@ -288,14 +288,14 @@ def label_sources(sources: LabelSources) -> str:
         if sources.head_rows is not None
         else "",
     ]
-    return listed([words for words in told if words])
+    return listed([words for words in parts if words])
 
 
 @CHECKPOINT.register("missing-label-names", "warning")
-def _missing_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+def _missing_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
     if unnamed := checkpoint.unnamed_labels:
         shown = listed([f"id {label}" for label in unnamed], most=6)
-        yield Said(
+        yield Answer(
             f"{shown} {'has' if len(unnamed) == 1 else 'have'} no label name: pipeline raises a "
             "KeyError or answers with a blank",
             "Name every id from 0 on in id2label of config.json.",
@@ -304,10 +304,10 @@ def _missing_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator
 
 
 @CHECKPOINT.register("duplicate-label-names", "warning")
-def _duplicate_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Said]:
+def _duplicate_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
     for name, labels in checkpoint.shared_names.items():
         ids = listed([f"id {label}" for label in labels], most=6)
-        yield Said(
+        yield Answer(
             f"{ids} have the same label name, {safe(name, longest=40)}: a prediction does not "
             "tell which it is",
             "Give every id a name of its own in id2label and label2id of config.json.",
@@ -315,12 +315,12 @@ def _duplicate_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterat
         )
 
 
-def _random(weights: Weights) -> str:
+def _random_words(weights: Weights) -> str:
     missing = weights.missing
     verb = _are(missing)
     return (
         f"{counted(len(missing), 'tensor')} {verb} not in the checkpoint and {verb} random "
-        f"({_names(missing)})"
+        f"({_tensor_names(missing)})"
     )
 
 
@@ -328,7 +328,7 @@ def _are(names: tuple[str, ...]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-def _names(names: tuple[str, ...]) -> str:
+def _tensor_names(names: tuple[str, ...]) -> str:
     return listed(names, most=5, show=partial(safe, longest=80))
 
 
@@ -337,34 +337,34 @@ def _some_names(checkpoint: Checkpoint) -> str:
 
 
 @MAP.register("no-weights", "note")
-def _without_weights(output_map: OutputMap) -> Iterator[Said]:
+def _without_weights(output_map: OutputMap) -> Iterator[Answer]:
     if output_map.setup.no_weights:
         lacks = output_map.checkpoint.weights.verdict == "no-weights"
         why = "the checkpoint has no weights" if lacks else "no weights were read"
-        yield Said(
+        yield Answer(
             f"{why}: shapes and origins come from the configuration alone, and nothing "
             "that needs values was tested"
         )
 
 
 @MAP.register("wrapper-removed", "note")
-def _wrapped(output_map: OutputMap) -> Iterator[Said]:
-    yield from _taken_off(output_map.wrappers)
+def _map_wrappers(output_map: OutputMap) -> Iterator[Answer]:
+    yield from _wrappers_removed(output_map.wrappers)
 
 
-def _taken_off(wrappers: Sequence[str]) -> Iterator[Said]:
+def _wrappers_removed(wrappers: Sequence[str]) -> Iterator[Answer]:
     if wrappers:
         names = listed([safe(name, longest=80) for name in wrappers])
-        yield Said(
+        yield Answer(
             f"{names} {'was' if len(wrappers) == 1 else 'were'} taken off: the classifier inside "
             "was inspected"
         )
 
 
 @MAP.register("training-mode", "note")
-def _training(output_map: OutputMap) -> Iterator[Said]:
+def _training_mode(output_map: OutputMap) -> Iterator[Answer]:
     if output_map.setup.was_training:
-        yield Said(
+        yield Answer(
             "the model is in training mode, and it was inspected in eval mode: in training mode "
             "dropout changes every output",
             "Call model.eval() before you use its outputs.",
@@ -372,85 +372,85 @@ def _training(output_map: OutputMap) -> Iterator[Said]:
 
 
 @MAP.register("quantised", "note")
-def _quantised(output_map: OutputMap) -> Iterator[Said]:
+def _quantised(output_map: OutputMap) -> Iterator[Answer]:
     if kinds := output_map.setup.quantised:
-        yield Said(
+        yield Answer(
             f"the model is quantised ({listed(kinds, show=safe)}): claims that compute with the "
             "weights are not tested, and rows of one batch can share a scale"
         )
 
 
 @MAP.register("placeholder-label-names", "note")
-def _placeholder_labels(output_map: OutputMap) -> Iterator[Said]:
+def _placeholder_labels(output_map: OutputMap) -> Iterator[Answer]:
     checkpoint = output_map.checkpoint
     if checkpoint.placeholder_labels and checkpoint.num_labels > 1:
-        yield Said(
+        yield Answer(
             f"the labels have no names of their own, only {_some_names(checkpoint)}",
             "Set id2label and label2id in config.json.",
         )
 
 
 @MAP.register("padding-left", "warning")
-def _padding_left(output_map: OutputMap) -> Iterator[Said]:
-    given = output_map.input
-    padded = [row for row, start in enumerate(given.row_starts) if start]
+def _padding_left(output_map: OutputMap) -> Iterator[Answer]:
+    batch = output_map.input
+    padded = [row for row, start in enumerate(batch.row_starts) if start]
     if padded:
-        first = "padding" if given.tokens is None else safe(given.tokens[padded[0]][0])
+        first = "padding" if batch.tokens is None else safe(batch.tokens[padded[0]][0])
         where = f"position 0 of {counted(len(padded), 'row')} is {first}"
-    elif given.tokenizer is not None and given.tokenizer.padding_side == "left":
+    elif batch.tokenizer is not None and batch.tokenizer.padding_side == "left":
         where = "in a batch, position 0 of the shorter rows is padding"
     else:
         return
     head = [proof.status for proof in output_map.proofs if proof.id == "logits-position"]
     read = ", and position 0 is all that the head reads" if head == ["proved"] else ""
-    if given.tokenizer is None:
-        who, hint = "the input is padded", "Pad on the right: the padding after the tokens."
+    if batch.tokenizer is None:
+        padder, hint = "the input is padded", "Pad on the right: the padding after the tokens."
     else:
-        who, hint = "the tokenizer pads", 'Set padding_side to "right" in tokenizer_config.json.'
-    yield Said(f"{who} on the left: {where}{read}", hint)
+        padder, hint = "the tokenizer pads", 'Set padding_side to "right" in tokenizer_config.json.'
+    yield Answer(f"{padder} on the left: {where}{read}", hint)
 
 
 @MAP.register("tokenizer-empty", "error")
-def _tokenizer_empty(output_map: OutputMap) -> Iterator[Said]:
-    given = output_map.input
-    rows = [row for row, content in enumerate(given.contents) if content == "special"]
-    if rows and given.tokenizer is not None and given.tokens is not None:
-        which = "every text" if len(rows) == len(given.contents) else _rows(rows)
-        example = " ".join(given.tokens[rows[0]])
-        yield Said(
+def _tokenizer_empty(output_map: OutputMap) -> Iterator[Answer]:
+    batch = output_map.input
+    rows = [row for row, content in enumerate(batch.contents) if content == "special"]
+    if rows and batch.tokenizer is not None and batch.tokens is not None:
+        which = "every text" if len(rows) == len(batch.contents) else _row_words(rows)
+        example = " ".join(batch.tokens[rows[0]])
+        yield Answer(
             f"{which} became nothing but special tokens ({safe(example, longest=40)}): the "
-            f"{safe(given.tokenizer.cls)} knows {counted(given.tokenizer.vocabulary, 'token')}",
+            f"{safe(batch.tokenizer.cls)} knows {counted(batch.tokenizer.vocabulary, 'token')}",
             "Put the tokenizer's own files, such as tokenizer.json or its vocabulary, beside "
             "tokenizer_config.json.",
-            slots=PREDICTED,
+            slots=HEAD_SLOTS,
         )
 
 
 @MAP.register("unknown-tokens", "warning")
-def _unknown_tokens(output_map: OutputMap) -> Iterator[Said]:
-    given = output_map.input
-    rows = [row for row, content in enumerate(given.contents) if content == "unknown"]
-    if rows and given.tokenizer is not None:
-        which = "every text" if len(rows) == len(given.contents) else _rows(rows)
-        yield Said(
-            f"{which} became nothing but {safe(given.tokenizer.unknown_token)}: the "
-            f"{safe(given.tokenizer.cls)} knows none of its words",
+def _unknown_tokens(output_map: OutputMap) -> Iterator[Answer]:
+    batch = output_map.input
+    rows = [row for row, content in enumerate(batch.contents) if content == "unknown"]
+    if rows and batch.tokenizer is not None:
+        which = "every text" if len(rows) == len(batch.contents) else _row_words(rows)
+        yield Answer(
+            f"{which} became nothing but {safe(batch.tokenizer.unknown_token)}: the "
+            f"{safe(batch.tokenizer.cls)} knows none of its words",
             "Put the vocabulary that the model was trained with beside config.json, and name its "
             "class as tokenizer_class in tokenizer_config.json.",
-            slots=PREDICTED,
+            slots=HEAD_SLOTS,
         )
 
 
-def _rows(rows: list[int]) -> str:
+def _row_words(rows: list[int]) -> str:
     return f"{'row' if len(rows) == 1 else 'rows'} {listed(rows, most=6)}"
 
 
 @MAP.register("pad-ids-differ", "warning")
-def _pad_ids(output_map: OutputMap) -> Iterator[Said]:
+def _pad_ids(output_map: OutputMap) -> Iterator[Answer]:
     tokenizer, expected = output_map.input.tokenizer, output_map.checkpoint.pad_token_id
     pads = None if tokenizer is None else tokenizer.pad_token_id
     if None not in (pads, expected) and pads != expected:
-        yield Said(
+        yield Answer(
             f"the tokenizer pads with id {pads}, and pad_token_id in config.json is {expected}: "
             f"padding gets positions of its own, and the token with id {expected} gets the "
             "position of padding",
@@ -460,14 +460,14 @@ def _pad_ids(output_map: OutputMap) -> Iterator[Said]:
 
 
 @MAP.register("vocabulary-too-large", "warning")
-def _large_vocabulary(output_map: OutputMap) -> Iterator[Said]:
+def _large_vocabulary(output_map: OutputMap) -> Iterator[Answer]:
     tokenizer, rows = output_map.input.tokenizer, output_map.checkpoint.vocab_size
     if tokenizer is not None and rows is not None and tokenizer.vocabulary > rows:
         added = tokenizer.added_tokens
-        told = f", {added:,} of them added" if added else ""
-        yield Said(
-            f"the tokenizer knows {counted(tokenizer.vocabulary, 'token')}{told}, and the table of "
-            f"word embeddings has {counted(rows, 'row')} (vocab_size): the ids from {rows:,} on "
+        extra = f", {added:,} of them added" if added else ""
+        yield Answer(
+            f"the tokenizer knows {counted(tokenizer.vocabulary, 'token')}{extra}, and the table "
+            f"of word embeddings has {counted(rows, 'row')} (vocab_size): the ids from {rows:,} on "
             "raise an IndexError",
             "Call model.resize_token_embeddings(len(tokenizer)), train the new rows and save the "
             "model again."
@@ -477,10 +477,10 @@ def _large_vocabulary(output_map: OutputMap) -> Iterator[Said]:
 
 
 @MAP.register("vocabulary-too-small", "warning")
-def _small_vocabulary(output_map: OutputMap) -> Iterator[Said]:
+def _small_vocabulary(output_map: OutputMap) -> Iterator[Answer]:
     tokenizer, rows = output_map.input.tokenizer, output_map.checkpoint.vocab_size
     if tokenizer is not None and rows is not None and tokenizer.vocabulary < rows // 2:
-        yield Said(
+        yield Answer(
             f"the tokenizer knows {counted(tokenizer.vocabulary, 'token')}, and the table of word "
             f"embeddings has {counted(rows, 'row')} (vocab_size): most of it is never used",
             "Put the tokenizer that the model was trained with beside config.json, all its files.",
@@ -488,22 +488,22 @@ def _small_vocabulary(output_map: OutputMap) -> Iterator[Said]:
 
 
 @MAP.register("constant-logits", "warning")
-def _constant_logits(output_map: OutputMap) -> Iterator[Said]:
+def _constant_logits(output_map: OutputMap) -> Iterator[Answer]:
     if output_map.same_logits:
         rows = "text" if output_map.input.texts else "row"
-        yield Said(
+        yield Answer(
             f"every {rows} has the same logits, although the {rows}s differ: the model does not "
             "look at its input",
             "Look for weights of zero, above all in the last LayerNorm, or train again with a "
             "smaller learning rate.",
-            slots=PREDICTED,
+            slots=HEAD_SLOTS,
         )
 
 
 @MAP.register("labels-all-ignored", "warning")
-def _labels_ignored(output_map: OutputMap) -> Iterator[Said]:
+def _labels_ignored(output_map: OutputMap) -> Iterator[Answer]:
     if _all_ignored(output_map):
-        yield Said(
+        yield Answer(
             f"every label is {IGNORED}, which the loss leaves out: the loss is a mean of nothing",
             f"Give at least one row a label other than {IGNORED}.",
             slots=("loss",),
@@ -516,12 +516,12 @@ def _all_ignored(output_map: OutputMap) -> bool:
 
 
 @MAP.register("one-label-per-row", "note")
-def _one_label(output_map: OutputMap) -> Iterator[Said]:
+def _one_label(output_map: OutputMap) -> Iterator[Answer]:
     checkpoint, values = output_map.checkpoint, output_map.input.labels.values
     rows = values if isinstance(values, list) else []
     several = checkpoint.problem_type == "multi_label_classification" and checkpoint.num_labels > 1
     if several and rows and all(sorted(row)[-1:] == [1] and sum(row) == 1 for row in rows):
-        yield Said(
+        yield Answer(
             "multi-label: each row of labels is a row of 0 and 1 as floats, and every one here "
             'has a single 1; class ids would be problem_type "single_label_classification"',
             'If each text has one label, set "problem_type": "single_label_classification" in '
@@ -531,28 +531,28 @@ def _one_label(output_map: OutputMap) -> Iterator[Said]:
 
 
 @MAP.register("logits-per-token", "error")
-def _logits_per_token(output_map: OutputMap) -> Iterator[Said]:
+def _logits_per_token(output_map: OutputMap) -> Iterator[Answer]:
     shape = _logits_shape(output_map)
     if _is_per_token(output_map):
-        yield Said(
+        yield Answer(
             f"the classifier was applied to every position: its logits are of shape {shape}, and "
             "a sequence has one row of them",
             "Let it read position 0 alone: self.out(hidden_states[:, 0]), as "
             "RobertaClassificationHead does.",
-            slots=PREDICTED,
+            slots=HEAD_SLOTS,
         )
 
 
 @MAP.register("head-width-differs", "error")
-def _head_width(output_map: OutputMap) -> Iterator[Said]:
+def _head_width(output_map: OutputMap) -> Iterator[Answer]:
     shape, labels = _logits_shape(output_map), output_map.checkpoint.num_labels
     if _is_other_width(output_map):
-        yield Said(
+        yield Answer(
             f"the head returns {counted(shape[-1], 'number')} per row, and config.num_labels is "
             f"{labels:,}: no loss can be computed",
             f"Set model.config.num_labels = {shape[-1]} and model.num_labels = {shape[-1]}, or "
             f"give the last layer of the head {labels} rows.",
-            slots=PREDICTED,
+            slots=HEAD_SLOTS,
         )
 
 
@@ -562,8 +562,8 @@ def _logits_shape(output_map: OutputMap) -> tuple[int, ...]:
 
 
 def _is_per_token(output_map: OutputMap) -> bool:
-    shape, given = _logits_shape(output_map), output_map.input
-    return len(shape) == 3 and shape[:2] == (given.batch_size, given.sequence_length)
+    shape, batch = _logits_shape(output_map), output_map.input
+    return len(shape) == 3 and shape[:2] == (batch.batch_size, batch.sequence_length)
 
 
 def _is_other_width(output_map: OutputMap) -> bool:
@@ -572,9 +572,9 @@ def _is_other_width(output_map: OutputMap) -> bool:
 
 
 @MAP.register("keyword-ignored", "warning")
-def _ignored(output_map: OutputMap) -> Iterator[Said]:
+def _ignored_keywords(output_map: OutputMap) -> Iterator[Answer]:
     for name, meant in output_map.input.ignored.items():
-        yield Said(
+        yield Answer(
             f"forward has no keyword {safe(name, longest=80)}, which the batch holds: it was left "
             "out, as the model would ignore it or raise, by release",
             f"Write {safe(meant)}." if meant else "Take it out of the batch.",
@@ -582,11 +582,11 @@ def _ignored(output_map: OutputMap) -> Iterator[Said]:
 
 
 @MAP.register("token-types-dropped", "warning")
-def _dropped(output_map: OutputMap) -> Iterator[Said]:
-    given = output_map.input
-    if "token_type_ids" in given.dropped:
-        cls = safe(given.tokenizer.cls) if given.tokenizer else "the tokenizer"
-        yield Said(
+def _dropped_token_types(output_map: OutputMap) -> Iterator[Answer]:
+    batch = output_map.input
+    if "token_type_ids" in batch.dropped:
+        cls = safe(batch.tokenizer.cls) if batch.tokenizer else "the tokenizer"
+        yield Answer(
             f"{cls} makes token_type_ids that this model has no rows for (type_vocab_size): it was "
             "called without them, and with them it raises",
             "Call the tokenizer with return_token_type_ids=False.",
@@ -594,32 +594,32 @@ def _dropped(output_map: OutputMap) -> Iterator[Said]:
 
 
 @MAP.register("call-failed", "error")
-def _failed(output_map: OutputMap) -> Iterator[Said]:
+def _failed_calls(output_map: OutputMap) -> Iterator[Answer]:
     causes: dict[Failure, list[Call]] = {}
-    known = _is_per_token(output_map) or _is_other_width(output_map)
+    explained = _is_per_token(output_map) or _is_other_width(output_map)
     for call in output_map.calls:
-        if call.error and not (known and call.labels):
+        if call.error and not (explained and call.labels):
             causes.setdefault(call.error, []).append(call)
     for error, calls in causes.items():
-        yield Said(
-            f"{listed([call.words for call in calls])}: {_words(error, output_map.versions)}",
+        yield Answer(
+            f"{listed([call.words for call in calls])}: {_error_words(error, output_map.versions)}",
             "The other calls were made all the same."
             if len(calls) < len(output_map.calls)
             else "No call returned anything: nothing could be observed.",
         )
 
 
-def _words(error: Failure, made_with: Versions) -> str:
+def _error_words(error: Failure, made_with: Versions) -> str:
     itself = f"by transformers {safe(made_with.transformers)} itself, in {safe(error.raised_in)}"
     where = itself if error.raised_in else "outside transformers"
     return f"{safe(error.type)}: {safe(error.message)} (raised {where})"
 
 
 @MAP.register("not-deterministic", "error")
-def _not_deterministic(output_map: OutputMap) -> Iterator[Said]:
+def _not_deterministic(output_map: OutputMap) -> Iterator[Answer]:
     if output_map.not_deterministic is not None:
         where = safe(output_map.not_deterministic or output_map.checkpoint.architecture)
-        yield Said(
+        yield Answer(
             f"the same call on the same input gives other bits each time, from {where} on; "
             "nothing that compares calls was tested",
             "Look there for dropout that is left on, a random generator, or a state that drifts"
@@ -628,7 +628,7 @@ def _not_deterministic(output_map: OutputMap) -> Iterator[Said]:
 
 
 def _kernels(device: str) -> str:
-    """What else may differ there: not every kernel of an accelerator is deterministic."""
+    """The hint for an accelerator, whose kernels need not be deterministic."""
     if device == "cpu":
         return "."
     return (
@@ -638,9 +638,9 @@ def _kernels(device: str) -> str:
 
 
 @MAP.register("input-edited", "warning")
-def _input_edited(output_map: OutputMap) -> Iterator[Said]:
+def _input_edited(output_map: OutputMap) -> Iterator[Answer]:
     if edited := output_map.input.edited:
-        yield Said(
+        yield Answer(
             f"forward writes into the {listed(edited, show=safe)} that it is given: whoever calls "
             "it has other tensors afterwards. It was given copies here",
             "Change a copy instead: tensor = tensor.clone() before it is written to.",
@@ -648,7 +648,7 @@ def _input_edited(output_map: OutputMap) -> Iterator[Said]:
 
 
 @MAP.register("config-decides-outputs", "warning")
-def _config_decides(output_map: OutputMap) -> Iterator[Said]:
+def _config_decides(output_map: OutputMap) -> Iterator[Answer]:
     configured = output_map.setup.configured
     moved = {
         name: value for name, value in configured.items() if value not in (USUAL.get(name), "null")
@@ -663,7 +663,7 @@ def _config_decides(output_map: OutputMap) -> Iterator[Said]:
         follows.append("a tuple has no .logits")
     if len(plain.positions) > 1:
         follows.append("Trainer.predict hands over a tuple, and argmax of it raises")
-    yield Said(
+    yield Answer(
         f"{settings}: model(**inputs) returns a {safe(plain.container)} of {names}; "
         + "; ".join(follows),
         "Pass the flags you mean, or take these fields out of config.json.",
@@ -671,13 +671,13 @@ def _config_decides(output_map: OutputMap) -> Iterator[Said]:
 
 
 USUAL = {"return_dict": "true", "output_hidden_states": "false", "output_attentions": "false"}
-"""What a configuration says that was not asked for anything, as JSON."""
+"""The default of each flag, as JSON."""
 
 
 @MAP.register("claim-refuted", "error")
-def _refuted(output_map: OutputMap) -> Iterator[Said]:
+def _claims_refuted(output_map: OutputMap) -> Iterator[Answer]:
     for proof in output_map.proofs_with("refuted"):
-        yield Said(
+        yield Answer(
             f"{proof.slot}: not true here ({proof.id}): {proof.claim}; {proof.detail}",
             "The model does not do what its class documents: look at what was changed.",
             slots=(proof.slot,) if proof.slot in output_map.names else (),
@@ -685,10 +685,10 @@ def _refuted(output_map: OutputMap) -> Iterator[Said]:
 
 
 @MAP.register("claim-raised", "warning")
-def _raised(output_map: OutputMap) -> Iterator[Said]:
+def _claims_raised(output_map: OutputMap) -> Iterator[Answer]:
     if raised := [proof.id for proof in output_map.proofs if proof.error is not None]:
         own = _is_per_token(output_map) or _is_other_width(output_map)
-        yield Said(
+        yield Answer(
             f"testing {listed(raised)} raised an exception: see the proofs",
             "The head is not that of the class."
             if own
@@ -697,12 +697,12 @@ def _raised(output_map: OutputMap) -> Iterator[Said]:
 
 
 @MAP.register("few-claims-tested", "warning")
-def _few_tested(output_map: OutputMap) -> Iterator[Said]:
+def _few_tested(output_map: OutputMap) -> Iterator[Answer]:
     untested = output_map.proofs_with("not-tested")
     tested = len(output_map.proofs) - len(untested)
     if tested < len(untested) and not output_map.setup.no_weights:
         reason, count = Counter(proof.detail for proof in untested).most_common(1)[0]
-        yield Said(
+        yield Answer(
             f"only {tested} of {counted(len(output_map.proofs), 'claim')} could be tested; of the "
             f"others {count:,} because {safe(reason)}",
             "Look at the proofs for the other reasons: this map says little about the model.",
@@ -710,7 +710,7 @@ def _few_tested(output_map: OutputMap) -> Iterator[Said]:
 
 
 @MAP.register("not-finite", "error")
-def _not_finite(output_map: OutputMap) -> Iterator[Said]:
+def _not_finite(output_map: OutputMap) -> Iterator[Answer]:
     slots = [slot for call in output_map.main_calls for slot in call.slots]
     if _all_ignored(output_map):
         slots = [slot for slot in slots if slot.name != "loss"]
@@ -720,7 +720,7 @@ def _not_finite(output_map: OutputMap) -> Iterator[Said]:
     )
     if places:
         words = listed([place_words(place) for place in places], most=5)
-        yield Said(
+        yield Answer(
             f"NaN or infinity in {words}",
             "Look for NaN in the weights and the labels; in float16, try --dtype float32.",
             slots=tuple(dict.fromkeys(place.slot for place in places)),
@@ -740,44 +740,44 @@ def place_words(place: Place) -> str:
 
 
 @MAP.register("tuple-differs-from-dict", "warning")
-def _tuple_and_dict(output_map: OutputMap) -> Iterator[Said]:
-    told: set[str] = set()
+def _tuple_and_dict(output_map: OutputMap) -> Iterator[Answer]:
+    named: set[str] = set()
     for labels in (False, True):
-        left = output_map.call(return_dict=True, labels=labels)
-        right = output_map.call(return_dict=False, labels=labels)
-        if left.error or right.error:
+        as_dict = output_map.call(return_dict=True, labels=labels)
+        as_tuple = output_map.call(return_dict=False, labels=labels)
+        if as_dict.error or as_tuple.error:
             continue
-        has, lacks = _filled(right), _filled(left)
+        has, lacks = _filled_names(as_tuple), _filled_names(as_dict)
         for only, where in ((has - lacks, "tuple"), (lacks - has, "dict")):
-            for name in sorted(only - told):
-                told.add(name)
-                yield Said(
+            for name in sorted(only - named):
+                named.add(name)
+                yield Answer(
                     f"{safe(name)} is in the {where} that this release returns, and not "
                     f"in the {'dict' if where == 'tuple' else 'tuple'}",
                     "Reach outputs by name: outputs.logits.",
                 )
 
 
-def _filled(call: Call) -> set[str]:
+def _filled_names(call: Call) -> set[str]:
     return {slot.name for slot in call.slots if slot.kind != "none"}
 
 
 @MAP.register("unnamed-output", "warning")
-def _unnamed(output_map: OutputMap) -> Iterator[Said]:
+def _unnamed_outputs(output_map: OutputMap) -> Iterator[Answer]:
     places = dict.fromkeys(
         slot.access for call in output_map.calls for slot in call.slots if slot.name == UNNAMED
     )
     if places:
-        yield Said(
+        yield Answer(
             f"nothing explains what {listed(list(places))} of the tuple is",
             "Reach outputs by name, and look at what this model's forward adds.",
         )
 
 
 @MAP.register("attentions-empty", "warning")
-def _attentions(output_map: OutputMap) -> Iterator[Said]:
-    asked = [call for call in output_map.calls if call.output_attentions and not call.error]
-    empty = [call for call in asked if _holds_nothing(call.slot("attentions"))]
+def _empty_attentions(output_map: OutputMap) -> Iterator[Answer]:
+    calls = [call for call in output_map.calls if call.output_attentions and not call.error]
+    empty = [call for call in calls if _holds_nothing(call.slot("attentions"))]
     if empty:
         how = "None" if _is_none(empty[0].slot("attentions")) else "()"
         used = safe(output_map.setup.attention)
@@ -788,7 +788,7 @@ def _attentions(output_map: OutputMap) -> Iterator[Said]:
         else:
             why = f": under {used} attention no layer handed its weights back"
             hint = 'Load the model with attn_implementation="eager"; here: --attention eager.'
-        yield Said(f"attentions are {how}{why}", hint)
+        yield Answer(f"attentions are {how}{why}", hint)
 
 
 def _holds_nothing(slot: Slot | None) -> bool:
@@ -808,41 +808,41 @@ PIPELINE = {
 
 
 @MAP.register("problem-type-written", "warning")
-def _problem_type(output_map: OutputMap) -> Iterator[Said]:
+def _problem_type(output_map: OutputMap) -> Iterator[Answer]:
     written = [call.wrote_problem_type for call in output_map.calls if call.wrote_problem_type]
     if written:
         after = PIPELINE.get(written[0], "something else")
         before = "sigmoid" if output_map.checkpoint.num_labels == 1 else "softmax"
-        told = f"{after}, as before" if before == after else f"{after} in place of {before}"
-        yield Said(
+        change = f"{after}, as before" if before == after else f"{after} in place of {before}"
+        yield Answer(
             f'a call with labels writes config.problem_type = "{safe(written[0])}", and it '
             "sticks: save_pretrained keeps it, labels of another kind are refused later, and a "
-            f"later pipeline answers by it ({told}). Here it was put back",
+            f"later pipeline answers by it ({change}). Here it was put back",
             f'Set "problem_type": "{safe(written[0])}" in config.json.',
         )
 
 
 @TREE.register("wrapper-removed", "note")
-def _tree_wrapped(tree: ModuleTree, error: Failure | None) -> Iterator[Said]:
-    yield from _taken_off(tree.wrappers)
+def _tree_wrappers(tree: ModuleTree, error: Failure | None) -> Iterator[Answer]:
+    yield from _wrappers_removed(tree.wrappers)
 
 
 @TREE.register("call-failed", "error")
-def _tree_failed(tree: ModuleTree, error: Failure | None) -> Iterator[Said]:
+def _tree_call_failed(tree: ModuleTree, error: Failure | None) -> Iterator[Answer]:
     if error is not None:
-        yield Said(
+        yield Answer(
             "which slots a module feeds and what it returns is not known: the call failed: "
-            f"{_words(error, tree.versions)}",
+            f"{_error_words(error, tree.versions)}",
             "Make a call of your own that works, and see roberta-inspect run.",
         )
 
 
 @CONSUMERS.register("mislabelled-output", "error")
-def _mislabelled(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
+def _mislabelled(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
     for consumer in consumers:
-        if wrong := [_said_and_is(part) for part in consumer.mislabelled]:
+        if wrong := [_mislabelled_words(part) for part in consumer.mislabelled]:
             names = consumer.suggested and ", ".join(consumer.suggested.output_names)
-            yield Said(
+            yield Answer(
                 f"{safe(consumer.title)}: {listed(wrong)}",
                 f"Give one name for every output, in this order: output_names: {safe(names)}."
                 if names
@@ -850,28 +850,28 @@ def _mislabelled(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
             )
 
 
-def _said_and_is(part: Part) -> str:
+def _mislabelled_words(part: Part) -> str:
     off = "" if part.name or part.difference is None else f" ({part.difference:.1e} away from it)"
     return f"the output called {safe(part.declared)} is {safe(part.identity)}{off}"
 
 
 @CONSUMERS.register("consumer-raised", "warning")
-def _consumer_raised(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
+def _consumer_raised(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
     for consumer in consumers:
         if consumer.error is not None:
             why = "; ".join(consumer.notes)
-            yield Said(
+            yield Answer(
                 f"{safe(consumer.title)} raises {safe(consumer.raised)}",
                 f"{why[:1].upper()}{why[1:]}." if why else None,
             )
 
 
 @CONSUMERS.register("predictions-are-a-tuple", "warning")
-def _predictions_tuple(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
-    tuples = [each for each in consumers if each.id == "trainer" and each.container == "tuple"]
+def _predictions_tuple(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
+    tuples = [row for row in consumers if row.id == "trainer" and row.container == "tuple"]
     if tuples:
-        slots = dict.fromkeys(part.name for each in tuples for part in each.parts if part.name)
-        yield Said(
+        slots = dict.fromkeys(part.name for row in tuples for part in row.parts if part.name)
+        yield Answer(
             "predictions are a tuple as soon as the configuration asks for hidden states or "
             f"attentions ({', '.join(slots)}), and predictions.argmax(-1) raises",
             'Take predictions[0], or pass ignore_keys=["hidden_states", "attentions"] to '
@@ -880,10 +880,10 @@ def _predictions_tuple(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
 
 
 @CONSUMERS.register("padding-in-hidden-states", "warning")
-def _padding(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
-    padded = [part for each in consumers for part in each.parts if part.padding is not None]
+def _padding_in_hidden_states(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
+    padded = [part for row in consumers for part in row.parts if part.padding is not None]
     if padded:
-        yield Said(
+        yield Answer(
             f"with rows of unlike length hidden states hold {padded[0].padding} in the places "
             "where a row has no token",
             "Leave these places out before a mean or a norm is taken: use the attention mask.",
@@ -891,15 +891,15 @@ def _padding(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
 
 
 @CONSUMERS.register("empty-attentions-in-predictions", "warning")
-def _empty_counts(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
+def _empty_counts(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
     places = [
         part.access
-        for each in consumers
-        for part in each.parts
-        if each.id == "trainer" and part.is_empty
+        for row in consumers
+        for part in row.parts
+        if row.id == "trainer" and part.is_empty
     ]
     if places:
-        yield Said(
+        yield Answer(
             f"{places[0]} is an empty tuple: this attention hands no weights back, and the slot "
             "counts all the same",
             'Load the model with attn_implementation="eager".',
@@ -907,12 +907,12 @@ def _empty_counts(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
 
 
 @CONSUMERS.register("score-changes-after-labels", "warning")
-def _other_function(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
-    scored = [each for each in consumers if each.id == "pipeline" and each.parts]
-    before = [each.parts[0] for each in scored if not each.after_labels][:1]
-    after = [each.parts[0] for each in scored if each.after_labels]
+def _other_function(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
+    scored = [row for row in consumers if row.id == "pipeline" and row.parts]
+    before = [row.parts[0] for row in scored if not row.after_labels][:1]
+    after = [row.parts[0] for row in scored if row.after_labels]
     if before and after and before[0].function != after[0].function:
-        yield Said(
+        yield Answer(
             f"the score of the same text is {_function(before[0])}, and after one call with labels "
             f"{_function(after[0])}: that call writes config.problem_type",
             "Set problem_type in config.json.",
@@ -925,9 +925,9 @@ def _function(part: Part) -> str:
 
 
 @CONSUMERS.register("features-are-logits", "warning")
-def _features(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
-    if any(each.id == "feature-extraction" and _is_logits(each.parts) for each in consumers):
-        yield Said(
+def _features_are_logits(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
+    if any(row.id == "feature-extraction" and _is_logits(row.parts) for row in consumers):
+        yield Answer(
             'pipeline("feature-extraction") returns the logits of this class, no features',
             "Load the base model for it: AutoModel.from_pretrained; or take hidden_states[-1].",
         )
@@ -938,21 +938,21 @@ def _is_logits(parts: tuple[Part, ...]) -> bool:
 
 
 @CONSUMERS.register("pair-returns-a-dict", "note")
-def _pair(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
-    if any(each.id == "pipeline" and each.container == "dict" for each in consumers):
-        yield Said(
+def _pair_returns_a_dict(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
+    if any(row.id == "pipeline" and row.container == "dict" for row in consumers):
+        yield Answer(
             'pipeline("text-classification") returns a dict for a pair, not a list of one dict',
             "Give a list with the pair in it.",
         )
 
 
 @CONSUMERS.register("exported-values-differ", "warning")
-def _off(consumers: tuple[Consumer, ...]) -> Iterator[Said]:
+def _exported_values(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
     for consumer in consumers:
         off = [part for part in consumer.parts if part.is_off]
         if off:
             furthest = max(off, key=lambda part: part.difference or 0.0)
-            yield Said(
+            yield Answer(
                 f"{safe(consumer.title)}: {counted(len(off), 'output')} further from the model's "
                 f"than rounding explains: {safe(furthest.identity)} by {furthest.difference:.1e}, "
                 f"and rounding explains {furthest.tolerance:.1e}",

@@ -1,4 +1,4 @@
-"""What differs between releases of transformers: each question asks for the feature itself."""
+"""What differs between releases of transformers: each function asks for the feature itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from roberta_inspect.version import __version__
 
 
 def versions() -> dict[str, str]:
-    """What a map or a tree is made with, as `records.Versions` wants it."""
+    """What a map or a tree is made with, in the fields of `records.Versions`."""
     import platform
 
     import torch
@@ -81,7 +81,7 @@ def has_own_forward(module: Any) -> bool:
 
 
 CAPTURES = ("transformers", "utils", "generic.py")
-"""Where those releases make it."""
+"""The end of the path of the file that sets it."""
 
 
 def switch_attention(model: Any, implementation: str) -> bool:
@@ -93,15 +93,15 @@ def switch_attention(model: Any, implementation: str) -> bool:
     if not hasattr(model, "set_attn_implementation"):
         return False
     model.set_attn_implementation(implementation)
-    configs = [each.config for each in model.modules() if hasattr(each, "config")]
+    configs = [module.config for module in model.modules() if hasattr(module, "config")]
     return all(attention_of(config) == implementation for config in configs)
 
 
 def unpickles_safely() -> bool:
     """Whether `torch.load(weights_only=True)` executes nothing that a file asks for.
 
-    It could be made to before torch 2.6 (CVE-2025-32434). No feature tells the mended release, so
-    this one question is about the number.
+    It could be made to before torch 2.6 (CVE-2025-32434). No feature shows that it is mended, so
+    the version number is compared.
     """
     import torch
 
@@ -119,7 +119,7 @@ def dtype_argument() -> str:
 def loads_in_the_files_dtype() -> bool:
     """Whether `from_pretrained` keeps the checkpoint's dtype unless told; it was float32 before.
 
-    Nothing that can be called tells it, so its source is asked for the default.
+    Nothing that can be called shows it, so the source is searched for the default.
     """
     import inspect
 

@@ -44,7 +44,7 @@ from hypothesis import strategies as st
 from makers import make_checkpoint, tiny_model
 from warm import Outcome, Warm
 
-from roberta_inspect.checkpoint.config import FIELDS
+from roberta_inspect.checkpoint.config import FIELD_RULES
 from roberta_inspect.checkpoint.header import BITS
 from roberta_inspect.text import safe
 
@@ -233,7 +233,7 @@ def changed_configs(draw: st.DrawFn, config: bytes) -> bytes:
     how = draw(st.sampled_from(("any value", "plausible values", "plausible values", "bytes")))
     if how == "bytes":
         return draw(changed_bytes(config, range(len(config))))
-    names = st.one_of(st.sampled_from((*FIELDS, *OTHER_FIELDS)), TEXTS)
+    names = st.one_of(st.sampled_from((*FIELD_RULES, *OTHER_FIELDS)), TEXTS)
     pairs = st.tuples(names, VALUES) if how == "any value" else st.sampled_from(PLAUSIBLE)
     changes = dict(draw(st.lists(pairs, min_size=1, max_size=3)))
     values = {**json.loads(config), **changes}

@@ -31,5 +31,5 @@ def read_batch(path: Path) -> dict[str, Any]:
     read_header(path)
     from safetensors.torch import load_file
 
-    with files.told(f"{safe(path)} cannot be read", hint="Save the batch again."):
+    with files.errors_as(f"{safe(path)} cannot be read", hint="Save the batch again."):
         return dict(load_file(path))

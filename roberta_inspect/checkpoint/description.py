@@ -1,4 +1,4 @@
-"""What the configuration and the weight files say beside the weights, as the records want it."""
+"""What the configuration and the weight files say besides the weights, as fields of a record."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from roberta_inspect.records import LabelSources
 from roberta_inspect.text import safe
 
 
-def description(
+def checkpoint_fields(
     model: Any, values: Mapping[str, Any] | None, header: Header | None
 ) -> dict[str, Any]:
-    """Fields of a `Checkpoint`: of a `model` that was built of `values`, the fields of config.json,
-    and whose files have `header`, under the names of the class; `None` without a file."""
+    """Fields of a `Checkpoint`. `model` was built from `values`, the fields of config.json, and
+    `header` is that of its files, under the names of the class; `None` without a file."""
     config = model.config
     return {
-        "label_sources": None if values is None else label_sources(values, header),
-        "ignored_settings": () if values is None else tuple(_ignored(model, values)),
+        "label_sources": None if values is None else read_label_sources(values, header),
+        "ignored_settings": () if values is None else tuple(_ignored_settings(model, values)),
         "layers_in_file": None if header is None else _layers(header),
         "layers": getattr(config, "num_hidden_layers", None),
         "vocab_size": getattr(config, "vocab_size", None),
@@ -31,7 +31,7 @@ def description(
     }
 
 
-def label_sources(values: Mapping[str, Any], header: Header | None) -> LabelSources:
+def read_label_sources(values: Mapping[str, Any], header: Header | None) -> LabelSources:
     """Where the number of labels can be read; `header` is that of the weight files, if any."""
     names, ids = values.get("id2label"), values.get("label2id")
     shapes = [
@@ -57,15 +57,15 @@ def _layers(header: Header) -> int:
     return max((int(number[1]) + 1 for number in numbers if number), default=0)
 
 
-def _ignored(model: Any, values: Mapping[str, Any]) -> list[str]:
-    """Fields that change what a model computes, and that this release builds none of."""
-    told = []
+def _ignored_settings(model: Any, values: Mapping[str, Any]) -> list[str]:
+    """Fields that would change what the model computes, and that this release ignores."""
+    ignored = []
     kind = values.get("position_embedding_type") or "absolute"
     modules = list(model.modules())
     if kind not in {"absolute", *map(releases.position_embedding_of, modules)}:
-        told.append(f"position_embedding_type {safe(kind)}: it has absolute positions alone")
+        ignored.append(f"position_embedding_type {safe(kind)}: it has absolute positions alone")
     queries = [module.query for module in modules if hasattr(module, "query")]
     heads = values.get("pruned_heads")
     if heads and all(query.out_features == model.config.hidden_size for query in queries):
-        told.append("pruned_heads: it builds every head")
-    return told
+        ignored.append("pruned_heads: it builds every head")
+    return ignored

@@ -1,4 +1,4 @@
-"""What a model can be loaded in. Apart, since the command line asks before anything is imported."""
+"""The dtypes that a model can be loaded in. Apart: the command line needs them without torch."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ class Dtype(str, Enum):
     float64 = "float64"
 
 
-DTYPES = tuple(each.value for each in Dtype)
+DTYPES = tuple(dtype.value for dtype in Dtype)
 """Their names."""

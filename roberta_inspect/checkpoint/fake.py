@@ -39,7 +39,7 @@ def skeleton(
     """The checkpoint's model on fake tensors, in eval mode.
 
     Of the weight files only the header is read. `attention` and `dtype` left out are what
-    `from_pretrained` picks; `num_labels` goes before the configuration's.
+    `from_pretrained` picks; `num_labels` overrides the configuration's.
 
     Raises:
         UsageError: no such dtype or attention implementation.
@@ -47,22 +47,24 @@ def skeleton(
     """
     loading.check_options(attention, dtype)
     with loading.quiet():
-        directory, header, names = hub.outline(location)
+        directory, header, names = hub.fetched_headers(location)
         values = configs.with_labels(configs.read_config(directory), num_labels)
-        config = loading.configured(directory, values)
+        config = loading.configuration(directory, values)
         check_layers(directory, config)
         mode = ShapesOnly(allow_non_fake_inputs=True)
         with mode:
-            model = loading.built(config, attention, loading.chosen_dtype(values, header, dtype))
+            model = loading.build_model(
+                config, attention, loading.chosen_dtype(values, header, dtype)
+            )
         check_memory(directory, model, element_bytes=0)
     if header is None:
-        seen = Weights(verdict="no-weights", files=names)
+        weights = Weights(verdict="no-weights", files=names)
     else:
-        seen, header = loading.judged(directory, model, header, names, values)
+        weights, header = loading.judge_weights(directory, model, header, names, values)
     return Loaded(
         model=model,
         mode=mode,
-        weights=seen,
+        weights=weights,
         header=header,
         source=location.source,
         location=location,

@@ -130,8 +130,8 @@ def check_class(model: nn.Module) -> None:
         CannotInspectError: which class it is, and which are known.
     """
     ready_made = [kind for kind in type(model).__mro__ if _is_ready_made(kind)]
-    known = {row.cls for row in members().values()}
-    if any(kind in known for kind in ready_made):
+    classifiers = {row.cls for row in members().values()}
+    if any(kind in classifiers for kind in ready_made):
         return
     config = getattr(model, "config", None)
     name, model_type = type(model).__name__, _model_type(config)

@@ -1,4 +1,4 @@
-"""Files that somebody else made: read with a limit, and every failure told in a sentence."""
+"""Files from outside: read up to a limit, with one sentence for every failure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from roberta_inspect.errors import CannotInspectError, InspectError, memory_error
 from roberta_inspect.text import safe, storage
 
-LARGEST = 16 * 2**20
-"""Bytes of JSON that are read: three times a config of 100,000 labels. Parsed, it may take fifty
-times the space."""
+LARGEST_READ = 16 * 2**20
+"""Bytes of a file that is read whole: three times a config of 100,000 labels. Parsed JSON can take
+fifty times the space."""
 
 SAFETENSORS = "model.safetensors"
-FORMS = (
+WEIGHT_FORMS = (
     SAFETENSORS,
     "model.safetensors.index.json",
     "pytorch_model.bin",
@@ -26,7 +26,7 @@ FORMS = (
 """The file that a directory's weights start from, in the order `from_pretrained` looks."""
 
 LONGEST_REASON = 400
-"""Characters of somebody else's error that are shown."""
+"""Characters of a library's error that are shown."""
 
 AGAIN = "Save the checkpoint again with save_pretrained, or download it again."
 PANIC = "PanicException"
@@ -35,25 +35,25 @@ PANIC = "PanicException"
 _POINTER = b"version https://git-lfs"
 
 
-def fault(where: object, what: str, *, hint: str = AGAIN) -> CannotInspectError:
+def file_error(where: object, problem: str, *, hint: str = AGAIN) -> CannotInspectError:
     """The error for a file or directory: where, and what is wrong with it."""
-    return CannotInspectError(f"{safe(where)} {what}", hint=hint)
+    return CannotInspectError(f"{safe(where)} {problem}", hint=hint)
 
 
 def reason_of(error: BaseException) -> str:
-    """The first line of an error of somebody else's, and the second where the first only leads to
-    it, without the full stop."""
+    """The first line of a library's error, without the full stop; with the second line where the
+    first ends in a colon."""
     first, *rest = str(error).strip().splitlines() or [""]
-    told = [type(error).__name__ + ":", first, *(rest[:1] if first.endswith(":") else ())]
-    return safe(" ".join(each.strip() for each in told), longest=LONGEST_REASON).rstrip(".: ")
+    words = [type(error).__name__ + ":", first, *(rest[:1] if first.endswith(":") else ())]
+    return safe(" ".join(word.strip() for word in words), longest=LONGEST_REASON).rstrip(".: ")
 
 
 @contextmanager
-def told(what: str, *, hint: str) -> Iterator[None]:
-    """Turn whatever somebody else's code raises inside into `what` failed and for which reason.
+def errors_as(failure: str, *, hint: str) -> Iterator[None]:
+    """Turn any error of a library into one that says `failure` and the library's reason.
 
-    What damaged or foreign files make a library raise is open-ended. Our own errors say more
-    already, and memory that runs out is not about the file.
+    What a library raises on damaged files is open-ended. Errors of this package pass: they say
+    more. Memory that runs out is reported as such: it is not about the file.
 
     Raises:
         CannotInspectError: instead of any other error.
@@ -67,16 +67,16 @@ def told(what: str, *, hint: str) -> Iterator[None]:
             raise
         if (exhausted := memory_error(error)) is not None:
             raise exhausted from None
-        raise CannotInspectError(f"{what}: {reason_of(error)}", hint=hint) from error
+        raise CannotInspectError(f"{failure}: {reason_of(error)}", hint=hint) from error
 
 
 def weight_form(directory: Path) -> str | None:
     """Which of `FORMS` the directory holds, the first that is there."""
-    return next((name for name in FORMS if present(directory / name)), None)
+    return next((name for name in WEIGHT_FORMS if present(directory / name)), None)
 
 
 def present(path: Path) -> bool:
-    """Whether there is anything of that name, a link that leads nowhere too."""
+    """Whether the path exists; a broken link counts."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -90,7 +90,7 @@ def size_of(path: Path) -> int:
     """Bytes of a regular file.
 
     Raises:
-        CannotInspectError: it is not there, no regular file, or may not be looked at.
+        CannotInspectError: it does not exist, is not a regular file, or cannot be read.
     """
     try:
         status = path.stat()
@@ -98,7 +98,9 @@ def size_of(path: Path) -> int:
         raise _unreadable(path, error) from error
     if not stat.S_ISREG(status.st_mode):
         is_directory = stat.S_ISDIR(status.st_mode)
-        raise fault(path, "is a directory, not a file" if is_directory else "is no regular file")
+        raise file_error(
+            path, "is a directory, not a file" if is_directory else "is no regular file"
+        )
     return status.st_size
 
 
@@ -116,7 +118,7 @@ def head_of(path: Path, length: int, *, start: int = 0) -> bytes:
 def check_pointer(path: Path) -> None:
     """Refuse what git leaves in place of a large file where git-lfs is not installed."""
     if head_of(path, len(_POINTER)) == _POINTER:
-        raise fault(
+        raise file_error(
             path,
             "is a git-lfs pointer, not the file itself",
             hint="Install git-lfs and run `git lfs pull` in that directory.",
@@ -141,27 +143,31 @@ def check_size(path: Path) -> int:
         CannotInspectError: there are too many, or as `size_of`.
     """
     size = size_of(path)
-    if size > LARGEST:
-        raise fault(path, f"is {storage(size)} large; at most {storage(LARGEST)} are read")
+    if size > LARGEST_READ:
+        raise file_error(
+            path, f"is {storage(size)} large; at most {storage(LARGEST_READ)} are read"
+        )
     return size
 
 
 def parsed_object(content: bytes, where: str) -> dict[str, Any]:
     """The JSON object in `content`; `where` names it in errors."""
     if not content.strip():
-        raise fault(where, "is empty")
+        raise file_error(where, "is empty")
     try:
         value = json.loads(
             content.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_constant
         )
     except UnicodeDecodeError as error:
-        raise fault(where, f"is not UTF-8 text: {error.reason} at byte {error.start:,}") from error
+        raise file_error(
+            where, f"is not UTF-8 text: {error.reason} at byte {error.start:,}"
+        ) from error
     except RecursionError as error:
-        raise fault(where, "is nested too deeply to be read") from error
+        raise file_error(where, "is nested too deeply to be read") from error
     except ValueError as error:
-        raise fault(where, f"is not JSON: {safe(error)}") from error
+        raise file_error(where, f"is not JSON: {safe(error)}") from error
     if not isinstance(value, dict):
-        raise fault(where, f"holds JSON, but not an object ({type(value).__name__})")
+        raise file_error(where, f"holds JSON, but not an object ({type(value).__name__})")
     return value
 
 
@@ -171,17 +177,17 @@ def _unreadable(path: Path, error: OSError) -> CannotInspectError:
     elif path.is_symlink():
         reason = "a link that leads nowhere"
     else:
-        return fault(path, "does not exist")
-    return fault(path, f"cannot be read: {reason}", hint="Check its permissions and links.")
+        return file_error(path, "does not exist")
+    return file_error(path, f"cannot be read: {reason}", hint="Check its permissions and links.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+    unique: dict[str, Any] = {}
     for name, value in pairs:
-        if name in made:
+        if name in unique:
             raise ValueError(f"{name!r} stands there twice")
-        made[name] = value
-    return made
+        unique[name] = value
+    return unique
 
 
 def _no_constant(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a directory holds in place of weights that transformers loads here, and the way to them."""
+"""Weights in forms that transformers does not load here, and how to convert them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ MOST_ENTRIES = 5000
 """Entries of a directory that are looked through."""
 
 
-class Form(NamedTuple):
-    """Weights in another form: what they are called, and how a checkpoint is made of them."""
+class OtherForm(NamedTuple):
+    """One such form: the names of its files, and how to make a checkpoint of them."""
 
     patterns: tuple[str, ...]
     name: str
@@ -35,39 +35,41 @@ _STATE = (
 _NOT_WEIGHTS = ("optimizer*", "scheduler*", "rng_state*", "scaler*", "training_args*", "adapter_*")
 """What Trainer and PEFT save beside the weights."""
 
-FORMS = (
-    Form(
+OTHER_FORMS = (
+    OtherForm(
         ("*.incomplete",),
         "a download that was interrupted",
         "Download it again: the client goes on where it stopped.",
     ),
-    Form(
+    OtherForm(
         ("model-*-of-*.safetensors", "pytorch_model-*-of-*.bin"),
         "shards without their index",
         "Put the .index.json beside them, or save the model again with save_pretrained.",
     ),
-    Form(
+    OtherForm(
         ("global_step*", "zero_to_fp32.py", "*_zero_pp_rank_*", "zero_pp_rank_*"),
         "DeepSpeed",
         "Run `python zero_to_fp32.py . pytorch_model.bin` in that directory.",
     ),
-    Form(
+    OtherForm(
         ("pytorch_model_fsdp_*", "*.distcp"),
         "FSDP",
         "Run `accelerate merge-weights FOLDER OUTPUT`, and put its file beside config.json.",
     ),
-    Form(
+    OtherForm(
         ("tf_model.h5", "*.h5"),
         "TensorFlow",
         _CONVERT.format(library="TensorFlow", short="tf"),
     ),
-    Form(("*.msgpack",), "Flax", _CONVERT.format(library="Flax", short="flax")),
-    Form(("*.onnx",), "ONNX", _ORIGINAL),
-    Form(("*.gguf", "*.ggml"), "GGUF", _ORIGINAL),
-    Form(("rust_model.ot", "openvino_model.*", "*.tflite", "*.mlmodel"), "an export", _ORIGINAL),
-    Form(("*.ckpt",), "a checkpoint of Lightning", _STATE),
-    Form(("*.pt", "*.pth"), "a file of torch.save", _STATE),
-    Form(
+    OtherForm(("*.msgpack",), "Flax", _CONVERT.format(library="Flax", short="flax")),
+    OtherForm(("*.onnx",), "ONNX", _ORIGINAL),
+    OtherForm(("*.gguf", "*.ggml"), "GGUF", _ORIGINAL),
+    OtherForm(
+        ("rust_model.ot", "openvino_model.*", "*.tflite", "*.mlmodel"), "an export", _ORIGINAL
+    ),
+    OtherForm(("*.ckpt",), "a checkpoint of Lightning", _STATE),
+    OtherForm(("*.pt", "*.pth"), "a file of torch.save", _STATE),
+    OtherForm(
         ("*.safetensors", "*.bin"),
         "weights under another name",
         f"Call the file {files.SAFETENSORS} or pytorch_model.bin.",
@@ -76,37 +78,37 @@ FORMS = (
 
 
 def check_other_forms(directory: Path) -> None:
-    """Refuse a directory without weights that transformers loads here and with others.
+    """Refuse a directory whose only weights are in another form.
 
     Raises:
-        CannotInspectError: what it holds, and what makes a loadable checkpoint of it.
+        CannotInspectError: what it holds, and how to convert it.
     """
     entries = _entries(directory)
-    for form in FORMS:
-        held = [name for name in entries if _fits(name, form.patterns)]
-        if held:
-            named = listed(held, most=3, show=safe)
-            raise files.fault(
+    for form in OTHER_FORMS:
+        matches = [name for name in entries if _fits(name, form.patterns)]
+        if matches:
+            shown = listed(matches, most=3, show=safe)
+            raise files.file_error(
                 directory,
-                f"has its weights in {named} ({form.name}), and none of "
-                f"{listed(files.FORMS, last='or')}",
+                f"has its weights in {shown} ({form.name}), and none of "
+                f"{listed(files.WEIGHT_FORMS, last='or')}",
                 hint=f"{form.mend} Or use no_weights=True: shapes and origins alone.",
             )
     inner = inner_checkpoint(directory)
     if inner is not None:
-        raise files.fault(directory, "has a config.json and no weights", hint=inner)
+        raise files.file_error(directory, "has a config.json and no weights", hint=inner)
 
 
 def inner_checkpoint(directory: Path) -> str | None:
-    """A hint at the checkpoint in a directory of `directory`: the newest that Trainer saved, or the
+    """A hint at the checkpoint in a subdirectory: the newest that Trainer saved, or the
     transformer of sentence-transformers; `None` where there is none."""
     folders = [name for name in _entries(directory) if _is_checkpoint(directory / name)]
     numbers = {name: name.removeprefix("checkpoint-") for name in folders}
     saved = [name for name, number in numbers.items() if number.isascii() and number.isdecimal()]
     if saved:
         newest = max(saved, key=lambda name: int(numbers[name]))
-        others = f" of its {len(saved)} checkpoints" if len(saved) > 1 else ""
-        return f"Give the newest{others}: {safe(directory / newest)}"
+        out_of = f" of its {len(saved)} checkpoints" if len(saved) > 1 else ""
+        return f"Give the newest{out_of}: {safe(directory / newest)}"
     if folders:
         return f"Give {listed([safe(directory / name) for name in folders], most=3, last='or')}."
     return None

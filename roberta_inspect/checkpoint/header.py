@@ -7,6 +7,7 @@ endian; the header as JSON; the tensors' bytes without gaps).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from roberta_inspect.text import safe, storage
 
 Header = dict[str, tuple[str, tuple[int, ...]]]
 """Tensor name → its dtype as the format writes it (`F32`), and its shape."""
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Tensor name → shape, of every tensor that the class saves."""
 
 BITS = {
     **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
@@ -56,24 +60,24 @@ def read_header(path: Path) -> Header:
     if size < 8:
         raise _broken(path, f"it has {size} bytes and is no safetensors file")
     length, rest = int.from_bytes(files.head_of(path, 8), "little"), size - 8
-    if length > files.LARGEST:
+    if length > files.LARGEST_READ:
         raise _broken(path, f"its header says to be {length:,} bytes long: no safetensors file")
     if length > rest:
         raise _broken(path, f"its header should be {length:,} bytes long, {rest:,} are there")
     tensors = files.parsed_object(files.head_of(path, length, start=8), f"the header of {path}")
     if not isinstance(tensors.pop("__metadata__", {}), dict):
         raise _broken(path, "its __metadata__ is no object")
-    for name, each in tensors.items():
-        _check_tensor(path, name, each)
+    for name, entry in tensors.items():
+        _check_tensor(path, name, entry)
     _check_offsets(path, tensors, rest - length)
-    return {name: (each["dtype"], tuple(each["shape"])) for name, each in tensors.items()}
+    return {name: (entry["dtype"], tuple(entry["shape"])) for name, entry in tensors.items()}
 
 
 def _check_offsets(path: Path, tensors: dict[str, Any], size: int) -> None:
     """Together the tensors fill the file: no gap, no overlap, no rest."""
     end = 0
-    for name, each in sorted(tensors.items(), key=lambda pair: tuple(pair[1]["data_offsets"])):
-        start, stop = each["data_offsets"]
+    for name, entry in sorted(tensors.items(), key=lambda pair: tuple(pair[1]["data_offsets"])):
+        start, stop = entry["data_offsets"]
         if start != end:
             where = "overlaps the one before it" if start < end else "leaves a gap before it"
             raise _broken(path, f"tensor {safe(name)} {where}: it starts at {start}, not {end}")
@@ -84,28 +88,28 @@ def _check_offsets(path: Path, tensors: dict[str, Any], size: int) -> None:
         raise _broken(path, f"{size - end:,} bytes at its end belong to no tensor")
 
 
-def _check_tensor(path: Path, name: str, each: Any) -> None:
+def _check_tensor(path: Path, name: str, entry: Any) -> None:
     tensor = f"tensor {safe(name)}"
-    if not isinstance(each, dict) or not each.keys() >= {"dtype", "shape", "data_offsets"}:
+    if not isinstance(entry, dict) or not entry.keys() >= {"dtype", "shape", "data_offsets"}:
         raise _broken(path, f"{tensor} lacks its dtype, shape or data_offsets")
-    dtype, shape, offsets = each["dtype"], each["shape"], each["data_offsets"]
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in BITS:
-        known = ", ".join(sorted(BITS))
-        raise _broken(path, f"{tensor} has dtype {safe(dtype)}, which is none of {known}")
+        dtypes = ", ".join(sorted(BITS))
+        raise _broken(path, f"{tensor} has dtype {safe(dtype)}, which is none of {dtypes}")
     if not _is_sizes(shape) or len(shape) > _MOST_AXES:
         raise _broken(path, f"{tensor} has shape {safe(shape)}")
     if not _is_sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise _broken(path, f"{tensor} has data_offsets {safe(offsets)}")
-    bits, given = math.prod(shape) * BITS[dtype], offsets[1] - offsets[0]
-    if bits != given * 8:
+    bits, held = math.prod(shape) * BITS[dtype], offsets[1] - offsets[0]
+    if bits != held * 8:
         needs = f"of {dtype} {safe(tuple(shape))} takes {safe(bits // 8)} bytes"
-        raise _broken(path, f"{tensor} {needs}, its data_offsets hold {given:,}")
+        raise _broken(path, f"{tensor} {needs}, its data_offsets hold {held:,}")
 
 
 def _is_sizes(value: Any) -> bool:
-    whole = isinstance(value, list) and all(type(each) is int for each in value)
-    return whole and all(0 <= each < 2**63 for each in value)
+    whole = isinstance(value, list) and all(type(size) is int for size in value)
+    return whole and all(0 <= size < 2**63 for size in value)
 
 
-def _broken(path: Path, what: str) -> CannotInspectError:
-    return files.fault(path, f"is broken: {what}")
+def _broken(path: Path, problem: str) -> CannotInspectError:
+    return files.file_error(path, f"is broken: {problem}")

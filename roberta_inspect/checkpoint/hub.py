@@ -1,6 +1,6 @@
 """Checkpoints on the Hub: only the files that are needed, through its own client and cache.
 
-`HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` and `HF_HOME` are the client's own and hold here.
+`HF_TOKEN`, `HF_ENDPOINT`, `HF_HUB_OFFLINE` and `HF_HOME` are read by the client and apply here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.text import counted, safe, storage
 
 WEIGHT_ENDINGS = (".safetensors", ".bin")
-"""Of files that may be of any size; all others are read whole."""
+"""Files that may be of any size end so; all others are read whole."""
 
 MOST_SHARDS = 1000
 
@@ -39,13 +39,13 @@ LONGEST_PAUSE = 60
 """Seconds that the Hub may ask to wait."""
 
 SLOWEST = 10_000
-"""Bytes a second; a download that is slower has no end."""
+"""Bytes a second of the slowest download that is waited for."""
 
-MOMENT = 30
+LONGEST_ANSWER = 30
 """Seconds that any answer may take."""
 
 TRIED_AGAIN = frozenset({429, 500, 502, 503, 504})
-"""Status codes that may be others a moment later."""
+"""Status codes after which a request is tried again."""
 
 PLAIN_NAME = re.compile(r"[\w-][\w.+=~-]*", re.ASCII)
 """What a commit and an ETag may be: the client names files of its cache after them."""
@@ -57,18 +57,18 @@ def fetched(location: Location) -> Path:
     A local checkpoint's directory as it is; the snapshot in the Hub's cache otherwise.
 
     Raises:
-        CannotInspectError: the Hub has no such model or file, or does not hand it out.
+        CannotInspectError: the Hub has no such model or file, or refuses access.
     """
     if location.directory is not None:
         return location.directory
     with _client(location) as fetch:
         directory = fetch.config()
-        for name in files.FORMS:
-            found = fetch.optional(name)
-            if found is not None and name.endswith(".json"):
-                for shard in _shards(found):
+        for name in files.WEIGHT_FORMS:
+            path = fetch.optional(name)
+            if path is not None and name.endswith(".json"):
+                for shard in _shards(path):
                     fetch.required(shard)
-            if found is not None:
+            if path is not None:
                 break
     return directory
 
@@ -97,21 +97,21 @@ def _present(directory: Path) -> tuple[str, ...]:
     return tuple(name for name in names if files.present(directory / name))
 
 
-def outline(location: Location) -> tuple[Path, Header | None, tuple[str, ...]]:
+def fetched_headers(location: Location) -> tuple[Path, Header | None, tuple[str, ...]]:
     """The directory with `config.json`, the weight files' header, and their names.
 
-    From the Hub nothing else travels; a pickle's names cannot be had that way, so its header is
-    `None`. A file that the cache holds already is read there.
+    From the Hub only the headers are fetched. A pickle has none, so its header is `None` unless
+    the cache holds the file already.
 
     Raises:
         CannotInspectError: as `fetched`, or a file is broken.
     """
     if location.directory is not None:
-        return location.directory, *weights.outline(location.directory)
+        return location.directory, *weights.read_headers(location.directory)
     with _client(location) as fetch:
         directory = fetch.config()
         if _is_whole(directory):
-            return directory, *weights.outline(directory)
+            return directory, *weights.read_headers(directory)
         form = fetch.form()
         if form is None or not form.startswith(files.SAFETENSORS):
             return directory, None, () if form is None else (form,)
@@ -128,10 +128,10 @@ def has_weights(location: Location) -> bool:
             answer.
     """
     if location.directory is not None:
-        there = files.weight_form(location.directory) is not None
-        if not there and files.present(location.directory / "config.json"):
+        has_any = files.weight_form(location.directory) is not None
+        if not has_any and files.present(location.directory / "config.json"):
             check_other_forms(location.directory)
-        return there
+        return has_any
     with _client(location) as fetch:
         return (files.weight_form(fetch.config()) or fetch.form()) is not None
 
@@ -140,7 +140,9 @@ def _shards(index: Path) -> list[str]:
     """The files that an index names; each is a request."""
     names = sorted(set(read_index(index).values()))
     if len(names) > MOST_SHARDS:
-        raise files.fault(index, f"names {len(names):,} shards; at most {MOST_SHARDS:,} are read")
+        raise files.file_error(
+            index, f"names {len(names):,} shards; at most {MOST_SHARDS:,} are read"
+        )
     return names
 
 
@@ -153,8 +155,8 @@ def _is_whole(directory: Path) -> bool:
 
 
 @contextlib.contextmanager
-def bars_as_they_were() -> Iterator[None]:
-    """Whatever happens to the client's progress bars inside, they are as before afterwards."""
+def progress_bars_restored() -> Iterator[None]:
+    """Restore the state of the client's progress bars afterwards."""
     from huggingface_hub import utils
 
     disabled = utils.are_progress_bars_disabled()
@@ -174,10 +176,10 @@ class _Fetch:
         self.revision = location.revision
 
     def config(self) -> Path:
-        """Fetches `config.json`; the rest will come from the same commit."""
-        found = self.required("config.json")
-        self.revision = found.parent.name
-        return found.parent
+        """Fetch `config.json`; the rest will come from the same commit."""
+        path = self.required("config.json")
+        self.revision = path.parent.name
+        return path.parent
 
     def required(self, name: str) -> Path:
         """The file in the cache, fetched where it is not there yet.
@@ -198,7 +200,7 @@ class _Fetch:
             with contextlib.suppress(OSError, ValueError):
                 return self._from_cache(name)
             raise
-        with patient(f"the download of {where} ({storage(size)})", MOMENT + size / SLOWEST):
+        with patient(f"the download of {where} ({storage(size)})", LONGEST_ANSWER + size / SLOWEST):
             return Path(hf_hub_download(self.repo, name, revision=self.revision))
 
     def _is_cached(self, name: str) -> bool:
@@ -232,9 +234,11 @@ class _Fetch:
                     hint=_reach(),
                 )
         size = metadata.size
-        if not name.endswith(WEIGHT_ENDINGS) and (size is None or size > files.LARGEST):
+        if not name.endswith(WEIGHT_ENDINGS) and (size is None or size > files.LARGEST_READ):
             large = "of unknown size" if size is None else f"{storage(size)} large"
-            raise files.fault(where, f"is {large}; at most {storage(files.LARGEST)} are read")
+            raise files.file_error(
+                where, f"is {large}; at most {storage(files.LARGEST_READ)} are read"
+            )
         return size or 0
 
     def _metadata(self, name: str) -> Any:
@@ -245,7 +249,7 @@ class _Fetch:
         where = f"{name} of {self.repo}"
         for pause in (*PAUSES, None):
             try:
-                with patient(f"the Hub's answer on {where}", MOMENT):
+                with patient(f"the Hub's answer on {where}", LONGEST_ANSWER):
                     return get_hf_file_metadata(url)
             except Exception as error:
                 if not _is_passing(error):
@@ -254,7 +258,7 @@ class _Fetch:
                 if pause is None or seconds > LONGEST_PAUSE:
                     raise _unanswered(self.location, error) from error
                 status = _status(error)
-                answer = "does not answer" if status is None else f"answers {_words(status)}"
+                answer = "does not answer" if status is None else f"answers {_status_words(status)}"
                 again = f"trying again in {counted(seconds, 'second')}"
                 say(f"The Hub {answer} on {where}: {again}")
                 time.sleep(seconds)
@@ -263,9 +267,8 @@ class _Fetch:
     def optional(self, name: str) -> Path | None:
         """The file, or `None` where the model has none of that name.
 
-        The client answers with the same error for "not there" and "not in the cache, and the Hub
-        cannot be reached"; the second is told apart by its class, and matters unless offline is
-        what the user asked for.
+        The client raises the same kind of error for "no such file" and for "not in the cache, and
+        the Hub cannot be reached". The second has a subclass, and is fine only offline.
         """
         from huggingface_hub import utils
         from huggingface_hub.constants import HF_HUB_OFFLINE
@@ -286,7 +289,7 @@ class _Fetch:
 
         if HF_HUB_OFFLINE:
             return None
-        for name in files.FORMS:
+        for name in files.WEIGHT_FORMS:
             with contextlib.suppress(utils.EntryNotFoundError):
                 self._size(name)
                 return name
@@ -296,60 +299,60 @@ class _Fetch:
         """Names, dtypes and shapes, by range requests for the header's bytes."""
         from huggingface_hub import HfApi
 
-        what = f"the header of the weights of {self.repo}"
-        with patient(what, MOMENT + files.LARGEST / SLOWEST):
-            told = HfApi().get_safetensors_metadata(self.repo, revision=self.revision)
+        task = f"the header of the weights of {self.repo}"
+        with patient(task, LONGEST_ANSWER + files.LARGEST_READ / SLOWEST):
+            metadata = HfApi().get_safetensors_metadata(self.repo, revision=self.revision)
         header: Header = {}
-        for file, metadata in told.files_metadata.items():
-            for name, tensor in metadata.tensors.items():
+        for file, shard in metadata.files_metadata.items():
+            for name, tensor in shard.tensors.items():
                 if tensor.dtype not in BITS:
                     where = f"{self.repo}/{file}"
-                    raise files.fault(
+                    raise files.file_error(
                         where, f"is broken: {safe(name)} has dtype {safe(tensor.dtype)}"
                     )
                 header[name] = (tensor.dtype, tuple(tensor.shape))
-        return header, tuple(sorted(told.files_metadata))
+        return header, tuple(sorted(metadata.files_metadata))
 
 
 @contextlib.contextmanager
 def _client(location: Location) -> Iterator[_Fetch]:
-    """The client, its bars shown on a terminal only, its errors in a user's words."""
+    """The client, with progress bars on a terminal only, and sentences for its errors."""
     from huggingface_hub import utils
 
     logs = [
         logging.getLogger(f"huggingface_hub.{name}") for name in ("utils._http", "file_download")
     ]
-    retries = Retries(_shown(location))
+    retries = Retries(_model_words(location))
     for log in logs:
         log.addFilter(retries)
-    failed = f"the download of {_shown(location)} failed"
+    failed = f"the download of {_model_words(location)} failed"
     try:
-        with files.told(failed, hint=TRY_AGAIN), bars_as_they_were():
+        with files.errors_as(failed, hint=TRY_AGAIN), progress_bars_restored():
             if not sys.stderr.isatty():
                 utils.disable_progress_bars()
             try:
                 yield _Fetch(location)
-            # Its own errors have sentences; others are of two HTTP libraries, and the system's.
+            # `_refusal` knows the client's own errors; others are of HTTP libraries and the system.
             except Exception as error:
-                sentence = _sentence(location, error)
-                if sentence is None:
+                refusal = _refusal(location, error)
+                if refusal is None:
                     raise
-                raise sentence from error
+                raise refusal from error
     finally:
         for log in logs:
             log.removeFilter(retries)
 
 
-def _shown(location: Location) -> str:
+def _model_words(location: Location) -> str:
     at = f" at revision {safe(location.revision)}" if location.revision else ""
     return f"{safe(location.repo)}{at}"
 
 
-def _sentence(location: Location, error: Exception) -> CannotInspectError | None:
-    """What an error of the client's own says to a user; `None` for any other."""
+def _refusal(location: Location, error: Exception) -> CannotInspectError | None:
+    """The sentence for an error of the client's own; `None` for any other."""
     from huggingface_hub import constants, utils
 
-    repo, shown = safe(location.repo), _shown(location)
+    repo, model = safe(location.repo), _model_words(location)
     offline, reach = _unreached(offline=bool(constants.HF_HUB_OFFLINE))
     meant = spelt_otherwise(location.source)
     causes: tuple[tuple[Any, str, str], ...] = (
@@ -370,12 +373,12 @@ def _sentence(location: Location, error: Exception) -> CannotInspectError | None
         ),
         (
             (utils.LocalEntryNotFoundError, utils.OfflineModeIsEnabled),
-            f"{shown} is neither a directory here nor in the Hub's cache, and {offline}",
+            f"{model} is neither a directory here nor in the Hub's cache, and {offline}",
             meant or reach,
         ),
         (
             utils.EntryNotFoundError,
-            f"{shown} on the Hub lacks a file that is needed: {reason_of(error)}",
+            f"{model} on the Hub lacks a file that is needed: {reason_of(error)}",
             "Give a model with a config.json and weights.",
         ),
         (
@@ -385,7 +388,7 @@ def _sentence(location: Location, error: Exception) -> CannotInspectError | None
         ),
         (
             (utils.SafetensorsParsingError, utils.NotASafetensorsRepoError),
-            f"the safetensors header of {shown} cannot be read: {reason_of(error)}",
+            f"the safetensors header of {model} cannot be read: {reason_of(error)}",
             files.AGAIN,
         ),
     )
@@ -394,7 +397,7 @@ def _sentence(location: Location, error: Exception) -> CannotInspectError | None
             return CannotInspectError(message, hint=hint)
     status = _status(error)
     if status is not None:
-        return _answered(shown, status, error)
+        return _answered(model, status, error)
     return None
 
 
@@ -405,19 +408,19 @@ class _UnansweredError(CannotInspectError):
 def _unanswered(location: Location, error: Exception) -> _UnansweredError:
     status = _status(error)
     if status is not None:
-        sentence = _answered(_shown(location), status, error)
-        return _UnansweredError(sentence.message, hint=sentence.hint)
+        refusal = _answered(_model_words(location), status, error)
+        return _UnansweredError(refusal.message, hint=refusal.hint)
     return _UnansweredError(
-        f"{_shown(location)} is neither a directory here nor in the Hub's cache, and the Hub did "
-        f"not answer: {reason_of(error)}",
+        f"{_model_words(location)} is neither a directory here nor in the Hub's cache, and the Hub "
+        f"did not answer: {reason_of(error)}",
         hint=spelt_otherwise(location.source) or _reach(),
     )
 
 
-def _answered(shown: str, status: int, error: Exception) -> CannotInspectError:
-    """What a status means that the client has no error of its own for."""
+def _answered(model: str, status: int, error: Exception) -> CannotInspectError:
+    """The error for a status that the client has no class for."""
     wait = _retry_after(error)
-    asked = "" if wait is None else f" and asks to wait {wait} seconds"
+    request = "" if wait is None else f" and asks to wait {wait} seconds"
     meanings = {
         401: (
             "who asks is not known to it",
@@ -441,31 +444,31 @@ def _answered(shown: str, status: int, error: Exception) -> CannotInspectError:
     )
     meaning, hint = meanings.get(status, otherwise)
     return CannotInspectError(
-        f"the Hub answers {_words(status)} on {shown}{asked}: {meaning}", hint=hint
+        f"the Hub answers {_status_words(status)} on {model}{request}: {meaning}", hint=hint
     )
 
 
 def _status(error: Exception) -> int | None:
-    """The status code of the answer that an error is about."""
+    """The HTTP status behind an error."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     return status if isinstance(status, int) else None
 
 
-def _words(status: int) -> str:
+def _status_words(status: int) -> str:
     """`503 Service Unavailable`."""
-    known = status in HTTPStatus.__members__.values()
-    return f"{status} {HTTPStatus(status).phrase}" if known else str(status)
+    is_standard = status in HTTPStatus.__members__.values()
+    return f"{status} {HTTPStatus(status).phrase}" if is_standard else str(status)
 
 
 def _retry_after(error: Exception) -> int | None:
     """The seconds that an answer asks to wait."""
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    asked = headers.get("Retry-After", "")
-    return int(asked) if re.fullmatch(r"[0-9]{1,9}", asked) else None
+    seconds = headers.get("Retry-After", "")
+    return int(seconds) if re.fullmatch(r"[0-9]{1,9}", seconds) else None
 
 
 def _is_passing(error: Exception) -> bool:
-    """Whether the same request may be answered a moment later."""
+    """Whether the same request may succeed a moment later."""
     status = _status(error)
     return status in TRIED_AGAIN if status is not None else _is_of_network(error)
 
@@ -484,8 +487,8 @@ def _unreached(*, offline: bool) -> tuple[str, str]:
     """Why the Hub was not reached, and what to do about it."""
     if offline:
         variables = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-        name = next((each for each in variables if os.environ.get(each)), variables[0])
+        name = next((variable for variable in variables if os.environ.get(variable)), variables[0])
         return f"{name} is set", f"Unset {name}, or give a directory."
     endpoint = re.sub("//[^/@]*@", "//", os.environ.get("HF_ENDPOINT", ""))
-    told = f" (HF_ENDPOINT is {safe(endpoint)})" if endpoint else ""
-    return "the Hub did not answer", f"Check the network{told}, or give a directory."
+    note = f" (HF_ENDPOINT is {safe(endpoint)})" if endpoint else ""
+    return "the Hub did not answer", f"Check the network{note}, or give a directory."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from roberta_inspect.checkpoint.files import fault, json_object, present
+from roberta_inspect.checkpoint.files import file_error, json_object, present
 from roberta_inspect.text import safe
 
 
@@ -16,11 +16,11 @@ def read_index(path: Path) -> dict[str, str]:
     """
     weight_map = json_object(path).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
-        raise fault(path, "has no weight_map of tensor names and files")
+        raise file_error(path, "has no weight_map of tensor names and files")
     for name, shard in weight_map.items():
         if not isinstance(shard, str) or not _is_plain(shard):
             where = f"puts tensor {safe(name)} into {safe(shard)}"
-            raise fault(path, f"{where}, which is no file of this directory")
+            raise file_error(path, f"{where}, which is no file of this directory")
     return weight_map
 
 
@@ -30,13 +30,13 @@ def shards(path: Path) -> tuple[Path, ...]:
     Raises:
         CannotInspectError: as `read_index`, or a shard is missing.
     """
-    found = tuple(path.parent / name for name in sorted(set(read_index(path).values())))
-    for shard in found:
+    paths = tuple(path.parent / name for name in sorted(set(read_index(path).values())))
+    for shard in paths:
         if not present(shard):
-            raise fault(path, f"names the shard {safe(shard.name)}, which is not there")
-    return found
+            raise file_error(path, f"names the shard {safe(shard.name)}, which is not there")
+    return paths
 
 
 def _is_plain(name: str) -> bool:
-    both = PurePosixPath(name).name == PureWindowsPath(name).name == name
-    return both and name not in ("", ".", "..") and "\0" not in name
+    is_name = PurePosixPath(name).name == PureWindowsPath(name).name == name
+    return is_name and name not in ("", ".", "..") and "\0" not in name

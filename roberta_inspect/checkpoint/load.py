@@ -21,13 +21,13 @@ from transformers.utils import logging as transformers_logging
 from roberta_inspect import releases
 from roberta_inspect.checkpoint import config as configs
 from roberta_inspect.checkpoint import family, files, hub, weights
-from roberta_inspect.checkpoint.description import description, label_sources
+from roberta_inspect.checkpoint.description import checkpoint_fields, read_label_sources
 from roberta_inspect.checkpoint.dtype import DTYPES
-from roberta_inspect.checkpoint.files import reason_of, told
+from roberta_inspect.checkpoint.files import errors_as, reason_of
 from roberta_inspect.checkpoint.header import TORCH_NAMES, Header
 from roberta_inspect.checkpoint.locate import Location
 from roberta_inspect.checkpoint.memory import check_layers, check_memory
-from roberta_inspect.checkpoint.sandbox import HINT, Sandbox
+from roberta_inspect.checkpoint.sandbox import TOKENIZER_HINT, Sandbox
 from roberta_inspect.checkpoint.vocabulary import SETTINGS_ALONE
 from roberta_inspect.errors import CannotInspectError, UsageError, is_out_of_memory
 from roberta_inspect.records import Checkpoint, Text, Weights
@@ -60,8 +60,8 @@ class Loaded:
     @property
     def quantised(self) -> tuple[str, ...]:
         """The names of its modules that compute with fewer bits than its dtype says."""
-        modules = self.model.modules()
-        return tuple(sorted({each._get_name() for each in modules if _is_quantised(type(each))}))
+        modules = (module for module in self.model.modules() if _is_quantised(type(module)))
+        return tuple(sorted({module._get_name() for module in modules}))
 
     @property
     def record(self) -> Checkpoint:
@@ -70,7 +70,7 @@ class Loaded:
         return Checkpoint(
             source=self.source,
             architecture=type(self.model).__name__,
-            parameters=sum(each.numel() for each in self.model.parameters()),
+            parameters=sum(parameter.numel() for parameter in self.model.parameters()),
             num_labels=config.num_labels,
             problem_type=config.problem_type,
             id2label={
@@ -79,7 +79,7 @@ class Loaded:
             },
             weights=self.weights,
             model_type=str(config.model_type),
-            **description(self.model, self.values, self.header),
+            **checkpoint_fields(self.model, self.values, self.header),
         )
 
     @property
@@ -90,7 +90,9 @@ class Loaded:
     @property
     def dtype(self) -> torch.dtype:
         """Of its first parameter that holds numbers with a fraction."""
-        floating = (each.dtype for each in self.model.parameters() if each.is_floating_point())
+        floating = (
+            tensor.dtype for tensor in self.model.parameters() if tensor.is_floating_point()
+        )
         return next(floating, torch.get_default_dtype())
 
 
@@ -109,8 +111,8 @@ def load(
 ) -> Loaded:
     """The checkpoint's sequence classifier, as `from_pretrained` makes it, in eval mode.
 
-    `attention` and `dtype` left out are what `from_pretrained` picks. A missing head is loaded
-    and told in the verdict. `num_labels` goes before the configuration's.
+    `attention` and `dtype` left out are what `from_pretrained` picks. A missing head is
+    random, and the verdict says so. `num_labels` overrides the configuration's.
 
     Raises:
         UsageError: no such dtype, device or attention implementation.
@@ -121,33 +123,33 @@ def load(
     directory = hub.fetched(location)
     values = configs.with_labels(configs.read_config(directory), num_labels)
     with quiet():
-        header, names = weights.outline(directory)
+        header, names = weights.read_headers(directory)
         if header is None:
             raise CannotInspectError(
                 f"{safe(location.source)} has a config.json and no weights "
-                f"({listed(files.FORMS, last='or')})",
+                f"({listed(files.WEIGHT_FORMS, last='or')})",
                 hint="Use no_weights=True: shapes and origins come from the configuration alone.",
             )
-        config = configured(directory, values)
+        config = configuration(directory, values)
         name = chosen_dtype(values, header, dtype)
         check_layers(directory, config)
         with torch.device("meta"):
-            laid_out = built(config, attention, name)
-        check_memory(directory, laid_out, element_bytes=getattr(torch, name).itemsize)
-        seen, header = judged(directory, laid_out, header, names, values)
-        weights.check_nested(directory, seen)
+            layout = build_model(config, attention, name)
+        check_memory(directory, layout, element_bytes=getattr(torch, name).itemsize)
+        weights_record, header = judge_weights(directory, layout, header, names, values)
+        weights.check_nested(directory, weights_record)
         try:
             model, missing = _from_pretrained(directory, config, attention, dtype)
         except CannotInspectError as error:
-            if seen.renaming is None:
+            if weights_record.renaming is None:
                 raise
             # Some releases load nothing at all where no name has the prefix of the base model.
-            raise weights.other_names(directory, seen, seen.renaming) from error
-    shapes = tuple(laid_out.state_dict(keep_vars=True))
-    seen = weights.agreed(missing, seen, shapes, model.base_model_prefix)
+            raise weights.other_names(directory, weights_record, weights_record.renaming) from error
+    shapes = tuple(layout.state_dict(keep_vars=True))
+    weights_record = weights.reconcile(missing, weights_record, shapes, model.base_model_prefix)
     return Loaded(
-        model=_moved(model.eval(), target),
-        weights=seen,
+        model=_move(model.eval(), target),
+        weights=weights_record,
         source=location.source,
         location=location,
         header=header,
@@ -158,7 +160,8 @@ def load(
 def load_tokenizer(location: Location | None, texts: Sequence[Text] = ()) -> Any:
     """The checkpoint's tokenizer, or `None` where it has no tokenizer files, or is a live model.
 
-    It is untrusted native code: it is loaded, and run on `texts`, in a child process first.
+    Its files steer native code and are untrusted: a child process loads it, and runs it on `texts`,
+    first.
 
     Raises:
         CannotInspectError: tokenizer files that cannot be read, or cannot be run on the texts.
@@ -185,10 +188,10 @@ def _tokenizer(location: Location, directory: Path, names: Sequence[str]) -> Any
     from transformers import AutoTokenizer
 
     failed = f"the tokenizer of {safe(location.source)} cannot be loaded"
-    hint = HINT
+    hint = TOKENIZER_HINT
     if not set(names) - set(SETTINGS_ALONE):
         hint = "Its vocabulary is missing: put tokenizer.json, or its own files, beside it."
-    with quiet(), told(failed, hint=hint):
+    with quiet(), errors_as(failed, hint=hint):
         try:
             return AutoTokenizer.from_pretrained(
                 str(directory), trust_remote_code=False, local_files_only=True
@@ -201,7 +204,7 @@ def _tokenizer(location: Location, directory: Path, names: Sequence[str]) -> Any
 
 
 def _check_tokenizer_file(path: Path) -> None:
-    """Of a size that is read; of JSON an object; the settings name no file elsewhere."""
+    """Refuse a file that is too large, broken JSON, and settings that name another file."""
     if path.suffix != ".json":
         files.check_pointer(path)
         files.check_size(path)
@@ -211,7 +214,9 @@ def _check_tokenizer_file(path: Path) -> None:
         # Path.is_file raises for a name that is too long.
         is_name = name.endswith("_file") and isinstance(value, str)
         if is_name and os.path.isfile(value):  # noqa: PTH113
-            raise files.fault(f"{path}: {name}", f"names another file: {safe(value)}", hint=HINT)
+            raise files.file_error(
+                f"{path}: {name}", f"names another file: {safe(value)}", hint=TOKENIZER_HINT
+            )
 
 
 _ONE_AT_A_TIME = threading.RLock()
@@ -221,9 +226,9 @@ whole process, and a model that two threads observe would be in two states at on
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """One inspection at a time, with no log line, warning or progress bar of transformers; what
-    had been set is as before afterwards."""
-    with _ONE_AT_A_TIME, hub.bars_as_they_were(), warnings.catch_warnings():
+    """One inspection at a time, with no log line, warning or progress bar of transformers; the
+    settings are restored afterwards."""
+    with _ONE_AT_A_TIME, hub.progress_bars_restored(), warnings.catch_warnings():
         verbosity = transformers_logging.get_verbosity()
         bars = transformers_logging.is_progress_bar_enabled()
         transformers_logging.set_verbosity(logging.CRITICAL)
@@ -237,7 +242,7 @@ def quiet() -> Iterator[None]:
                 transformers_logging.enable_progress_bar()
 
 
-def configured(directory: Path, values: Mapping[str, Any]) -> Any:
+def configuration(directory: Path, values: Mapping[str, Any]) -> Any:
     """The configuration object of checked `values`, of the class of its model type.
 
     Raises:
@@ -249,10 +254,10 @@ def configured(directory: Path, values: Mapping[str, Any]) -> Any:
     activation = values.get("hidden_act", defaults["hidden_act"])
     if activation not in ACT2FN:
         allowed = f"one of {', '.join(sorted(ACT2FN))}"
-        raise configs.wrong(directory / "config.json", "hidden_act", activation, allowed)
+        raise configs.field_error(directory / "config.json", "hidden_act", activation, allowed)
     refused = f"transformers refuses {safe(directory / 'config.json')}"
-    # Each release checks other fields, with exceptions of its own.
-    with told(refused, hint=configs.mend(values)):
+    # Which fields are checked, and what is raised, depends on the release.
+    with errors_as(refused, hint=configs.mend(values)):
         return member.config.from_dict(dict(values))
 
 
@@ -268,8 +273,8 @@ def chosen_dtype(values: Mapping[str, Any], header: Header | None, dtype: str | 
     return configured or next(floating, "float32")
 
 
-def built(config: Any, attention: str | None, dtype: str) -> Any:
-    """The model of `config`, in the tensor mode or on the device that is in force.
+def build_model(config: Any, attention: str | None, dtype: str) -> Any:
+    """The model of `config`, in the active tensor mode or on the active device.
 
     Raises:
         UsageError: this release has no such attention implementation for the class.
@@ -285,7 +290,7 @@ def built(config: Any, attention: str | None, dtype: str) -> Any:
             )
             .eval()
         )
-    except Exception as error:  # each release reads other fields of the configuration
+    except Exception as error:  # the fields that are read depend on the release
         if is_out_of_memory(error):
             raise
         if attention is None or not isinstance(error, ValueError | ImportError):
@@ -299,7 +304,7 @@ def built(config: Any, attention: str | None, dtype: str) -> Any:
         ) from error
 
 
-def judged(
+def judge_weights(
     directory: Path, model: Any, header: Header, names: Sequence[str], values: Mapping[str, Any]
 ) -> tuple[Weights, Header]:
     """The verdict on the files `names` with `header` for a laid-out `model`, from names and
@@ -312,7 +317,7 @@ def judged(
     base = model.base_model_prefix
     named = weights.named_for_the_class(header, shapes, base)
     sizes = {**model.config.to_dict(), "num_labels": model.config.num_labels}
-    weights.check_shapes(directory, named, shapes, sizes, label_sources(values, named))
+    weights.check_shapes(directory, named, shapes, sizes, read_label_sources(values, named))
     return weights.verdict_of(named, shapes, base, names), named
 
 
@@ -347,8 +352,8 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _moved(model: Any, device: torch.device) -> Any:
-    with told(f"the model cannot be moved to {device}", hint='Use device="cpu".'):
+def _move(model: Any, device: torch.device) -> Any:
+    with errors_as(f"the model cannot be moved to {device}", hint='Use device="cpu".'):
         return model.to(device)
 
 
@@ -360,8 +365,8 @@ def _from_pretrained(
     if dtype is not None:
         options[releases.dtype_argument()] = getattr(torch, dtype)
     form = files.weight_form(directory) or ""
-    # The checks before it found the usual.
-    with told(f"transformers cannot load {safe(directory / form)}", hint=files.AGAIN):
+    # For damage that the checks above do not know.
+    with errors_as(f"transformers cannot load {safe(directory / form)}", hint=files.AGAIN):
         model, report = family.member_of(config).cls.from_pretrained(
             str(directory),
             config=copy.deepcopy(config),

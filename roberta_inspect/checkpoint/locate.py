@@ -1,4 +1,4 @@
-"""What the user's word for a checkpoint means: a directory, a Hub model id or the demo."""
+"""What the name of a checkpoint means: a directory, a Hub model id or the demo."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def locate(source: str | None, *, revision: str | None = None) -> Location:
     """Where `source` is; `None` and `demo` are the bundled checkpoint.
 
     Raises:
-        UsageError: nothing can be found under such a word, or a revision of a directory.
+        UsageError: an impossible name, or a revision of a directory.
         CannotInspectError: a path that does not exist or is no directory.
     """
-    location = _found(source, revision)
+    location = _location(source, revision)
     if revision is not None and location.repo is None:
         raise UsageError(
             f"revision={safe(revision)} does not fit {safe(location.source)}, "
@@ -75,7 +75,7 @@ def locate(source: str | None, *, revision: str | None = None) -> Location:
     return location
 
 
-def _found(source: str | None, revision: str | None) -> Location:
+def _location(source: str | None, revision: str | None) -> Location:
     if source is None:
         return Location(source="demo", directory=DEMO)
     if not source.strip() or "\0" in source:
@@ -119,7 +119,7 @@ def spelt_otherwise(source: str) -> str | None:
     path = Path(source).expanduser()
     names: list[str] = []
     with suppress(OSError):
-        names += [each.name for each in islice(path.parent.iterdir(), _MOST_NEIGHBOURS)]
+        names += [entry.name for entry in islice(path.parent.iterdir(), _MOST_NEIGHBOURS)]
     for name in get_close_matches(path.name, names, n=len(names) or 1, cutoff=_ALIKE):
         with suppress(OSError):
             if path.with_name(name).is_dir():

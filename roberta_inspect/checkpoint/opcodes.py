@@ -15,7 +15,7 @@ from roberta_inspect.text import safe
 
 
 class ForeignPickleError(ValueError):
-    """The pickle does, or holds, what no state dict needs; says what."""
+    """The pickle holds something that no state dict needs; the message names it."""
 
 
 class Global(NamedTuple):
@@ -110,7 +110,7 @@ class _Machine:
         self.stack.append(items)
 
     def _marked(self) -> list[Any]:
-        """Takes what lies above the last mark, and the mark."""
+        """Pop what lies above the last mark, and the mark."""
         place = len(self.stack) - 1
         while self.stack[place] is not MARK:
             place -= 1
@@ -126,11 +126,11 @@ class _Machine:
 
     def _append(self, _: Any) -> None:
         item = self.stack.pop()
-        _checked(list, self.stack[-1]).append(item)
+        _expect(list, self.stack[-1]).append(item)
 
     def _appends(self, _: Any) -> None:
         items = self._marked()
-        _checked(list, self.stack[-1]).extend(items)
+        _expect(list, self.stack[-1]).extend(items)
 
     def _setitem(self, _: Any) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -151,7 +151,7 @@ class _Machine:
         self.stack.append(Storage(kind.name, str(key), _size(elements)))
 
     def _reduce(self, _: Any) -> None:
-        arguments = _checked(tuple, self.stack.pop())
+        arguments = _expect(tuple, self.stack.pop())
         function = self.stack.pop()
         call = CALLS.get(function) if isinstance(function, Global) else None
         if call is None:
@@ -159,23 +159,23 @@ class _Machine:
         self.stack.append(call(*arguments))
 
     def _build(self, _: Any) -> None:
-        """The attributes of a state dict, `_metadata`, are left aside."""
-        _checked(dict, self.stack.pop())
-        _checked(dict, self.stack[-1])
+        """Drop the attributes of a state dict (`_metadata`)."""
+        _expect(dict, self.stack.pop())
+        _expect(dict, self.stack[-1])
 
 
-def _checked(kind: type, value: Any) -> Any:
+def _expect(kind: type, value: Any) -> Any:
     if type(value) is not kind:
         raise ForeignPickleError(f"a {kind.__name__} that is another object")
     return value
 
 
 def _fill(target: Any, pairs: list[tuple[Any, Any]]) -> None:
-    """Keys of other types would be hashed, which a nested tuple can make take for ever."""
+    """Refuse keys of other types: to hash a nested tuple can take forever."""
     for key, value in pairs:
         if type(key) not in (str, int):
             raise ForeignPickleError("a key that is neither a string nor a number")
-        _checked(dict, target)[key] = value
+        _expect(dict, target)[key] = value
 
 
 def _size(value: Any) -> int:
@@ -186,37 +186,37 @@ def _size(value: Any) -> int:
 
 def _ordered(pairs: Any = ()) -> dict[Any, Any]:
     """An `OrderedDict`, empty or, as Python 2 wrote it, with its items."""
-    made: dict[Any, Any] = {}
-    _fill(made, [(key, value) for key, value in pairs])
-    return made
+    items: dict[Any, Any] = {}
+    _fill(items, [(key, value) for key, value in pairs])
+    return items
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *rest: Any) -> StoredTensor:
-    sizes = tuple(_size(size) for size in _checked(tuple, shape))
-    strides = [_size(step) for step in _checked(tuple, stride)]
+    sizes = tuple(_size(size) for size in _expect(tuple, shape))
+    strides = [_size(step) for step in _expect(tuple, stride)]
     last = _size(offset) + sum((size - 1) * step for size, step in zip(sizes, strides, strict=True))
-    if all(sizes) and last >= _checked(Storage, storage).elements:
+    if all(sizes) and last >= _expect(Storage, storage).elements:
         raise ForeignPickleError(f"a tensor of shape {safe(sizes)} beyond the end of its storage")
     return StoredTensor(storage, sizes)
 
 
 def _typed_tensor(*arguments: Any) -> StoredTensor:
     """`_rebuild_tensor_v3`: as the second version, with the dtype after its hooks."""
-    made, dtype = _tensor(*arguments), _checked(Global, arguments[6])
-    return StoredTensor(made.storage, made.shape, dtype.name)
+    tensor, dtype = _tensor(*arguments), _expect(Global, arguments[6])
+    return StoredTensor(tensor.storage, tensor.shape, dtype.name)
 
 
 def _parameter(tensor: Any, *_: Any) -> StoredTensor:
-    made: StoredTensor = _checked(StoredTensor, tensor)
-    return made
+    stored: StoredTensor = _expect(StoredTensor, tensor)
+    return stored
 
 
 CALLS: Mapping[Global, Callable[..., Any]] = {
     Global("collections", "OrderedDict"): _ordered,
-    Global("torch", "Size"): lambda sizes: tuple(_checked(tuple, sizes)),
+    Global("torch", "Size"): lambda sizes: tuple(_expect(tuple, sizes)),
     Global("torch._utils", "_rebuild_tensor"): _tensor,
     Global("torch._utils", "_rebuild_tensor_v2"): _tensor,
     Global("torch._utils", "_rebuild_tensor_v3"): _typed_tensor,
     Global("torch._utils", "_rebuild_parameter"): _parameter,
 }
-"""What a state dict calls → what it makes here."""
+"""What a state dict calls → what runs here instead."""

@@ -1,4 +1,4 @@
-"""The one door: whatever a user holds in their hands becomes a model, or is refused in words."""
+"""One function for every kind of checkpoint: it becomes a model, or is refused in a sentence."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from roberta_inspect.checkpoint.adapter import is_adapter, load_adapter
 from roberta_inspect.checkpoint.fake import skeleton
 from roberta_inspect.checkpoint.load import Loaded, load
 from roberta_inspect.checkpoint.locate import locate
-from roberta_inspect.checkpoint.wrappers import module_in, taken_off
+from roberta_inspect.checkpoint.wrappers import module_in, unwrap
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.records import Weights
 from roberta_inspect.text import safe
 
 
-def is_live(thing: Any) -> bool:
-    """Whether it is a model object or holds one, and not the name of a checkpoint."""
-    return module_in(thing) is not None
+def is_live(checkpoint: Any) -> bool:
+    """Whether it is a model object, or holds one."""
+    return module_in(checkpoint) is not None
 
 
 def open(  # noqa: A001
-    thing: Any = None,
+    checkpoint: Any = None,
     *,
     revision: str | None = None,
     attention: str | None = None,
@@ -31,11 +31,11 @@ def open(  # noqa: A001
     no_weights: bool = False,
     needs_values: bool = True,
 ) -> Loaded:
-    """What `thing` is: a directory, of a model or of a PEFT adapter, a Hub model id, `None` for the
-    bundled demo, a live model, or something around one.
+    """The model of a checkpoint.
 
     Args:
-        thing: see above.
+        checkpoint: a directory of a model or of a PEFT adapter, a Hub model id, `None` for the
+            bundled demo, a live model, or a wrapper around one.
         revision: branch, tag or commit of a Hub model id.
         attention: attention implementation; `None` for what `from_pretrained` picks.
         dtype: dtype to load in; `None` for what `from_pretrained` picks.
@@ -47,15 +47,15 @@ def open(  # noqa: A001
         UsageError: it is none of these, or an option does not fit it.
         CannotInspectError: no such checkpoint, an unreadable file, an unsupported architecture.
     """
-    if is_live(thing):
-        asked = {"revision": revision, "attention": attention, "dtype": dtype, "device": device}
-        return _live(thing, needs_values, **asked, no_weights=no_weights)
-    if thing is not None and not isinstance(thing, str | os.PathLike):
+    if is_live(checkpoint):
+        options = {"revision": revision, "attention": attention, "dtype": dtype, "device": device}
+        return _live(checkpoint, needs_values, **options, no_weights=no_weights)
+    if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
         raise UsageError(
-            f"a {safe(type(thing).__name__)} is neither a checkpoint nor a model",
+            f"a {safe(type(checkpoint).__name__)} is neither a checkpoint nor a model",
             hint="Give a directory, a Hub model id, a live model, or nothing for the bundled demo.",
         )
-    location = locate(None if thing is None else os.fsdecode(thing), revision=revision)
+    location = locate(None if checkpoint is None else os.fsdecode(checkpoint), revision=revision)
     if is_adapter(location):
         return load_adapter(
             location,
@@ -69,15 +69,14 @@ def open(  # noqa: A001
     return load(location, attention=attention, dtype=dtype, device=device or "cpu")
 
 
-def _live(thing: Any, needs_values: bool, **options: Any) -> Loaded:
-    """A model object as it stands, all of whose weights count as loaded; nothing can be asked of
-    it."""
+def _live(model: Any, needs_values: bool, **options: Any) -> Loaded:
+    """A model object as it is; all its weights count as loaded, and no option applies."""
     for name in (name for name, value in options.items() if value not in (None, False)):
         raise UsageError(
             f"{name}= is for a checkpoint, and a live model is taken as it stands",
             hint=f"Leave {name}= out, or give the checkpoint instead.",
         )
-    model, wrappers = taken_off(thing)
+    model, wrappers = unwrap(model)
     family.check_class(model)
     if needs_values and any(parameter.is_meta for parameter in model.parameters()):
         raise CannotInspectError(

@@ -1,4 +1,4 @@
-"""Waiting for somebody else's server: said on stderr, and with an end."""
+"""Waiting for a server: reported on stderr, and limited."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.text import safe
 
 FIRST_WORD = 5
-"""Seconds after which it is said that something is waited for; then after twice as many each."""
+"""Seconds until the first message; each further one comes after twice as long."""
 
 TRY_AGAIN = "Try again: what is complete already is in the cache and is not fetched twice."
 
@@ -27,11 +27,11 @@ def say(sentence: str) -> None:
 
 
 @contextmanager
-def patient(what: str, seconds: float) -> Iterator[None]:
-    """Say when `what` takes long, and end it after so many `seconds`.
+def patient(task: str, seconds: float) -> Iterator[None]:
+    """Report that `task` takes long, and end it after `seconds`.
 
-    Only an alarm ends a call that waits for the next byte, so both are for the main thread of a
-    system that has alarms, and where nobody else uses them.
+    Only an alarm ends a call that waits for the next byte. Outside the main thread, on a system
+    without alarms and where the alarm is in use, nothing is reported or ended.
 
     Raises:
         CannotInspectError: it took longer.
@@ -46,14 +46,14 @@ def patient(what: str, seconds: float) -> Iterator[None]:
         now = time.monotonic()
         if now - start >= seconds:
             raise CannotInspectError(
-                f"{what} is not there after {seconds:,.0f} seconds", hint=TRY_AGAIN
+                f"{task} is not there after {seconds:,.0f} seconds", hint=TRY_AGAIN
             )
         if now >= due[0]:
             due[0] = now + 2 * (now - start)
-            say(f"Waiting for {what}, for {now - start:.0f} of at most {seconds:,.0f} seconds")
+            say(f"Waiting for {task}, for {now - start:.0f} of at most {seconds:,.0f} seconds")
 
     signal.signal(signal.SIGALRM, ring)
-    # Again and again: what the first alarm raises, somebody else's code may have swallowed.
+    # The alarm repeats: a library may swallow what the first one raises.
     signal.setitimer(signal.ITIMER_REAL, min(FIRST_WORD, seconds), 1)
     try:
         yield
@@ -72,21 +72,21 @@ def _has_alarm() -> bool:
 
 
 class Retries(logging.Filter):
-    """What the Hub's client logs in this thread: that it tries again is said, the rest is not.
+    """Report the retries that the Hub's client logs in this thread, and drop its other records.
 
-    A filter is taken off without touching what others set, whatever the order.
+    A filter, since it can be removed without touching what others set.
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, task: str) -> None:
         super().__init__()
-        self.what = what
+        self.task = task
         self.thread = threading.get_ident()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record goes on: another thread's does."""
+        """Let the records of other threads pass."""
         if record.thread != self.thread:
             return True
         message = record.getMessage()
         if "[Retry" in message:
-            say(f"Waiting for {self.what}: {message}")
+            say(f"Waiting for {self.task}: {message}")
         return False

@@ -71,30 +71,30 @@ def read_pickle(path: Path) -> dict[str, Any]:
         CannotInspectError: unreadable, not of that form, or more than a state dict needs.
     """
     if not releases.unpickles_safely():
-        raise files.fault(
+        raise files.file_error(
             path,
             f"is a pickle, and torch {torch.__version__} can be made to execute one "
             "(CVE-2025-32434)",
             hint="Update torch to 2.6 or later, or save the checkpoint as safetensors.",
         )
     files.check_pointer(path)
-    with files.told(f"{safe(path)} cannot be read as a torch file", hint=files.AGAIN):
+    with files.errors_as(f"{safe(path)} cannot be read as a torch file", hint=files.AGAIN):
         try:
             is_archive = files.head_of(path, 4) == b"PK\x03\x04"  # as torch decides
             state = _from_archive(path) if is_archive else _from_bare_pickles(path)
         except ForeignPickleError as error:
-            raise files.fault(
+            raise files.file_error(
                 path,
                 f"holds {error}, which no state dict needs; nothing in it was executed",
                 hint="Take a safetensors file of this checkpoint; a pickle can run any code.",
             ) from error
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-        raise files.fault(path, f"holds {safe(type(state).__name__)}, not tensors by name")
+        raise files.file_error(path, f"holds {safe(type(state).__name__)}, not tensors by name")
     return state
 
 
 def _from_archive(path: Path) -> Any:
-    """Today's form: a zip file with the pickle, and each storage in a record of its own."""
+    """The current form: a zip file with the pickle, and each storage in a record of its own."""
     with zipfile.ZipFile(path) as archive:
         records = {record.filename.lower(): record for record in archive.infolist()}
         folder = archive.infolist()[0].filename.partition("/")[0]
@@ -104,21 +104,21 @@ def _from_archive(path: Path) -> Any:
             _check_record(path, record, folder)
         content = archive.read(f"{folder}/data.pkl")
     state = opcodes.read(io.BytesIO(content))
-    for each in _storages(state):
-        held = records.get(f"{folder}/data/{each.key}".lower())
-        if held is None or held.file_size < _bytes(path, each):
-            raise _unlike_torch(path, f"storage {safe(each.key)} larger than its record")
+    for stored in _storages(state):
+        holder = records.get(f"{folder}/data/{stored.key}".lower())
+        if holder is None or holder.file_size < _bytes(path, stored):
+            raise _unlike_torch(path, f"storage {safe(stored.key)} larger than its record")
     return state
 
 
 def _check_record(path: Path, record: zipfile.ZipInfo, folder: str) -> None:
-    """Torch reads small records whole, and tensors as they lie there."""
+    """Refuse a record that is compressed, too large, or of another size than it says."""
     name = record.filename.removeprefix(f"{folder}/")
     is_pickle, is_tensor = name == "data.pkl", name.startswith("data/")
     largest = LARGEST_PICKLE if is_pickle else LARGEST_RECORD
     large = not is_tensor and record.file_size > largest
     if large or record.compress_type != zipfile.ZIP_STORED:
-        raise files.fault(
+        raise files.file_error(
             path,
             f"holds {safe(record.filename)} compressed or too large: it may be made to fill the "
             "memory",
@@ -140,9 +140,9 @@ def _from_bare_pickles(path: Path) -> Any:
     opcodes.read(opened)  # the machine that wrote it
     state = opcodes.read(opened)
     opcodes.read(opened)  # the order of the storages
-    sizes = {each.key: _bytes(path, each) for each in _storages(state)}
+    sizes = {stored.key: _bytes(path, stored) for stored in _storages(state)}
     if sum(sizes.values()) > files.size_of(path):
-        raise files.fault(
+        raise files.file_error(
             path,
             f"is truncated: {storage(sum(sizes.values()))} of tensors should be there, the file "
             f"has {storage(files.size_of(path))}",
@@ -151,27 +151,27 @@ def _from_bare_pickles(path: Path) -> Any:
 
 
 def _storages(state: Any) -> Iterator[Storage]:
-    """Of every tensor in plain containers; none is gone through twice."""
-    known: set[int] = set()
+    """The storage of every tensor in nested containers; each container is visited once."""
+    visited: set[int] = set()
     waiting: list[Any] = [state]
     while waiting:
         value = waiting.pop()
         if isinstance(value, StoredTensor):
             yield value.storage
-        elif isinstance(value, dict | list | tuple) and id(value) not in known:
-            known.add(id(value))
+        elif isinstance(value, dict | list | tuple) and id(value) not in visited:
+            visited.add(id(value))
             inner: Iterable[Any] = value.values() if isinstance(value, dict) else value
             waiting.extend(inner)
 
 
-def _bytes(path: Path, held: Storage) -> int:
-    return held.elements * BITS[_storage_dtype(path, held)] // 8
+def _bytes(path: Path, stored: Storage) -> int:
+    return stored.elements * BITS[_storage_dtype(path, stored)] // 8
 
 
-def _storage_dtype(path: Path, held: Storage) -> str:
-    if held.kind not in STORAGES:
-        raise _unlike_torch(path, f"a {safe(held.kind)}")
-    return STORAGES[held.kind]
+def _storage_dtype(path: Path, stored: Storage) -> str:
+    if stored.kind not in STORAGES:
+        raise _unlike_torch(path, f"a {safe(stored.kind)}")
+    return STORAGES[stored.kind]
 
 
 def _dtype(path: Path, tensor: StoredTensor) -> str:
@@ -181,5 +181,7 @@ def _dtype(path: Path, tensor: StoredTensor) -> str:
     return names.get(tensor.dtype, tensor.dtype)
 
 
-def _unlike_torch(path: Path, what: str) -> CannotInspectError:
-    return files.fault(path, f"holds {what}, which torch.save does not write for a state dict")
+def _unlike_torch(path: Path, content: str) -> CannotInspectError:
+    return files.file_error(
+        path, f"holds {content}, which torch.save does not write for a state dict"
+    )

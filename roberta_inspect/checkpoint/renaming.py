@@ -1,7 +1,7 @@
 """Names in a weight file that transformers does not know, and the rule that makes them fit.
 
-A rule is looked for in the names themselves: what stands before, or in the middle of, a name of
-the class in many tensors alike. It counts only where the shapes agree too.
+A rule is inferred from the names: a beginning or an inner part that many tensors have in place of
+the class's. It counts only where the shapes agree too.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from roberta_inspect.checkpoint.header import Header
+from roberta_inspect.checkpoint.header import Header, Shapes
 from roberta_inspect.records import Renaming
 from roberta_inspect.text import listed, safe
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 NESTED = "/"
 """Between the key of a dictionary in a pickle and the names of the tensors in it."""
@@ -26,7 +24,7 @@ MOST_NAMES = 20_000
 MOST_RULES = 6
 
 OUTSIDE = ("classifier.",)
-"""How names begin that have no prefix in the class either."""
+"""Beginnings of names that have no base prefix in the class."""
 
 ADAPTED = (".lora_A.", ".lora_B.", ".lora_embedding_A", ".modules_to_save.", ".base_layer.")
 """What PEFT writes into the names of a model that it wraps."""
@@ -36,17 +34,17 @@ def flattened(state: Mapping[str, Any], *, levels: int = 3) -> dict[str, Any]:
     """What a pickle holds by name; what dictionaries in it hold, under their keys."""
     flat: dict[str, Any] = {}
     for name, value in state.items():
-        inner = levels and isinstance(value, dict) and all(isinstance(key, str) for key in value)
-        held = flattened(value, levels=levels - 1) if inner else {}
-        flat |= (
-            {f"{name}{NESTED}{key}": each for key, each in held.items()} if inner else {name: value}
-        )
+        if levels and isinstance(value, dict) and all(isinstance(key, str) for key in value):
+            inside = flattened(value, levels=levels - 1)
+            flat |= {f"{name}{NESTED}{key}": inner for key, inner in inside.items()}
+        else:
+            flat[name] = value
     return flat
 
 
 @dataclass(frozen=True)
-class Prefix:
-    """Names that begin otherwise."""
+class PrefixRule:
+    """Replaces the beginning of a name."""
 
     old: str
     new: str
@@ -70,14 +68,14 @@ class Prefix:
         old = self.old.split(NESTED)[-1]
         if not self.new:
             return f"name.removeprefix({old!r})"
-        kept = (self.new, *OUTSIDE) if not old else ()
-        test = f"not name.startswith({kept!r})" if kept else f"name.startswith({old!r})"
+        unchanged = (self.new, *OUTSIDE) if not old else ()
+        test = f"not name.startswith({unchanged!r})" if unchanged else f"name.startswith({old!r})"
         return f"{self.new!r} + name.removeprefix({old!r}) if {test} else name"
 
 
 @dataclass(frozen=True)
-class Part:
-    """Names with another part, or one more, between two dots."""
+class PartRule:
+    """Replaces or removes a part of a name between two dots."""
 
     old: str
     new: str
@@ -96,7 +94,7 @@ class Part:
         return f"f'.{{name}}.'.replace({f'.{self.old}.'!r}, {new!r})[1:-1]"
 
 
-Rule = Prefix | Part
+Rule = PrefixRule | PartRule
 
 
 def renaming_for(
@@ -112,20 +110,20 @@ def renaming_for(
         return None
     search = _Search(missing, unused)
     search.run()
-    if not search.rules or _is_half(missing, search.fitting):
+    if not search.rules or _is_partial(missing, search.fitting):
         return None
     adapted = any(part in f".{name}" for name in unused for part in ADAPTED)
     rules = listed([rule.words for rule in search.rules])
     return Renaming(
         rule=f"{rules}: PEFT wrote them" if adapted else rules,
         fitting=len(search.fitting),
-        code=_merged() if adapted else _code(search.rules, files),
+        code=_merge_code() if adapted else _code(search.rules, files),
     )
 
 
-def _is_half(missing: Iterable[str], fitting: Set[str]) -> bool:
-    """Whether some layer, the embeddings or the head would get a part of its tensors only, as
-    those of another architecture would: that is no renaming."""
+def _is_partial(missing: Iterable[str], fitting: Set[str]) -> bool:
+    """Whether some layer, the embeddings or the head would get only some of its tensors: then the
+    file is of another architecture, and this is not a renaming."""
     parts = {_part_of(name) for name in missing if name in fitting}
     return any(_part_of(name) in parts for name in missing if name not in fitting)
 
@@ -162,8 +160,8 @@ class _Search:
             self.rules.append(rule)
 
     def _worth(self, rule: Rule) -> tuple[int, bool, int]:
-        """What it makes fit; of equal ones the plainer, then the shorter is better."""
-        plain = isinstance(rule, Prefix) and not rule.new
+        """How many tensors it makes fit; of equal rules the plainer, then the shorter is better."""
+        plain = isinstance(rule, PrefixRule) and not rule.new
         return len(self._gained(rule)), plain, -len(rule.old + rule.new)
 
     def _gained(self, rule: Rule) -> set[str]:
@@ -178,19 +176,19 @@ class _Search:
         return ((name, shape) for name, shape in self.names.items() if name not in self.fitting)
 
     def _candidates(self) -> list[Rule]:
-        """The rules that most names speak for; more would cost time and find nothing."""
+        """The rules that most names suggest; more would cost time and find nothing."""
         votes: Counter[Rule] = Counter()
-        wanted = [name for name in self.missing if name not in self.fitting]
-        beginnings, parts = _beginnings(wanted), _parts(wanted)
+        missing = [name for name in self.missing if name not in self.fitting]
+        beginnings, parts = _beginnings(missing), _masked_parts(missing)
         for name, _ in self._loose():
             votes.update(list(dict.fromkeys(_rules_for(name, beginnings, parts))))
         return [rule for rule, _ in votes.most_common(20)]
 
 
-def _beginnings(wanted: Sequence[str]) -> dict[str, str | None]:
+def _beginnings(names: Sequence[str]) -> dict[str, str | None]:
     """End of a name of the class → what stands before it; `None` where several have that end."""
     ends: dict[str, str | None] = {}
-    for name in wanted:
+    for name in names:
         words = name.split(".")
         for start in range(len(words) - 1):
             end = ".".join(words[start:])
@@ -198,10 +196,10 @@ def _beginnings(wanted: Sequence[str]) -> dict[str, str | None]:
     return ends
 
 
-def _parts(wanted: Sequence[str]) -> dict[tuple[str, ...], str]:
+def _masked_parts(names: Sequence[str]) -> dict[tuple[str, ...], str]:
     """A name of the class with one part left open → that part."""
     masked: dict[tuple[str, ...], str] = {}
-    for name in wanted:
+    for name in names:
         words = name.split(".")
         for index, word in enumerate(words):
             if not word.isdecimal():
@@ -219,20 +217,20 @@ def _rules_for(
         end = ".".join(plain[start:])
         if end in beginnings:
             if (new := beginnings[end]) is not None:
-                yield Prefix(name[: len(name) - len(end)], new)
+                yield PrefixRule(name[: len(name) - len(end)], new)
             break
     for index, word in enumerate(plain):
         around = (*plain[:index], "", *plain[index + 1 :])
         if index and around in parts and not word.isdecimal() and NESTED not in name:
-            yield Part(word, parts[around])
+            yield PartRule(word, parts[around])
         for length in (1, 2):
             dropped = [*plain[:index], *plain[index + length :]]
             if 0 < index < len(plain) - length and ".".join(dropped) in beginnings:
-                yield Part(".".join(plain[index : index + length]), "")
+                yield PartRule(".".join(plain[index : index + length]), "")
 
 
 def _code(rules: Sequence[Rule], files: Sequence[str]) -> str:
-    """Lines of Python that save the file right, to be run in the checkpoint's folder."""
+    """Lines of Python that save the file with the right names, to be run in its folder."""
     pickled = not files[0].endswith(".safetensors")
     nested = [part for rule in rules for part in rule.old.split(NESTED)[:-1]]
     read = "torch.load(file, weights_only=True)" if pickled else "load_file(file)"
@@ -257,8 +255,8 @@ def _code(rules: Sequence[Rule], files: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _merged() -> str:
-    """Of a model with adapters: names alone would leave out what they learned."""
+def _merge_code() -> str:
+    """For a model with adapters: renaming alone would lose what they learned."""
     return "\n".join(
         [
             "model = model.merge_and_unload()  # the PeftModel that saved this file",

@@ -1,4 +1,4 @@
-"""A tokenizer's native code on trial: a child process loads and runs it before this one does.
+"""A child process that loads and runs a tokenizer before this one does.
 
 A `tokenizer.json` is a program for that code. It can make it panic, abort or take all memory,
 which no exception handler in the same process survives. The child starts in some 0.05 seconds.
@@ -21,7 +21,7 @@ from roberta_inspect.errors import CannotInspectError
 from roberta_inspect.records import Text
 from roberta_inspect.text import counted, safe, storage
 
-PATIENCE = 2 * trial.SECONDS
+PATIENCE = 2 * trial.MOST_SECONDS
 """Seconds after which the child is ended, whatever keeps it."""
 
 MOST_IDS = 2**20
@@ -31,7 +31,7 @@ SHORT, PER_BYTE = 1024, 16
 """Ids of a row that do not depend on the text, and ids of one byte of it, at the most: a byte-level
 tokenizer makes one, and a normalizer some more."""
 
-HINT = "Save the tokenizer again with tokenizer.save_pretrained, or leave texts= out."
+TOKENIZER_HINT = "Save the tokenizer again with tokenizer.save_pretrained, or leave texts= out."
 
 
 class Sandbox:
@@ -85,7 +85,7 @@ class Sandbox:
             raise CannotInspectError(
                 f"the tokenizer of {safe(self.source)} makes {longest:,} ids of at most "
                 f"{counted(size, 'byte')} of text",
-                hint=HINT,
+                hint=TOKENIZER_HINT,
             )
         if longest * len(texts) > MOST_IDS:
             raise CannotInspectError(
@@ -95,7 +95,7 @@ class Sandbox:
                 "with tokenizer.save_pretrained.",
             )
 
-    def _ask(self, what: str, **request: Any) -> int:
+    def _ask(self, action: str, **request: Any) -> int:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         try:
@@ -105,11 +105,11 @@ class Sandbox:
             reason = answer.get("error")
         except (OSError, ValueError):
             answer = {}
-            reason = (
-                f"it crashed, or wanted more than {storage(trial.ROOM)} or {trial.SECONDS} seconds"
-            )
+            limits = f"{storage(trial.MOST_MEMORY)} or {trial.MOST_SECONDS} seconds"
+            reason = f"it crashed, or wanted more than {limits}"
         if reason is not None:
             raise CannotInspectError(
-                f"the tokenizer of {safe(self.source)} cannot be {what}: {safe(reason)}", hint=HINT
+                f"the tokenizer of {safe(self.source)} cannot be {action}: {safe(reason)}",
+                hint=TOKENIZER_HINT,
             )
         return int(answer["longest"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from roberta_inspect.checkpoint import files
 
 SETTINGS_ALONE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-"""What every class may read, and what makes no tokenizer by itself; the first names the class."""
+"""Files that every class may read, and that make no tokenizer alone; the first names the class."""
 
 SETTINGS = (*SETTINGS_ALONE, "tokenizer.json")
 
@@ -21,7 +21,7 @@ def vocabulary_files(directory: Path) -> tuple[str, ...]:
     from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
 
     names: dict[str, None] = {}
-    for name in _class_names(directory):
+    for name in _tokenizer_classes(directory):
         cls = tokenizer_class_from_name(name)
         try:
             named = getattr(cls, "vocab_files_names", None) or {}
@@ -31,7 +31,7 @@ def vocabulary_files(directory: Path) -> tuple[str, ...]:
     return tuple(name for name in names if name not in SETTINGS)
 
 
-def _class_names(directory: Path) -> Iterator[str]:
+def _tokenizer_classes(directory: Path) -> Iterator[str]:
     """The class that the settings name, else the one of the model type; fast ones too."""
     from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 
@@ -43,6 +43,6 @@ def _class_names(directory: Path) -> Iterator[str]:
     names = (
         [name] if isinstance(name, str) else of_type if isinstance(of_type, tuple) else [of_type]
     )
-    for each in filter(None, names):
-        yield str(each)
-        yield str(each) + "Fast"
+    for class_name in filter(None, names):
+        yield str(class_name)
+        yield str(class_name) + "Fast"

@@ -9,16 +9,13 @@ from typing import Any
 
 from roberta_inspect import releases
 from roberta_inspect.checkpoint import files
-from roberta_inspect.checkpoint.header import Header, read_header
+from roberta_inspect.checkpoint.header import Header, Shapes, read_header
 from roberta_inspect.checkpoint.index import read_index, shards
 from roberta_inspect.checkpoint.renaming import NESTED, renaming_for
 from roberta_inspect.errors import CannotInspectError
-from roberta_inspect.findings import label_sources
+from roberta_inspect.findings import label_sources_in_words
 from roberta_inspect.records import LabelSources, Renaming, Verdict, Weights
 from roberta_inspect.text import counted, listed, safe
-
-Shapes = Mapping[str, tuple[int, ...]]
-"""Tensor name → shape, of every tensor that the class saves."""
 
 _ROWS = {
     "word_embeddings": "vocab_size",
@@ -45,7 +42,7 @@ def weight_files(directory: Path) -> tuple[Path, ...]:
     return shards(path) if path.suffix == ".json" else (path,)
 
 
-def outline(directory: Path) -> tuple[Header | None, tuple[str, ...]]:
+def read_headers(directory: Path) -> tuple[Header | None, tuple[str, ...]]:
     """Names, dtypes and shapes in the directory's weight files, and the files' names.
 
     The header is `None` where there is no weight file.
@@ -53,26 +50,28 @@ def outline(directory: Path) -> tuple[Header | None, tuple[str, ...]]:
     Raises:
         CannotInspectError: a file is broken, or two shards hold the same tensor.
     """
-    found = weight_files(directory)
-    if not found:
+    paths = weight_files(directory)
+    if not paths:
         return None, ()
-    merged: Header = {}
-    for path in found:
-        header = read_header(path) if path.suffix == ".safetensors" else _pickled(path)
-        for name in merged.keys() & header.keys():
-            raise files.fault(path, f"holds tensor {safe(name)}, which another shard holds too")
-        merged |= header
+    header: Header = {}
+    for path in paths:
+        shard = read_header(path) if path.suffix == ".safetensors" else _pickled(path)
+        for name in header.keys() & shard.keys():
+            raise files.file_error(
+                path, f"holds tensor {safe(name)}, which another shard holds too"
+            )
+        header |= shard
     form = files.weight_form(directory) or ""
     if form.endswith(".json"):
-        _check_index(directory / form, merged)
-    return merged, tuple(path.name for path in found)
+        _check_index(directory / form, header)
+    return header, tuple(path.name for path in paths)
 
 
 def named_for_the_class(header: Header, shapes: Shapes, base: str) -> Header:
     """`header` under the names of the class, where transformers finds them under others.
 
     A base model's file lacks the prefix `base`, a model saved inside another may have it twice;
-    the first releases named LayerNorms otherwise.
+    the first releases had other names for LayerNorms.
     """
     one_by_one = releases.renames_every_name()
     adds = one_by_one or not any(name.startswith(f"{base}.") for name in header)
@@ -80,10 +79,10 @@ def named_for_the_class(header: Header, shapes: Shapes, base: str) -> Header:
     for name, value in header.items():
         ending = ".".join(name.rsplit(".", 2)[-2:])
         modern = name[: len(name) - len(ending)] + _LEGACY[ending] if ending in _LEGACY else name
-        known = [modern, *([f"{base}.{modern}"] if adds else [])]
-        known += [modern.removeprefix(f"{base}.")] if one_by_one else []
-        wanted = next((each for each in known if each in shapes), name)
-        renamed[wanted if wanted not in renamed else name] = value
+        candidates = [modern, *([f"{base}.{modern}"] if adds else [])]
+        candidates += [modern.removeprefix(f"{base}.")] if one_by_one else []
+        new = next((candidate for candidate in candidates if candidate in shapes), name)
+        renamed[new if new not in renamed else name] = value
     return renamed
 
 
@@ -116,18 +115,18 @@ def check_shapes(
     wrong = [name for name in shapes if name in header and header[name][1] != shapes[name]]
     if not wrong:
         return
-    name, wanted, given = wrong[0], shapes[wrong[0]], header[wrong[0]][1]
-    field, other = _field(name, wanted, given, config)
+    name, expected, actual = wrong[0], shapes[wrong[0]], header[wrong[0]][1]
+    field, size = _deciding_field(name, expected, actual, config)
     if field == "num_labels":
-        raise _other_labels(directory, config[field], labels, config["id2label"])
+        raise _label_count_error(directory, config[field], labels, config["id2label"])
     asks = (
-        f"config.json asks for {field} {config[field]:,}, the file has {other:,}"
+        f"config.json asks for {field} {config[field]:,}, the file has {size:,}"
         if field
-        else f"{safe(given)} in the file, {safe(wanted)} by config.json"
+        else f"{safe(actual)} in the file, {safe(expected)} by config.json"
     )
     rest = f", like {counted(len(wrong) - 1, 'other')}" if len(wrong) > 1 else ""
     mend = field or "the sizes"
-    raise files.fault(
+    raise files.file_error(
         directory,
         f"holds tensor {name} in another shape than configured{rest}: {asks}",
         hint=f"Correct {mend} in config.json, or take the weights that belong to it.",
@@ -147,18 +146,20 @@ def check_nested(directory: Path, weights: Weights) -> None:
 def other_names(directory: Path, weights: Weights, renaming: Renaming) -> CannotInspectError:
     """The error for files whose names keep transformers from loading them at all."""
     code = renaming.code.replace("\n", "; ") if len(weights.files) == 1 else renaming.code
-    named = listed([directory / name for name in weights.files], most=3, show=safe)
-    return files.fault(
-        named,
+    paths = listed([directory / name for name in weights.files], most=3, show=safe)
+    return files.file_error(
+        paths,
         f"goes by other names: {renaming.rule}, and {renaming.fitting:,} of the "
         f"{len(weights.missing):,} missing tensors fit, in shape too",
         hint=f"Save it right, in its directory: {code}",
     )
 
 
-def agreed(report: Iterable[str], weights: Weights, names: Collection[str], base: str) -> Weights:
-    """The verdict that the loading report's missing tensors leave: what transformers loaded under
-    names that this tool does not know is loaded. `names` are those of the class.
+def reconcile(
+    report: Iterable[str], weights: Weights, names: Collection[str], base: str
+) -> Weights:
+    """The verdict, given the missing tensors of transformers' loading report: what it loaded under
+    names that are unknown here counts as loaded. `names` are those of the class.
 
     Where a file has no name with the prefix `base`, older releases report without it.
 
@@ -167,33 +168,35 @@ def agreed(report: Iterable[str], weights: Weights, names: Collection[str], base
             file has nothing that a loaded one could be: one of the two is wrong.
     """
     unnamed = set(weights.missing)
-    told = {f"{base}.{name}" if f"{base}.{name}" in unnamed else name for name in report}
-    if told == unnamed:
+    reported = {f"{base}.{name}" if f"{base}.{name}" in unnamed else name for name in report}
+    if reported == unnamed:
         return weights
-    loaded = unnamed - told
-    ends = {_end(name) for name in weights.unexpected}
-    wrong = (told - unnamed) | {name for name in loaded if _end(name) not in ends}
-    if wrong:
-        differing = listed(sorted(wrong), most=4, show=safe)
+    loaded = unnamed - reported
+    ends = {_last_two(name) for name in weights.unexpected}
+    unexplained = (reported - unnamed) | {name for name in loaded if _last_two(name) not in ends}
+    if unexplained:
+        differing = listed(sorted(unexplained), most=4, show=safe)
         named = listed(weights.files, most=3, show=safe)
         raise CannotInspectError(
             f"transformers' loading report and the names in {named} disagree about {differing}",
             hint="Run it with another release of transformers, and report this disagreement.",
         )
-    missing = tuple(name for name in weights.missing if name in told)
+    missing = tuple(name for name in weights.missing if name in reported)
     return replace(
         weights,
         verdict=_verdict(missing, names, base),
         loaded=len(names) - len(missing),
         missing=missing,
         unexpected=tuple(
-            name for name in weights.unexpected if _end(name) not in set(map(_end, loaded))
+            name
+            for name in weights.unexpected
+            if _last_two(name) not in set(map(_last_two, loaded))
         ),
         renaming=None,
     )
 
 
-def _end(name: str) -> str:
+def _last_two(name: str) -> str:
     return ".".join(name.split(".")[-2:])
 
 
@@ -207,20 +210,20 @@ def _verdict(missing: tuple[str, ...], names: Collection[str], base: str) -> Ver
     return "head-not-in-checkpoint"
 
 
-def _field(
-    name: str, wanted: tuple[int, ...], given: tuple[int, ...], config: Mapping[str, Any]
+def _deciding_field(
+    name: str, expected: tuple[int, ...], actual: tuple[int, ...], config: Mapping[str, Any]
 ) -> tuple[str | None, int]:
     """The field behind the first size that differs, if one is; and the file's size there."""
-    if len(wanted) != len(given):
+    if len(expected) != len(actual):
         return None, 0
-    axis = next(axis for axis, size in enumerate(wanted) if size != given[axis])
+    axis = next(axis for axis, size in enumerate(expected) if size != actual[axis])
     rows = next((field for module, field in _ROWS.items() if f".{module}." in name), None)
     candidates = [rows] if axis == 0 and rows else ["hidden_size", "intermediate_size"]
-    found = (field for field in candidates if config[field] == wanted[axis])
-    return next(found, None), given[axis]
+    fields = (field for field in candidates if config[field] == expected[axis])
+    return next(fields, None), actual[axis]
 
 
-def _other_labels(
+def _label_count_error(
     directory: Path, taken: int, sources: LabelSources, names: Mapping[Any, Any]
 ) -> CannotInspectError:
     """The error for a head with another number of rows than transformers makes of config.json."""
@@ -233,8 +236,8 @@ def _other_labels(
         lacks = None
         hint = f"Give id2label and label2id in config.json {counted(rows, 'name')}, or take the "
         hint += "weights that belong to it."
-    taken_words = f"{label_sources(sources)}: transformers takes {taken:,}"
-    return files.fault(
+    taken_words = f"{label_sources_in_words(sources)}: transformers takes {taken:,}"
+    return files.file_error(
         directory / "config.json",
         f"does not fit the head: {taken_words}{f'; {lacks}' if lacks else ''}",
         hint=hint,
@@ -244,7 +247,9 @@ def _other_labels(
 def _check_index(path: Path, header: Header) -> None:
     for name, shard in read_index(path).items():
         if name not in header:
-            raise files.fault(path, f"puts tensor {safe(name)} into {safe(shard)}, which lacks it")
+            raise files.file_error(
+                path, f"puts tensor {safe(name)} into {safe(shard)}, which lacks it"
+            )
 
 
 def _pickled(path: Path) -> Header:

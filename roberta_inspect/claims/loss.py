@@ -20,7 +20,8 @@ from roberta_inspect.claims.outcome import (
     weakest,
 )
 from roberta_inspect.claims.rounding import epsilon, furthest, same, summing, within
-from roberta_inspect.inputs.labels import IGNORED, problem_type_for
+from roberta_inspect.inputs.labels import problem_type_for
+from roberta_inspect.records.input import IGNORED
 from roberta_inspect.text import counted, dtype_word, listed
 
 CLAIMS = Claims()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from roberta_inspect.checkpoint.files import FORMS
+from roberta_inspect.checkpoint.files import WEIGHT_FORMS
 from roberta_inspect.checkpoint.locate import DEMO
 from roberta_inspect.checkpoint.vocabulary import SETTINGS
 from roberta_inspect.errors import CannotInspectError, UsageError
@@ -17,7 +17,9 @@ VOCABULARIES = (
     *("vocab.json", "merges.txt", "vocab.txt", "bpe.codes"),
     *("sentencepiece.bpe.model", "sentencepiece.model", "spiece.model"),
 )
-NAMES_READ = frozenset({"config.json", "adapter_config.json", *FORMS, *SETTINGS, *VOCABULARIES})
+NAMES_READ = frozenset(
+    {"config.json", "adapter_config.json", *WEIGHT_FORMS, *SETTINGS, *VOCABULARIES}
+)
 """Files in a checkpoint's folder that are read if they exist."""
 
 BEGINNING = re.compile(

@@ -26,7 +26,7 @@ def check_flags(**flags: Any) -> None:
 
 
 def check_sizes(**sizes: Any) -> None:
-    """Each is a whole number; numpy's count.
+    """Each is a whole number; numpy's are allowed.
 
     Raises:
         UsageError: the first that is not.
@@ -90,7 +90,7 @@ def check_progress(progress: Any) -> None:
 
 
 def path_of(name: str, value: Any) -> Path:
-    """A path that is given as a string or a path.
+    """The path in a string or a path object.
 
     Raises:
         UsageError: it is neither, or no system has such a path.
@@ -107,7 +107,7 @@ def check_names(name: str, value: Any) -> None:
         UsageError: it is something else.
     """
     is_list = isinstance(value, list | tuple | set | frozenset)
-    if value is not None and not (is_list and all(isinstance(each, str) for each in value)):
+    if value is not None and not (is_list and all(isinstance(item, str) for item in value)):
         raise UsageError(
             f"{name}={shown(value)} is not a list of names",
             hint=f'Give {name}=["…"], or leave it out.',

@@ -10,13 +10,11 @@ import torch
 
 from roberta_inspect.errors import UsageError
 from roberta_inspect.records import Labels, ProblemType
+from roberta_inspect.records.input import IGNORED
 from roberta_inspect.text import counted, dtype_word, listed, safe
 
-IGNORED = torch.nn.CrossEntropyLoss().ignore_index
-"""The class id that `CrossEntropyLoss` leaves out."""
-
 BY_ID = "id:"
-"""What stands before a label's id where its name would not do: `id:1`."""
+"""Marks the id of a label where it could be read as a name: `id:1`."""
 
 
 def problem_type_for(config: Any, labels: torch.Tensor) -> tuple[ProblemType, str]:
@@ -36,35 +34,35 @@ def problem_type_for(config: Any, labels: torch.Tensor) -> tuple[ProblemType, st
 
 
 def labels_for(
-    config: Any, batch_size: int, given: Any = None, *, texts: bool = False
+    config: Any, batch_size: int, labels: Any = None, *, texts: bool = False
 ) -> torch.Tensor:
     """Labels for the labelled calls: those given, or some that fit the problem type.
 
-    `given` is a tensor, which is used as it is; a list of numbers or of lists of 0 and 1; a list
+    `labels` is a tensor, which is used as it is; a list of numbers or of lists of 0 and 1; a list
     of strings from the command line: label ids, `id:1` or names (several, joined by commas, for a
-    multi-label problem), or numbers for a regression; or the labels of a saved map, which another
-    checkpoint need not fit: then they are chosen anew. With `texts` each row is a text.
+    multi-label problem), or numbers for a regression; or the labels of a saved map, which are
+    chosen anew where they do not fit this checkpoint. With `texts` each row is a text.
 
     Raises:
         UsageError: not one label per row, a label out of range, or a dtype that this loss rejects.
     """
-    if given is None:
+    if labels is None:
         return _chosen(config, batch_size)
-    if isinstance(given, Labels):
-        return _as_saved(config, batch_size, given)
-    labels = given if isinstance(given, torch.Tensor) else _tensor(config, given)
+    if isinstance(labels, Labels):
+        return _as_saved(config, batch_size, labels)
+    labels = labels if isinstance(labels, torch.Tensor) else _label_tensor(config, labels)
     check_labels(config, batch_size, labels, texts=texts)
     return labels
 
 
-def _tensor(config: Any, given: Any) -> torch.Tensor:
-    is_list = isinstance(given, Iterable) and getattr(given, "ndim", 1) > 0
-    if isinstance(given, str | bytes | Mapping) or not is_list:
+def _label_tensor(config: Any, labels: Any) -> torch.Tensor:
+    is_list = isinstance(labels, Iterable) and getattr(labels, "ndim", 1) > 0
+    if isinstance(labels, str | bytes | Mapping) or not is_list:
         raise UsageError(
-            f"labels is a {safe(type(given).__name__)}, not a list of labels",
+            f"labels is a {safe(type(labels).__name__)}, not a list of labels",
             hint="Give one label per row: [0, 1].",
         )
-    numbers = _numbers(config, list(given))
+    numbers = _label_numbers(config, list(labels))
     try:
         return torch.tensor(numbers)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
@@ -102,20 +100,20 @@ def _chosen(config: Any, batch_size: int) -> torch.Tensor:
     )
 
 
-def _numbers(config: Any, given: Sequence[Any]) -> list[Any]:
-    if not all(isinstance(label, str) for label in given):
-        return list(given)
+def _label_numbers(config: Any, labels: Sequence[Any]) -> list[Any]:
+    if not all(isinstance(label, str) for label in labels):
+        return list(labels)
     kind = problem_type_for(config, torch.tensor([0]))[0]
     if kind == "regression":
-        return [_numbers_of(label, config) for label in given]
+        return [_regression_numbers(label, config) for label in labels]
     names = _ids_by_name(config)
-    several = any("," in label and label not in names for label in given)
+    several = any("," in label and label not in names for label in labels)
     if kind == "multi_label_classification" or several:
-        return [_several(label, config) for label in given]
-    return [_label_id(label, config) for label in given]
+        return [_multi_hot(label, config) for label in labels]
+    return [_label_id(label, config) for label in labels]
 
 
-def _numbers_of(label: str, config: Any) -> Any:
+def _regression_numbers(label: str, config: Any) -> Any:
     try:
         numbers = [float(part) for part in label.split(",")]
     except ValueError as error:
@@ -126,7 +124,7 @@ def _numbers_of(label: str, config: Any) -> Any:
     return numbers[0] if config.num_labels == 1 and len(numbers) == 1 else numbers
 
 
-def _several(label: str, config: Any) -> list[float]:
+def _multi_hot(label: str, config: Any) -> list[float]:
     parts = [label] if label in _ids_by_name(config) else label.split(",")
     chosen = [_label_id(part.strip(), config) for part in parts if part.strip()]
     _check_range(config, chosen, hint="Give ids in that range, or label names.")
@@ -154,11 +152,11 @@ def _label_id(label: str, config: Any) -> int:
     if len(meant) == 1:
         return meant[0]
     if meant:
-        ids = listed([f"{BY_ID}{each}" for each in meant], last="or")
+        ids = listed([f"{BY_ID}{label_id}" for label_id in meant], last="or")
         also = " and an id" if is_number else ""
         raise UsageError(
             f'label "{safe(label)}" is ambiguous: it is the name of '
-            f"{listed([f'id {each}' for each in names[label]])}{also}",
+            f"{listed([f'id {label_id}' for label_id in names[label]])}{also}",
             hint=f"Give {ids}.",
         )
     raise UsageError(
@@ -176,21 +174,21 @@ def _whole_number(label: str) -> str:
 
 
 def _label_list(names: Mapping[str, Sequence[int]]) -> str:
-    """The names in the order of their ids; with its id each that does not tell which it is."""
-    told = [
+    """The names in the order of their ids; an ambiguous one with its id."""
+    words = [
         name
         if name.strip() and len(ids) == 1 and not name.isdecimal()
         else f"{name} ({BY_ID}{label})"
         for name, ids in names.items()
         for label in ids
     ]
-    return listed([each.strip() for each in told], show=partial(safe, longest=40))
+    return listed([word.strip() for word in words], show=partial(safe, longest=40))
 
 
 def check_labels(
     config: Any, batch_size: int, labels: torch.Tensor, *, texts: bool = False
 ) -> None:
-    """What would make the loss fail, said before it is computed; `texts` as in `labels_for`.
+    """Refuse labels that would make the loss fail; `texts` as in `labels_for`.
 
     Raises:
         UsageError: see `labels_for`.
@@ -203,11 +201,11 @@ def check_labels(
         )
     rows = labels.shape[0] if labels.ndim else 1
     if rows != batch_size:
-        wanted = f"Give {counted(batch_size, 'label')}, one per {'text' if texts else 'row'}"
+        advice = f"Give {counted(batch_size, 'label')}, one per {'text' if texts else 'row'}"
         sized = "" if texts or not rows else f", or set the batch size to {rows:,}"
         raise UsageError(
             f"{counted(rows, 'label')} for {counted(batch_size, 'row')} of input",
-            hint=f"{wanted}{sized}.",
+            hint=f"{advice}{sized}.",
         )
     kind, reason = problem_type_for(config, labels)
     if kind == "single_label_classification":
@@ -244,7 +242,7 @@ def _check_class_ids(config: Any, labels: torch.Tensor, batch_size: int, reason:
         )
     _check_range(
         config,
-        [each for each in labels.flatten().tolist() if each != IGNORED],
+        [label for label in labels.flatten().tolist() if label != IGNORED],
         hint=f"Give an id in that range, or {IGNORED} to have the row ignored by the loss.",
     )
 
@@ -257,7 +255,7 @@ def _is_one_hot(labels: torch.Tensor) -> bool:
 
 
 def _check_range(config: Any, ids: Iterable[int], *, hint: str) -> None:
-    outside = [each for each in ids if not 0 <= each < config.num_labels]
+    outside = [label for label in ids if not 0 <= label < config.num_labels]
     if outside:
         raise UsageError(
             f"label {outside[0]} is out of range: this checkpoint has num_labels "
@@ -267,8 +265,8 @@ def _check_range(config: Any, ids: Iterable[int], *, hint: str) -> None:
 
 
 def _check_multi_hot(config: Any, batch_size: int, labels: torch.Tensor, reason: str) -> None:
-    wanted = (batch_size, config.num_labels)
-    if tuple(labels.shape) != wanted:
+    expected = (batch_size, config.num_labels)
+    if tuple(labels.shape) != expected:
         raise UsageError(
             f"labels of shape {tuple(labels.shape)} for BCEWithLogitsLoss ({reason}), which needs "
             f"a row of 0 and 1 as floats for each row of input: (batch_size {batch_size}, "

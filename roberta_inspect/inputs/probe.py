@@ -12,16 +12,16 @@ import torch
 from roberta_inspect.records import Field, Input, Labels, Text, Tokenizer
 from roberta_inspect.text import dtype_word
 
-KEPT = 64 * 1024
-"""Bytes of an input of the user's own whose numbers are kept, so that it can be made again."""
+MOST_KEPT = 64 * 1024
+"""Bytes of a user's batch up to which a map keeps its numbers, to make the same input again."""
 
-IDS = "input_ids"
-EMBEDS = "inputs_embeds"
-MASK = "attention_mask"
-TYPES = "token_type_ids"
-POSITIONS = "position_ids"
+INPUT_IDS = "input_ids"
+INPUTS_EMBEDS = "inputs_embeds"
+ATTENTION_MASK = "attention_mask"
+TOKEN_TYPE_IDS = "token_type_ids"
+POSITION_IDS = "position_ids"
 
-FIELDS = (IDS, EMBEDS, MASK, TYPES, POSITIONS)
+FIELDS = (INPUT_IDS, INPUTS_EMBEDS, ATTENTION_MASK, TOKEN_TYPE_IDS, POSITION_IDS)
 """The keywords of `forward` that an input can hold, `labels` aside. All tensors have the axes
 `(batch_size, sequence_length)`, `inputs_embeds` then also `hidden_size`."""
 
@@ -59,18 +59,18 @@ class Probe:
 
     @property
     def _tokens(self) -> torch.Tensor:
-        return self.inputs[IDS] if IDS in self.inputs else self.inputs[EMBEDS]
+        return self.inputs[INPUT_IDS] if INPUT_IDS in self.inputs else self.inputs[INPUTS_EMBEDS]
 
     @property
     def attention_mask(self) -> torch.Tensor:
         """1 for a token, 0 for padding; of shape `(batch_size, sequence_length)`. All ones where
         none is given; the model is not given any then."""
-        return self.inputs[MASK] if MASK in self.inputs else self._filled(1)
+        return self.inputs[ATTENTION_MASK] if ATTENTION_MASK in self.inputs else self._filled(1)
 
     @property
     def token_type_ids(self) -> torch.Tensor:
         """Of shape `(batch_size, sequence_length)`; all zeros where none are given."""
-        return self.inputs[TYPES] if TYPES in self.inputs else self._filled(0)
+        return self.inputs[TOKEN_TYPE_IDS] if TOKEN_TYPE_IDS in self.inputs else self._filled(0)
 
     def _filled(self, value: int) -> torch.Tensor:
         shape, device = self._tokens.shape[:2], self._tokens.device
@@ -108,26 +108,26 @@ class Probe:
         for number, row in enumerate(rows):
             mask[number, : len(row)] = 1
             places[number, : len(row)] = row
-        mask, places = (each.to(self.attention_mask.device) for each in (mask, places))
+        mask, places = (tensor.to(self.attention_mask.device) for tensor in (mask, places))
         inputs = {
             name: tensor.flatten(0, 1)[places]
             for name, tensor in self.inputs.items()
             if tensor.shape[:2] == self.attention_mask.shape
         }
         mask = mask.to(self.attention_mask.dtype)
-        return Probe(inputs={**inputs, MASK: mask}, labels=self.labels)
+        return Probe(inputs={**inputs, ATTENTION_MASK: mask}, labels=self.labels)
 
     def padded_with(self, pad_token_id: int, *, left: bool = False) -> Probe:
-        """The same rows with what pads wherever the mask is 0, all of it on one side."""
+        """The same rows with `pad_token_id` wherever the mask is 0, all padding on one side."""
         order = self.attention_mask.argsort(dim=1, stable=True, descending=not left)
         inputs = {
             name: torch.take_along_dim(
                 tensor, order.reshape(*order.shape, *[1] * (tensor.ndim - 2)), 1
             )
-            for name, tensor in {**self.inputs, MASK: self.attention_mask}.items()
+            for name, tensor in {**self.inputs, ATTENTION_MASK: self.attention_mask}.items()
         }
-        padding = inputs[MASK] == 0
-        for name in (IDS, POSITIONS):
+        padding = inputs[ATTENTION_MASK] == 0
+        for name in (INPUT_IDS, POSITION_IDS):
             if name in inputs:
                 inputs[name] = inputs[name].masked_fill(padding, pad_token_id)
         return Probe(inputs=inputs, labels=self.labels)
@@ -162,16 +162,16 @@ class Probe:
     def _values(self) -> dict[str, Any] | None:
         """The numbers of the tensors, where they are few and JSON has words for all of them."""
         size = sum(tensor.numel() * tensor.element_size() for tensor in self.inputs.values())
-        if size > KEPT or not all(tensor.isfinite().all() for tensor in self.inputs.values()):
+        if size > MOST_KEPT or not all(tensor.isfinite().all() for tensor in self.inputs.values()):
             return None
         return {name: tensor.tolist() for name, tensor in self.inputs.items()}
 
 
 def digest(tensors: Mapping[str, torch.Tensor]) -> str:
     """A short checksum of the names, dtypes, shapes and bytes of `tensors`."""
-    made = hashlib.sha256()
+    checksum = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         whole = tensor.detach().cpu().contiguous()
-        made.update(f"{name} {dtype_word(whole.dtype)} {tuple(whole.shape)};".encode())
-        made.update(whole.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return made.hexdigest()[:16]
+        checksum.update(f"{name} {dtype_word(whole.dtype)} {tuple(whole.shape)};".encode())
+        checksum.update(whole.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return checksum.hexdigest()[:16]

@@ -24,9 +24,8 @@ def synthetic(
     _check_sizes(config, batch_size, sequence_length)
     ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
     special = {config.pad_token_id, config.bos_token_id, *ends}
-    ordinary = [each for each in range(min(config.vocab_size, 1 << 16)) if each not in special] or [
-        0
-    ]
+    vocabulary = range(min(config.vocab_size, 1 << 16))
+    ordinary = [token for token in vocabulary if token not in special] or [0]
     padding = (sequence_length + 2) // 4 if sequence_length > 1 else 0
     rows = []
     for row in range(batch_size):
@@ -45,10 +44,10 @@ def synthetic(
 
 def _framed(ids: list[int], config: Any) -> list[int]:
     """`ids` with the first one `<s>` and the last one `</s>`, where the config names them."""
-    known = range(config.vocab_size)
-    if config.bos_token_id in known:
+    vocabulary = range(config.vocab_size)
+    if config.bos_token_id in vocabulary:
         ids[0] = config.bos_token_id
-    if len(ids) > 1 and config.eos_token_id in known:
+    if len(ids) > 1 and config.eos_token_id in vocabulary:
         ids[-1] = config.eos_token_id
     return ids
 

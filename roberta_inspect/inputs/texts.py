@@ -11,7 +11,7 @@ from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.inputs.arguments import is_unicode, shown
 from roberta_inspect.inputs.labels import labels_for
 from roberta_inspect.inputs.limits import usable_length, usable_words
-from roberta_inspect.inputs.probe import TYPES, Probe
+from roberta_inspect.inputs.probe import TOKEN_TYPE_IDS, Probe
 from roberta_inspect.inputs.tokenizer import shown_tokens, tokenizer_record
 from roberta_inspect.records import Text
 from roberta_inspect.text import counted, safe
@@ -64,15 +64,15 @@ def from_texts(config: Any, tokenizer: Any, texts: Iterable[Any], *, labels: Any
                 f"truncation=True, max_length={usable_length(config)}).",
             )
     _check_ids(inputs, "input_ids", config.vocab_size, "vocab_size")
-    types = inputs.get(TYPES)
+    types = inputs.get(TOKEN_TYPE_IDS)
     dropped = types is not None and int(types.max()) >= config.type_vocab_size
     if dropped:
-        del inputs[TYPES]
+        del inputs[TOKEN_TYPE_IDS]
     return Probe(
         inputs=inputs,
         labels=labels_for(config, len(rows), labels, texts=True),
         texts=texts,
-        dropped=(TYPES,) if dropped else (),
+        dropped=(TOKEN_TYPE_IDS,) if dropped else (),
         source="texts",
         tokenizer=tokenizer_record(tokenizer),
         tokens=shown_tokens(tokenizer, rows),
@@ -80,10 +80,10 @@ def from_texts(config: Any, tokenizer: Any, texts: Iterable[Any], *, labels: Any
 
 
 def texts_of(texts: Any) -> tuple[Text, ...]:
-    """The texts and pairs that are given.
+    """Each row of `texts`: a text or a pair.
 
     Raises:
-        UsageError: it is no list, holds nothing, or something that is neither.
+        UsageError: it is not a list, is empty, or holds something else.
     """
     if isinstance(texts, str):
         raise UsageError("texts is one string", hint="Give a list of strings: [text].")
@@ -95,21 +95,21 @@ def texts_of(texts: Any) -> tuple[Text, ...]:
             else "Give a list of strings: [text].",
         )
     try:
-        made = tuple(_text(text, number) for number, text in enumerate(texts))
+        rows = tuple(_text(text, number) for number, text in enumerate(texts))
     except TypeError as error:  # such as a tensor without axes
         raise UsageError(
             f"texts cannot be gone through: {safe(error)}", hint="Give a list of strings: [text]."
         ) from error
-    for number, text in enumerate(made):
+    for number, text in enumerate(rows):
         if not is_unicode(text.first + (text.second or "")):
             raise UsageError(
                 f"texts[{number}] holds what is no character: bytes that are not UTF-8, or half "
                 "of a character",
                 hint="Decode the text with its own encoding first.",
             )
-    if not made:
+    if not rows:
         raise UsageError("texts is empty", hint="Give at least one text, or leave texts= out.")
-    return made
+    return rows
 
 
 def _text(text: Any, number: int) -> Text:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from roberta_inspect.checkpoint.load import built
+from roberta_inspect.checkpoint.load import build_model
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.inputs.synthetic import synthetic
 from roberta_inspect.live.containers import tensors_in
@@ -65,7 +65,7 @@ class Twin:
             setattr(small, name, value)
         with torch.random.fork_rng(devices=[]):
             # Flash and flex attention return the same tensors as sdpa, but not on every device.
-            model = built(small, "eager" if attention == "eager" else "sdpa", "float32")
+            model = build_model(small, "eager" if attention == "eager" else "sdpa", "float32")
         probe = synthetic(
             small, batch_size=SIZES["batch_size"], sequence_length=SIZES["sequence_length"]
         )

@@ -131,8 +131,9 @@ def test_outlines_of_the_other_forms(hub: Hub, ask: Any, tmp_path: Path) -> None
     hub.models["acme/config"] = tmp_path / "config"
     tiny_config().save_pretrained(tmp_path / "config")
     sharded, pickled, alone, has = ask(
-        "[hub.outline(locate('acme/sharded'))[1:], hub.outline(locate('acme/bin'))[1:],"
-        " hub.outline(locate('acme/config'))[1:], has_weights(locate('acme/config'))]"
+        "[hub.fetched_headers(locate('acme/sharded'))[1:],"
+        " hub.fetched_headers(locate('acme/bin'))[1:],"
+        " hub.fetched_headers(locate('acme/config'))[1:], has_weights(locate('acme/config'))]"
     )
     assert len(sharded[0]) == 41
     assert len(sharded[1]) == 3
@@ -183,7 +184,7 @@ def test_offline(hub: Hub, ask: Any) -> None:
     ask(fetched())
     hub.requests.clear()
     expression = f"[{fetched()}, has_weights(locate('acme/tiny')),"
-    expression += " len(hub.outline(locate('acme/tiny'))[1])]"
+    expression += " len(hub.fetched_headers(locate('acme/tiny'))[1])]"
     assert ask(expression, HF_HUB_OFFLINE="1") == [["config.json", "model.safetensors"], True, 41]
     assert not hub.requests
 
@@ -206,7 +207,7 @@ def test_a_connection_that_is_cut(hub: Hub, ask: Any) -> None:
 
 def test_a_broken_header_on_the_hub(hub: Hub, ask: Any) -> None:
     (hub.models["acme/tiny"] / "model.safetensors").write_bytes(b"\xff" * 200)
-    assert "cannot be read" in ask("hub.outline(locate('acme/tiny'))[1:]")["error"]
+    assert "cannot be read" in ask("hub.fetched_headers(locate('acme/tiny'))[1:]")["error"]
 
 
 def test_a_broken_config_on_the_hub(hub: Hub, ask: Any) -> None:
@@ -260,7 +261,7 @@ def test_the_cache_is_used_where_the_hub_is_busy(hub: Hub, ask: Any) -> None:
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_a_download_that_takes_for_ever(hub: Hub, ask: Any, tmp_path: Path, name: str) -> None:
     hub.dripping.add(name)
-    soon = "[setattr(room('hub'), 'MOMENT', 3), setattr(room('hub'), 'SLOWEST', 10**6),"
+    soon = "[setattr(room('hub'), 'LONGEST_ANSWER', 3), setattr(room('hub'), 'SLOWEST', 10**6),"
     soon += " setattr(room('patience'), 'FIRST_WORD', 1), {}][3]"
     told = ask(soon.format(fetched()))
     assert f"the download of {name} of acme/tiny (" in told["error"]
@@ -302,4 +303,4 @@ def test_an_index_of_too_many_shards(hub: Hub, ask: Any, tmp_path: Path) -> None
 def test_an_outline_twice(hub: Hub, ask: Any, tmp_path: Path) -> None:
     hub.models["acme/sharded"] = make_checkpoint(tmp_path / "sharded", form="sharded")
     for _ in range(2):
-        assert len(ask("hub.outline(locate('acme/sharded'))[1:]")[0]) == 41
+        assert len(ask("hub.fetched_headers(locate('acme/sharded'))[1:]")[0]) == 41

@@ -12,7 +12,7 @@ from fuzz.drawn import CASES, Tally, repeated
 from makers import make_checkpoint, tiny_model
 
 from roberta_inspect import inspect, module_tree
-from roberta_inspect.checkpoint.config import FIELDS
+from roberta_inspect.checkpoint.config import FIELD_RULES
 
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, 2, 3, 4, 7, 16, 50, -1, 1.5, 0.0, -0.5, 1e30, 1e-30),
@@ -25,7 +25,7 @@ VALUES: tuple[Any, ...] = (
 """What JSON can hold, by example."""
 
 CONFIG = (
-    *FIELDS,
+    *FIELD_RULES,
     *("auto_map", "decoder_start_token_id", "forced_eos_token_id", "gradient_checkpointing"),
     *("is_encoder_decoder", "layer_types", "length_penalty", "max_length", "model_type", "name"),
     *(

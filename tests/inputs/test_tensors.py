@@ -44,7 +44,7 @@ BATCHES: dict[str, dict[str, Any]] = {
 
 
 def read(given: Any, **changes: Any) -> Probe:
-    return from_inputs(tiny_config(**changes), given, known=KNOWN)
+    return from_inputs(tiny_config(**changes), given, keywords=KNOWN)
 
 
 @pytest.mark.parametrize("name", BATCHES)
