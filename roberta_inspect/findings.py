@@ -36,8 +36,8 @@ from roberta_inspect.records.input import IGNORED
 from roberta_inspect.text import counted, listed, safe
 
 
-class Answer(NamedTuple):
-    """One finding without its id."""
+class Draft(NamedTuple):
+    """A finding without its id."""
 
     message: str
     hint: str | None = None
@@ -47,7 +47,7 @@ class Answer(NamedTuple):
     """As in `Finding`."""
 
 
-Question = Callable[..., Iterator[Answer]]
+Question = Callable[..., Iterator[Draft]]
 
 
 class Questions(list[tuple[str, Level, Question]]):
@@ -65,13 +65,13 @@ class Questions(list[tuple[str, Level, Question]]):
     def about(self, record: Any, **options: Any) -> Iterator[Finding]:
         """The findings about one record."""
         for id_, level, question in self:
-            for answer in question(record, **options):
+            for draft in question(record, **options):
                 yield Finding(
                     id=id_,
-                    level=answer.level or level,
-                    message=answer.message,
-                    hint=answer.hint,
-                    slots=answer.slots,
+                    level=draft.level or level,
+                    message=draft.message,
+                    hint=draft.hint,
+                    slots=draft.slots,
                 )
 
 
@@ -127,12 +127,12 @@ HEAD_SLOTS = ("loss", "logits")
 
 
 @CHECKPOINT.register("renamed-tensors", "error")
-def _renamed_tensors(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
+def _renamed_tensors(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     weights = checkpoint.weights
     if weights.renaming is not None:
         fitting, missing = weights.renaming.fitting, len(weights.missing)
         which = f"all {missing:,}" if fitting == missing else f"{fitting:,} of the {missing:,}"
-        yield Answer(
+        yield Draft(
             f"the tensors in {_tensor_names(weights.files)} go by other names: "
             f"{weights.renaming.rule}, and {which} missing ones fit, in shape too",
             renaming_hint(weights.renaming),
@@ -145,13 +145,13 @@ def renaming_hint(renaming: Renaming) -> str:
 
 
 @CHECKPOINT.register("head-not-in-checkpoint", "error")
-def _head_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
+def _head_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     weights = checkpoint.weights
     if weights.verdict == "head-not-in-checkpoint":
         allowed = "." if allow_missing_head else "; --allow-missing-head makes this a warning."
         saved = _saved_as(checkpoint)
         without = f" ({saved} has none)" if saved else ""
-        yield Answer(
+        yield Draft(
             f"{_random_words(weights)}: predictions of this head mean nothing{without}",
             _names_hint(weights)
             or f"Train the head, or load a checkpoint that was saved after fine-tuning{allowed}",
@@ -161,12 +161,12 @@ def _head_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[
 
 
 @CHECKPOINT.register("encoder-not-in-checkpoint", "error")
-def _encoder_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
+def _encoder_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     if checkpoint.weights.verdict == "encoder-not-in-checkpoint":
         layers, held = checkpoint.layers, checkpoint.layers_in_file
         fewer = held is not None and layers is not None and held < layers
         counts = f"config.json asks for {layers} layers, and the file has {held}"
-        yield Answer(
+        yield Draft(
             f"{_random_words(checkpoint.weights)}: a part of the encoder was never trained"
             f"{'; ' + counts if fewer and not checkpoint.weights.renaming else ''}",
             _names_hint(checkpoint.weights)
@@ -175,11 +175,11 @@ def _encoder_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterat
 
 
 @CHECKPOINT.register("nothing-from-checkpoint", "error")
-def _everything_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
+def _everything_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     weights = checkpoint.weights
     if weights.verdict == "nothing-from-checkpoint":
         reason = "" if weights.renaming else ": the file holds no tensor of this class"
-        yield Answer(
+        yield Draft(
             f"{_random_words(weights)}{reason}",
             _names_hint(weights) or "Load it with the class that saved it.",
         )
@@ -199,11 +199,11 @@ def _saved_as(checkpoint: Checkpoint) -> str | None:
 
 
 @CHECKPOINT.register("fewer-layers", "warning")
-def _fewer_layers(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
+def _fewer_layers(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     layers, held = checkpoint.layers, checkpoint.layers_in_file
     if layers is not None and held is not None and layers < held:
         cut = held - layers
-        yield Answer(
+        yield Draft(
             f"config.json asks for fewer layers than the file has: {layers} of {held}, so that "
             f"{counted(cut, 'layer')} {'was' if cut == 1 else 'were'} left out",
             f"Set num_hidden_layers to {held} in config.json, unless the model was cut on purpose.",
@@ -211,11 +211,11 @@ def _fewer_layers(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[
 
 
 @CHECKPOINT.register("tensors-not-used", "warning")
-def _unused_tensors(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
+def _unused_tensors(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     weights = checkpoint.weights
     ignored = tuple(name for name in weights.ignored if not _of_cut_layer(checkpoint, name))
     if ignored and (weights.renaming is None or len(ignored) > weights.renaming.fitting):
-        yield Answer(
+        yield Draft(
             f"{counted(len(ignored), 'tensor')} of the checkpoint {_are(ignored)} not used by "
             f"this class: {_tensor_names(ignored)}",
             "Check that config.json belongs to these weights.",
@@ -229,34 +229,34 @@ def _of_cut_layer(checkpoint: Checkpoint, name: str) -> bool:
 
 
 @CHECKPOINT.register("harmless-tensors", "note")
-def _harmless_tensors(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
+def _harmless_tensors(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     if harmless := checkpoint.weights.harmless:
-        yield Answer(
+        yield Draft(
             f"{_tensor_names(harmless)} in the checkpoint {_are(harmless)} not used, and this "
             "class needs none of it"
         )
 
 
 @CHECKPOINT.register("other-architecture", "note")
-def _other_architecture(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
+def _other_architecture(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     if saved := _saved_as(checkpoint):
-        yield Answer(
+        yield Draft(
             f"config.json names {saved}; what is inspected is {safe(checkpoint.architecture)}",
             f"Load it with {saved} for what that class returns.",
         )
 
 
 @CHECKPOINT.register("settings-ignored", "warning")
-def _ignored_settings(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
+def _settings_ignored(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     for setting in checkpoint.ignored_settings:
-        yield Answer(
+        yield Draft(
             f"config.json sets what this release of transformers leaves aside: {safe(setting)}",
             "Load it with the release that it was saved with: transformers_version in config.json.",
         )
 
 
 @CHECKPOINT.register("labels-disagree", "warning")
-def _labels_disagree(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
+def _labels_disagree(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     sources = checkpoint.label_sources
     if sources is None:
         return
@@ -267,7 +267,7 @@ def _labels_disagree(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterat
         taken = checkpoint.num_labels
         right = sources.head_rows or taken
         names = _some_names(checkpoint)
-        yield Answer(
+        yield Draft(
             f"{label_sources_in_words(sources)}: transformers takes {taken:,} ({names})",
             f"Give num_labels, id2label and label2id in config.json {counted(right, 'label')}.",
         )
@@ -292,10 +292,10 @@ def label_sources_in_words(sources: LabelSources) -> str:
 
 
 @CHECKPOINT.register("missing-label-names", "warning")
-def _missing_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
+def _missing_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     if unnamed := checkpoint.unnamed_labels:
         shown = listed([f"id {label}" for label in unnamed], most=6)
-        yield Answer(
+        yield Draft(
             f"{shown} {'has' if len(unnamed) == 1 else 'have'} no label name: pipeline raises a "
             "KeyError or answers with a blank",
             "Name every id from 0 on in id2label of config.json.",
@@ -304,10 +304,10 @@ def _missing_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator
 
 
 @CHECKPOINT.register("duplicate-label-names", "warning")
-def _duplicate_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Answer]:
+def _duplicate_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     for name, labels in checkpoint.shared_names.items():
         ids = listed([f"id {label}" for label in labels], most=6)
-        yield Answer(
+        yield Draft(
             f"{ids} have the same label name, {safe(name, longest=40)}: a prediction does not "
             "tell which it is",
             "Give every id a name of its own in id2label and label2id of config.json.",
@@ -337,34 +337,34 @@ def _some_names(checkpoint: Checkpoint) -> str:
 
 
 @MAP.register("no-weights", "note")
-def _without_weights(output_map: OutputMap) -> Iterator[Answer]:
+def _without_weights(output_map: OutputMap) -> Iterator[Draft]:
     if output_map.setup.no_weights:
         lacks = output_map.checkpoint.weights.verdict == "no-weights"
         why = "the checkpoint has no weights" if lacks else "no weights were read"
-        yield Answer(
+        yield Draft(
             f"{why}: shapes and origins come from the configuration alone, and nothing "
             "that needs values was tested"
         )
 
 
 @MAP.register("wrapper-removed", "note")
-def _map_wrappers(output_map: OutputMap) -> Iterator[Answer]:
+def _map_wrappers(output_map: OutputMap) -> Iterator[Draft]:
     yield from _wrappers_removed(output_map.wrappers)
 
 
-def _wrappers_removed(wrappers: Sequence[str]) -> Iterator[Answer]:
+def _wrappers_removed(wrappers: Sequence[str]) -> Iterator[Draft]:
     if wrappers:
         names = listed([safe(name, longest=80) for name in wrappers])
-        yield Answer(
+        yield Draft(
             f"{names} {'was' if len(wrappers) == 1 else 'were'} taken off: the classifier inside "
             "was inspected"
         )
 
 
 @MAP.register("training-mode", "note")
-def _training_mode(output_map: OutputMap) -> Iterator[Answer]:
+def _training_mode(output_map: OutputMap) -> Iterator[Draft]:
     if output_map.setup.was_training:
-        yield Answer(
+        yield Draft(
             "the model is in training mode, and it was inspected in eval mode: in training mode "
             "dropout changes every output",
             "Call model.eval() before you use its outputs.",
@@ -372,26 +372,26 @@ def _training_mode(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @MAP.register("quantised", "note")
-def _quantised(output_map: OutputMap) -> Iterator[Answer]:
+def _quantised(output_map: OutputMap) -> Iterator[Draft]:
     if kinds := output_map.setup.quantised:
-        yield Answer(
+        yield Draft(
             f"the model is quantised ({listed(kinds, show=safe)}): claims that compute with the "
             "weights are not tested, and rows of one batch can share a scale"
         )
 
 
 @MAP.register("placeholder-label-names", "note")
-def _placeholder_labels(output_map: OutputMap) -> Iterator[Answer]:
+def _placeholder_labels(output_map: OutputMap) -> Iterator[Draft]:
     checkpoint = output_map.checkpoint
     if checkpoint.placeholder_labels and checkpoint.num_labels > 1:
-        yield Answer(
+        yield Draft(
             f"the labels have no names of their own, only {_some_names(checkpoint)}",
             "Set id2label and label2id in config.json.",
         )
 
 
 @MAP.register("padding-left", "warning")
-def _padding_left(output_map: OutputMap) -> Iterator[Answer]:
+def _padding_left(output_map: OutputMap) -> Iterator[Draft]:
     batch = output_map.input
     padded = [row for row, start in enumerate(batch.row_starts) if start]
     if padded:
@@ -407,17 +407,17 @@ def _padding_left(output_map: OutputMap) -> Iterator[Answer]:
         padder, hint = "the input is padded", "Pad on the right: the padding after the tokens."
     else:
         padder, hint = "the tokenizer pads", 'Set padding_side to "right" in tokenizer_config.json.'
-    yield Answer(f"{padder} on the left: {where}{read}", hint)
+    yield Draft(f"{padder} on the left: {where}{read}", hint)
 
 
 @MAP.register("tokenizer-empty", "error")
-def _tokenizer_empty(output_map: OutputMap) -> Iterator[Answer]:
+def _tokenizer_empty(output_map: OutputMap) -> Iterator[Draft]:
     batch = output_map.input
     rows = [row for row, content in enumerate(batch.contents) if content == "special"]
     if rows and batch.tokenizer is not None and batch.tokens is not None:
         which = "every text" if len(rows) == len(batch.contents) else _row_words(rows)
         example = " ".join(batch.tokens[rows[0]])
-        yield Answer(
+        yield Draft(
             f"{which} became nothing but special tokens ({safe(example, longest=40)}): the "
             f"{safe(batch.tokenizer.cls)} knows {counted(batch.tokenizer.vocabulary, 'token')}",
             "Put the tokenizer's own files, such as tokenizer.json or its vocabulary, beside "
@@ -427,12 +427,12 @@ def _tokenizer_empty(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @MAP.register("unknown-tokens", "warning")
-def _unknown_tokens(output_map: OutputMap) -> Iterator[Answer]:
+def _unknown_tokens(output_map: OutputMap) -> Iterator[Draft]:
     batch = output_map.input
     rows = [row for row, content in enumerate(batch.contents) if content == "unknown"]
     if rows and batch.tokenizer is not None:
         which = "every text" if len(rows) == len(batch.contents) else _row_words(rows)
-        yield Answer(
+        yield Draft(
             f"{which} became nothing but {safe(batch.tokenizer.unknown_token)}: the "
             f"{safe(batch.tokenizer.cls)} knows none of its words",
             "Put the vocabulary that the model was trained with beside config.json, and name its "
@@ -446,11 +446,11 @@ def _row_words(rows: list[int]) -> str:
 
 
 @MAP.register("pad-ids-differ", "warning")
-def _pad_ids(output_map: OutputMap) -> Iterator[Answer]:
+def _pad_ids(output_map: OutputMap) -> Iterator[Draft]:
     tokenizer, expected = output_map.input.tokenizer, output_map.checkpoint.pad_token_id
     pads = None if tokenizer is None else tokenizer.pad_token_id
     if None not in (pads, expected) and pads != expected:
-        yield Answer(
+        yield Draft(
             f"the tokenizer pads with id {pads}, and pad_token_id in config.json is {expected}: "
             f"padding gets positions of its own, and the token with id {expected} gets the "
             "position of padding",
@@ -460,12 +460,12 @@ def _pad_ids(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @MAP.register("vocabulary-too-large", "warning")
-def _large_vocabulary(output_map: OutputMap) -> Iterator[Answer]:
+def _large_vocabulary(output_map: OutputMap) -> Iterator[Draft]:
     tokenizer, rows = output_map.input.tokenizer, output_map.checkpoint.vocab_size
     if tokenizer is not None and rows is not None and tokenizer.vocabulary > rows:
         added = tokenizer.added_tokens
         extra = f", {added:,} of them added" if added else ""
-        yield Answer(
+        yield Draft(
             f"the tokenizer knows {counted(tokenizer.vocabulary, 'token')}{extra}, and the table "
             f"of word embeddings has {counted(rows, 'row')} (vocab_size): the ids from {rows:,} on "
             "raise an IndexError",
@@ -477,10 +477,10 @@ def _large_vocabulary(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @MAP.register("vocabulary-too-small", "warning")
-def _small_vocabulary(output_map: OutputMap) -> Iterator[Answer]:
+def _small_vocabulary(output_map: OutputMap) -> Iterator[Draft]:
     tokenizer, rows = output_map.input.tokenizer, output_map.checkpoint.vocab_size
     if tokenizer is not None and rows is not None and tokenizer.vocabulary < rows // 2:
-        yield Answer(
+        yield Draft(
             f"the tokenizer knows {counted(tokenizer.vocabulary, 'token')}, and the table of word "
             f"embeddings has {counted(rows, 'row')} (vocab_size): most of it is never used",
             "Put the tokenizer that the model was trained with beside config.json, all its files.",
@@ -488,10 +488,10 @@ def _small_vocabulary(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @MAP.register("constant-logits", "warning")
-def _constant_logits(output_map: OutputMap) -> Iterator[Answer]:
+def _constant_logits(output_map: OutputMap) -> Iterator[Draft]:
     if output_map.same_logits:
         rows = "text" if output_map.input.texts else "row"
-        yield Answer(
+        yield Draft(
             f"every {rows} has the same logits, although the {rows}s differ: the model does not "
             "look at its input",
             "Look for weights of zero, above all in the last LayerNorm, or train again with a "
@@ -501,9 +501,9 @@ def _constant_logits(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @MAP.register("labels-all-ignored", "warning")
-def _labels_ignored(output_map: OutputMap) -> Iterator[Answer]:
+def _labels_ignored(output_map: OutputMap) -> Iterator[Draft]:
     if _all_ignored(output_map):
-        yield Answer(
+        yield Draft(
             f"every label is {IGNORED}, which the loss leaves out: the loss is a mean of nothing",
             f"Give at least one row a label other than {IGNORED}.",
             slots=("loss",),
@@ -516,12 +516,12 @@ def _all_ignored(output_map: OutputMap) -> bool:
 
 
 @MAP.register("one-label-per-row", "note")
-def _one_label(output_map: OutputMap) -> Iterator[Answer]:
+def _one_label(output_map: OutputMap) -> Iterator[Draft]:
     checkpoint, values = output_map.checkpoint, output_map.input.labels.values
     rows = values if isinstance(values, list) else []
     several = checkpoint.problem_type == "multi_label_classification" and checkpoint.num_labels > 1
     if several and rows and all(sorted(row)[-1:] == [1] and sum(row) == 1 for row in rows):
-        yield Answer(
+        yield Draft(
             "multi-label: each row of labels is a row of 0 and 1 as floats, and every one here "
             'has a single 1; class ids would be problem_type "single_label_classification"',
             'If each text has one label, set "problem_type": "single_label_classification" in '
@@ -531,10 +531,10 @@ def _one_label(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @MAP.register("logits-per-token", "error")
-def _logits_per_token(output_map: OutputMap) -> Iterator[Answer]:
+def _logits_per_token(output_map: OutputMap) -> Iterator[Draft]:
     shape = _logits_shape(output_map)
     if _is_per_token(output_map):
-        yield Answer(
+        yield Draft(
             f"the classifier was applied to every position: its logits are of shape {shape}, and "
             "a sequence has one row of them",
             "Let it read position 0 alone: self.out(hidden_states[:, 0]), as "
@@ -544,10 +544,10 @@ def _logits_per_token(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @MAP.register("head-width-differs", "error")
-def _head_width(output_map: OutputMap) -> Iterator[Answer]:
+def _head_width(output_map: OutputMap) -> Iterator[Draft]:
     shape, labels = _logits_shape(output_map), output_map.checkpoint.num_labels
     if _is_other_width(output_map):
-        yield Answer(
+        yield Draft(
             f"the head returns {counted(shape[-1], 'number')} per row, and config.num_labels is "
             f"{labels:,}: no loss can be computed",
             f"Set model.config.num_labels = {shape[-1]} and model.num_labels = {shape[-1]}, or "
@@ -572,9 +572,9 @@ def _is_other_width(output_map: OutputMap) -> bool:
 
 
 @MAP.register("keyword-ignored", "warning")
-def _ignored_keywords(output_map: OutputMap) -> Iterator[Answer]:
+def _ignored_keywords(output_map: OutputMap) -> Iterator[Draft]:
     for name, meant in output_map.input.ignored.items():
-        yield Answer(
+        yield Draft(
             f"forward has no keyword {safe(name, longest=80)}, which the batch holds: it was left "
             "out, as the model would ignore it or raise, by release",
             f"Write {safe(meant)}." if meant else "Take it out of the batch.",
@@ -582,11 +582,11 @@ def _ignored_keywords(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @MAP.register("token-types-dropped", "warning")
-def _dropped_token_types(output_map: OutputMap) -> Iterator[Answer]:
+def _dropped_token_types(output_map: OutputMap) -> Iterator[Draft]:
     batch = output_map.input
     if "token_type_ids" in batch.dropped:
         cls = safe(batch.tokenizer.cls) if batch.tokenizer else "the tokenizer"
-        yield Answer(
+        yield Draft(
             f"{cls} makes token_type_ids that this model has no rows for (type_vocab_size): it was "
             "called without them, and with them it raises",
             "Call the tokenizer with return_token_type_ids=False.",
@@ -594,14 +594,14 @@ def _dropped_token_types(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @MAP.register("call-failed", "error")
-def _failed_calls(output_map: OutputMap) -> Iterator[Answer]:
+def _failed_calls(output_map: OutputMap) -> Iterator[Draft]:
     causes: dict[Failure, list[Call]] = {}
     explained = _is_per_token(output_map) or _is_other_width(output_map)
     for call in output_map.calls:
         if call.error and not (explained and call.labels):
             causes.setdefault(call.error, []).append(call)
     for error, calls in causes.items():
-        yield Answer(
+        yield Draft(
             f"{listed([call.words for call in calls])}: {_error_words(error, output_map.versions)}",
             "The other calls were made all the same."
             if len(calls) < len(output_map.calls)
@@ -616,10 +616,10 @@ def _error_words(error: Failure, made_with: Versions) -> str:
 
 
 @MAP.register("not-deterministic", "error")
-def _not_deterministic(output_map: OutputMap) -> Iterator[Answer]:
+def _not_deterministic(output_map: OutputMap) -> Iterator[Draft]:
     if output_map.not_deterministic is not None:
         where = safe(output_map.not_deterministic or output_map.checkpoint.architecture)
-        yield Answer(
+        yield Draft(
             f"the same call on the same input gives other bits each time, from {where} on; "
             "nothing that compares calls was tested",
             "Look there for dropout that is left on, a random generator, or a state that drifts"
@@ -638,9 +638,9 @@ def _kernels(device: str) -> str:
 
 
 @MAP.register("input-edited", "warning")
-def _input_edited(output_map: OutputMap) -> Iterator[Answer]:
+def _input_edited(output_map: OutputMap) -> Iterator[Draft]:
     if edited := output_map.input.edited:
-        yield Answer(
+        yield Draft(
             f"forward writes into the {listed(edited, show=safe)} that it is given: whoever calls "
             "it has other tensors afterwards. It was given copies here",
             "Change a copy instead: tensor = tensor.clone() before it is written to.",
@@ -648,7 +648,7 @@ def _input_edited(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @MAP.register("config-decides-outputs", "warning")
-def _config_decides(output_map: OutputMap) -> Iterator[Answer]:
+def _config_decides(output_map: OutputMap) -> Iterator[Draft]:
     configured = output_map.setup.configured
     moved = {
         name: value for name, value in configured.items() if value not in (USUAL.get(name), "null")
@@ -663,7 +663,7 @@ def _config_decides(output_map: OutputMap) -> Iterator[Answer]:
         follows.append("a tuple has no .logits")
     if len(plain.positions) > 1:
         follows.append("Trainer.predict hands over a tuple, and argmax of it raises")
-    yield Answer(
+    yield Draft(
         f"{settings}: model(**inputs) returns a {safe(plain.container)} of {names}; "
         + "; ".join(follows),
         "Pass the flags you mean, or take these fields out of config.json.",
@@ -675,9 +675,9 @@ USUAL = {"return_dict": "true", "output_hidden_states": "false", "output_attenti
 
 
 @MAP.register("claim-refuted", "error")
-def _claims_refuted(output_map: OutputMap) -> Iterator[Answer]:
+def _claims_refuted(output_map: OutputMap) -> Iterator[Draft]:
     for proof in output_map.proofs_with("refuted"):
-        yield Answer(
+        yield Draft(
             f"{proof.slot}: not true here ({proof.id}): {proof.claim}; {proof.detail}",
             "The model does not do what its class documents: look at what was changed.",
             slots=(proof.slot,) if proof.slot in output_map.names else (),
@@ -685,10 +685,10 @@ def _claims_refuted(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @MAP.register("claim-raised", "warning")
-def _claims_raised(output_map: OutputMap) -> Iterator[Answer]:
+def _claims_raised(output_map: OutputMap) -> Iterator[Draft]:
     if raised := [proof.id for proof in output_map.proofs if proof.error is not None]:
         own = _is_per_token(output_map) or _is_other_width(output_map)
-        yield Answer(
+        yield Draft(
             f"testing {listed(raised)} raised an exception: see the proofs",
             "The head is not that of the class."
             if own
@@ -697,12 +697,12 @@ def _claims_raised(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @MAP.register("few-claims-tested", "warning")
-def _few_tested(output_map: OutputMap) -> Iterator[Answer]:
+def _few_tested(output_map: OutputMap) -> Iterator[Draft]:
     untested = output_map.proofs_with("not-tested")
     tested = len(output_map.proofs) - len(untested)
     if tested < len(untested) and not output_map.setup.no_weights:
         reason, count = Counter(proof.detail for proof in untested).most_common(1)[0]
-        yield Answer(
+        yield Draft(
             f"only {tested} of {counted(len(output_map.proofs), 'claim')} could be tested; of the "
             f"others {count:,} because {safe(reason)}",
             "Look at the proofs for the other reasons: this map says little about the model.",
@@ -710,7 +710,7 @@ def _few_tested(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @MAP.register("not-finite", "error")
-def _not_finite(output_map: OutputMap) -> Iterator[Answer]:
+def _not_finite(output_map: OutputMap) -> Iterator[Draft]:
     slots = [slot for call in output_map.main_calls for slot in call.slots]
     if _all_ignored(output_map):
         slots = [slot for slot in slots if slot.name != "loss"]
@@ -720,7 +720,7 @@ def _not_finite(output_map: OutputMap) -> Iterator[Answer]:
     )
     if places:
         words = listed([place_words(place) for place in places], most=5)
-        yield Answer(
+        yield Draft(
             f"NaN or infinity in {words}",
             "Look for NaN in the weights and the labels; in float16, try --dtype float32.",
             slots=tuple(dict.fromkeys(place.slot for place in places)),
@@ -740,7 +740,7 @@ def place_words(place: Place) -> str:
 
 
 @MAP.register("tuple-differs-from-dict", "warning")
-def _tuple_and_dict(output_map: OutputMap) -> Iterator[Answer]:
+def _tuple_and_dict(output_map: OutputMap) -> Iterator[Draft]:
     named: set[str] = set()
     for labels in (False, True):
         as_dict = output_map.call(return_dict=True, labels=labels)
@@ -751,7 +751,7 @@ def _tuple_and_dict(output_map: OutputMap) -> Iterator[Answer]:
         for only, where in ((has - lacks, "tuple"), (lacks - has, "dict")):
             for name in sorted(only - named):
                 named.add(name)
-                yield Answer(
+                yield Draft(
                     f"{safe(name)} is in the {where} that this release returns, and not "
                     f"in the {'dict' if where == 'tuple' else 'tuple'}",
                     "Reach outputs by name: outputs.logits.",
@@ -763,19 +763,19 @@ def _filled_names(call: Call) -> set[str]:
 
 
 @MAP.register("unnamed-output", "warning")
-def _unnamed_outputs(output_map: OutputMap) -> Iterator[Answer]:
+def _unnamed_outputs(output_map: OutputMap) -> Iterator[Draft]:
     places = dict.fromkeys(
         slot.access for call in output_map.calls for slot in call.slots if slot.name == UNNAMED
     )
     if places:
-        yield Answer(
+        yield Draft(
             f"nothing explains what {listed(list(places))} of the tuple is",
             "Reach outputs by name, and look at what this model's forward adds.",
         )
 
 
 @MAP.register("attentions-empty", "warning")
-def _empty_attentions(output_map: OutputMap) -> Iterator[Answer]:
+def _empty_attentions(output_map: OutputMap) -> Iterator[Draft]:
     calls = [call for call in output_map.calls if call.output_attentions and not call.error]
     empty = [call for call in calls if _holds_nothing(call.slot("attentions"))]
     if empty:
@@ -788,7 +788,7 @@ def _empty_attentions(output_map: OutputMap) -> Iterator[Answer]:
         else:
             why = f": under {used} attention no layer handed its weights back"
             hint = 'Load the model with attn_implementation="eager"; here: --attention eager.'
-        yield Answer(f"attentions are {how}{why}", hint)
+        yield Draft(f"attentions are {how}{why}", hint)
 
 
 def _holds_nothing(slot: Slot | None) -> bool:
@@ -808,13 +808,13 @@ PIPELINE = {
 
 
 @MAP.register("problem-type-written", "warning")
-def _problem_type(output_map: OutputMap) -> Iterator[Answer]:
+def _problem_type(output_map: OutputMap) -> Iterator[Draft]:
     written = [call.wrote_problem_type for call in output_map.calls if call.wrote_problem_type]
     if written:
         after = PIPELINE.get(written[0], "something else")
         before = "sigmoid" if output_map.checkpoint.num_labels == 1 else "softmax"
         change = f"{after}, as before" if before == after else f"{after} in place of {before}"
-        yield Answer(
+        yield Draft(
             f'a call with labels writes config.problem_type = "{safe(written[0])}", and it '
             "sticks: save_pretrained keeps it, labels of another kind are refused later, and a "
             f"later pipeline answers by it ({change}). Here it was put back",
@@ -823,14 +823,14 @@ def _problem_type(output_map: OutputMap) -> Iterator[Answer]:
 
 
 @TREE.register("wrapper-removed", "note")
-def _tree_wrappers(tree: ModuleTree, error: Failure | None) -> Iterator[Answer]:
+def _tree_wrappers(tree: ModuleTree, error: Failure | None) -> Iterator[Draft]:
     yield from _wrappers_removed(tree.wrappers)
 
 
 @TREE.register("call-failed", "error")
-def _tree_call_failed(tree: ModuleTree, error: Failure | None) -> Iterator[Answer]:
+def _tree_call_failed(tree: ModuleTree, error: Failure | None) -> Iterator[Draft]:
     if error is not None:
-        yield Answer(
+        yield Draft(
             "which slots a module feeds and what it returns is not known: the call failed: "
             f"{_error_words(error, tree.versions)}",
             "Make a call of your own that works, and see roberta-inspect run.",
@@ -838,11 +838,11 @@ def _tree_call_failed(tree: ModuleTree, error: Failure | None) -> Iterator[Answe
 
 
 @CONSUMERS.register("mislabelled-output", "error")
-def _mislabelled(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
+def _mislabelled(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     for consumer in consumers:
         if wrong := [_mislabelled_words(part) for part in consumer.mislabelled]:
             names = consumer.suggested and ", ".join(consumer.suggested.output_names)
-            yield Answer(
+            yield Draft(
                 f"{safe(consumer.title)}: {listed(wrong)}",
                 f"Give one name for every output, in this order: output_names: {safe(names)}."
                 if names
@@ -856,22 +856,22 @@ def _mislabelled_words(part: Part) -> str:
 
 
 @CONSUMERS.register("consumer-raised", "warning")
-def _consumer_raised(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
+def _consumer_raised(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     for consumer in consumers:
         if consumer.error is not None:
             why = "; ".join(consumer.notes)
-            yield Answer(
+            yield Draft(
                 f"{safe(consumer.title)} raises {safe(consumer.raised)}",
                 f"{why[:1].upper()}{why[1:]}." if why else None,
             )
 
 
 @CONSUMERS.register("predictions-are-a-tuple", "warning")
-def _predictions_tuple(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
+def _predictions_tuple(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     tuples = [row for row in consumers if row.id == "trainer" and row.container == "tuple"]
     if tuples:
         slots = dict.fromkeys(part.name for row in tuples for part in row.parts if part.name)
-        yield Answer(
+        yield Draft(
             "predictions are a tuple as soon as the configuration asks for hidden states or "
             f"attentions ({', '.join(slots)}), and predictions.argmax(-1) raises",
             'Take predictions[0], or pass ignore_keys=["hidden_states", "attentions"] to '
@@ -880,10 +880,10 @@ def _predictions_tuple(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
 
 
 @CONSUMERS.register("padding-in-hidden-states", "warning")
-def _padding_in_hidden_states(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
+def _padding_in_hidden_states(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     padded = [part for row in consumers for part in row.parts if part.padding is not None]
     if padded:
-        yield Answer(
+        yield Draft(
             f"with rows of unlike length hidden states hold {padded[0].padding} in the places "
             "where a row has no token",
             "Leave these places out before a mean or a norm is taken: use the attention mask.",
@@ -891,7 +891,7 @@ def _padding_in_hidden_states(consumers: tuple[Consumer, ...]) -> Iterator[Answe
 
 
 @CONSUMERS.register("empty-attentions-in-predictions", "warning")
-def _empty_counts(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
+def _empty_counts(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     places = [
         part.access
         for row in consumers
@@ -899,7 +899,7 @@ def _empty_counts(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
         if row.id == "trainer" and part.is_empty
     ]
     if places:
-        yield Answer(
+        yield Draft(
             f"{places[0]} is an empty tuple: this attention hands no weights back, and the slot "
             "counts all the same",
             'Load the model with attn_implementation="eager".',
@@ -907,12 +907,12 @@ def _empty_counts(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
 
 
 @CONSUMERS.register("score-changes-after-labels", "warning")
-def _other_function(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
+def _other_function(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     scored = [row for row in consumers if row.id == "pipeline" and row.parts]
     before = [row.parts[0] for row in scored if not row.after_labels][:1]
     after = [row.parts[0] for row in scored if row.after_labels]
     if before and after and before[0].function != after[0].function:
-        yield Answer(
+        yield Draft(
             f"the score of the same text is {_function(before[0])}, and after one call with labels "
             f"{_function(after[0])}: that call writes config.problem_type",
             "Set problem_type in config.json.",
@@ -925,9 +925,9 @@ def _function(part: Part) -> str:
 
 
 @CONSUMERS.register("features-are-logits", "warning")
-def _features_are_logits(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
+def _features_are_logits(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     if any(row.id == "feature-extraction" and _is_logits(row.parts) for row in consumers):
-        yield Answer(
+        yield Draft(
             'pipeline("feature-extraction") returns the logits of this class, no features',
             "Load the base model for it: AutoModel.from_pretrained; or take hidden_states[-1].",
         )
@@ -938,21 +938,21 @@ def _is_logits(parts: tuple[Part, ...]) -> bool:
 
 
 @CONSUMERS.register("pair-returns-a-dict", "note")
-def _pair_returns_a_dict(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
+def _pair_returns_a_dict(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     if any(row.id == "pipeline" and row.container == "dict" for row in consumers):
-        yield Answer(
+        yield Draft(
             'pipeline("text-classification") returns a dict for a pair, not a list of one dict',
             "Give a list with the pair in it.",
         )
 
 
 @CONSUMERS.register("exported-values-differ", "warning")
-def _exported_values(consumers: tuple[Consumer, ...]) -> Iterator[Answer]:
+def _exported_values(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     for consumer in consumers:
         off = [part for part in consumer.parts if part.is_off]
         if off:
             furthest = max(off, key=lambda part: part.difference or 0.0)
-            yield Answer(
+            yield Draft(
                 f"{safe(consumer.title)}: {counted(len(off), 'output')} further from the model's "
                 f"than rounding explains: {safe(furthest.identity)} by {furthest.difference:.1e}, "
                 f"and rounding explains {furthest.tolerance:.1e}",

@@ -1,4 +1,4 @@
-"""One surroundings for every test: 80 columns, no colour settings, no network, one thread."""
+"""The same environment for every test: 80 columns, no colour settings, no network, one thread."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-SURROUNDINGS = {
+ENVIRONMENT = {
     "COLUMNS": "80",
     "HF_HUB_OFFLINE": "1",
     # The libraries read these when they are imported: later imports and processes have them too.
     "OMP_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
-NOT_FROM_OUTSIDE = (
+UNSET = (
     "CLICOLOR_FORCE",
     "FORCE_COLOR",
     "GITHUB_ACTIONS",
@@ -34,20 +34,20 @@ NOT_FROM_OUTSIDE = (
     "TTY_INTERACTIVE",
 )
 
-# What was started in the background ignores Ctrl-C, and so would every process of a test.
+# A process in the background ignores Ctrl-C, and so would the processes of the tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Generated examples are the same every time, and none takes too long: machines differ.
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.load_profile("repeatable")
 
-os.environ.update(SURROUNDINGS)
-for name in NOT_FROM_OUTSIDE:
+os.environ.update(ENVIRONMENT)
+for name in UNSET:
     os.environ.pop(name, None)
 
 
 def pytest_configure() -> None:
-    """A click before 8.2 gives stderr apart and `output` with it, as later ones do."""
+    """Make click before 8.2 return stderr apart and within `output`, as later releases do."""
     from typer.testing import CliRunner, Result
 
     if "mix_stderr" in signature(CliRunner.__init__).parameters:
@@ -66,13 +66,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def update(request: pytest.FixtureRequest) -> bool:
-    """Whether files are written anew, instead of compared."""
+    """Whether files are rewritten instead of compared."""
     return bool(request.config.getoption("--update"))
 
 
 @pytest.fixture(scope="session")
 def same_as_file(update: bool) -> Callable[[str, Path], None]:
-    """Asserts that a text is what a file holds; with `--update` the file is written first."""
+    """Assert that a file holds a text; with `--update` the file is written first."""
 
     def compare(text: str, path: Path) -> None:
         if update:
@@ -85,16 +85,16 @@ def same_as_file(update: bool) -> Callable[[str, Path], None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests marked `newest` hold on the release in constraints.txt alone: say so elsewhere.
 
-    TRANSFORMERS_RELEASE names the release that is to be tested, so that no other one is.
+    TRANSFORMERS_RELEASE names the release to be tested; any other one is refused.
     """
     pins = (Path(__file__).parent / "constraints.txt").read_text(encoding="utf-8").splitlines()
     newest = next(pin.partition("==")[2] for pin in pins if pin.startswith("transformers=="))
-    here = version("transformers")
-    asked = os.environ.get("TRANSFORMERS_RELEASE", here)
-    if asked != here:
-        raise pytest.UsageError(f"transformers {asked} was to be tested, {here} is imported")
-    if here != newest:
-        reason = f"holds on transformers {newest} only, this is {here}"
+    imported = version("transformers")
+    release = os.environ.get("TRANSFORMERS_RELEASE", imported)
+    if release != imported:
+        raise pytest.UsageError(f"transformers {release} was to be tested, {imported} is imported")
+    if imported != newest:
+        reason = f"holds on transformers {newest} only, this is {imported}"
         for item in items:
             if item.get_closest_marker("newest"):
                 item.add_marker(pytest.mark.skip(reason=reason))

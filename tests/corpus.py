@@ -1,4 +1,4 @@
-"""Broken, wrong and hostile checkpoints as data: what is given, the command, how it ends."""
+"""Broken, wrong and hostile checkpoints as data: the situation, the command, how it ends."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ MARKER = "executed"
 class Case:
     """One thing that goes wrong, or could."""
 
-    given: str
-    """What is given, in words."""
+    situation: str
+    """In words."""
     make: Make
     command: str = "run checkpoint"
     """The arguments, as a shell would read them; the current directory is that of `make`."""
     code: int = 3
-    said: str
+    shown: str
     """The whole sentence on stderr where the exit code is 2 or more, else what stdout shows, line
     breaks aside. `…` stands for what another machine or release may say otherwise."""
     hint: str | None = None
@@ -56,8 +56,8 @@ class Case:
     """Limits of the process, in bytes, by the names of `resource`."""
 
     def pattern(self) -> re.Pattern[str]:
-        """What `said` allows."""
-        return re.compile(re.escape(self.said).replace("…", ".*").replace(r"\ ", " "))
+        """What `shown` allows."""
+        return re.compile(re.escape(self.shown).replace("…", ".*").replace(r"\ ", " "))
 
 
 # Makers
@@ -128,13 +128,13 @@ def without(name: str) -> Make:
     return lambda folder: (whole(folder) / name).unlink()
 
 
-def in_place_of(name: str, put: Callable[[Path], object]) -> Make:
+def in_place_of(name: str, create: Callable[[Path], object]) -> Make:
     """A whole checkpoint with something else where a file should be."""
 
     def make(folder: Path) -> None:
         path = whole(folder) / name
         path.unlink()
-        put(path)
+        create(path)
 
     return make
 
@@ -231,19 +231,19 @@ def sparse(folder: Path) -> None:
     checkpoint = edit_config(whole(folder), vocab_size=rows)
     path = checkpoint / WEIGHTS
     header = split(path.read_bytes())[0]
-    kept = {name: each for name, each in header.items() if "word_embeddings" not in name}
-    kept.pop("__metadata__", None)
+    entries = {name: entry for name, entry in header.items() if "word_embeddings" not in name}
+    entries.pop("__metadata__", None)
     end = 0
-    for each in kept.values():
-        start, stop = each["data_offsets"]
-        each["data_offsets"] = [end, end := end + stop - start]
+    for entry in entries.values():
+        start, stop = entry["data_offsets"]
+        entry["data_offsets"] = [end, end := end + stop - start]
     size = rows * 16 * 4
-    kept["roberta.embeddings.word_embeddings.weight"] = {
+    entries["roberta.embeddings.word_embeddings.weight"] = {
         "dtype": "F32",
         "shape": [rows, 16],
         "data_offsets": [end, end + size],
     }
-    content = joined(kept, b"")
+    content = joined(entries, b"")
     path.write_bytes(content)
     os.truncate(path, len(content) + end + size)
 
@@ -425,283 +425,283 @@ def more_tokens(tokenizer: dict[str, Any]) -> None:
 
 BROKEN = [
     Case(
-        given="a checkpoint that does not exist",
+        situation="a checkpoint that does not exist",
         make=lambda folder: None,
-        said="checkpoint does not exist",
+        shown="checkpoint does not exist",
     ),
     Case(
-        given="a file in place of a directory",
+        situation="a file in place of a directory",
         make=whole,
         command="run checkpoint/config.json",
-        said="checkpoint/config.json is a file, not a checkpoint directory",
+        shown="checkpoint/config.json is a file, not a checkpoint directory",
     ),
     Case(
-        given="an empty directory",
+        situation="an empty directory",
         make=lambda folder: (folder / "checkpoint").mkdir(),
-        said="checkpoint holds no config.json",
+        shown="checkpoint holds no config.json",
     ),
     Case(
-        given="no `config.json`",
+        situation="no `config.json`",
         make=without("config.json"),
-        said="checkpoint holds no config.json",
+        shown="checkpoint holds no config.json",
     ),
     Case(
-        given="an empty `config.json`",
+        situation="an empty `config.json`",
         make=holding("config.json", b""),
-        said="checkpoint/config.json is empty",
+        shown="checkpoint/config.json is empty",
     ),
     Case(
-        given="a `config.json` that is not JSON",
+        situation="a `config.json` that is not JSON",
         make=holding("config.json", b"model_type: roberta"),
-        said="checkpoint/config.json is not JSON: …",
+        shown="checkpoint/config.json is not JSON: …",
     ),
     Case(
-        given="a `config.json` cut in the middle",
+        situation="a `config.json` cut in the middle",
         make=damaged(lambda content: content[:200], "config.json"),
-        said="checkpoint/config.json is not JSON: …",
+        shown="checkpoint/config.json is not JSON: …",
     ),
     Case(
-        given="a `config.json` that holds a list",
+        situation="a `config.json` that holds a list",
         make=holding("config.json", b"[]"),
-        said="checkpoint/config.json holds JSON, but not an object (list)",
+        shown="checkpoint/config.json holds JSON, but not an object (list)",
     ),
     Case(
-        given="a `config.json` that holds `null`",
+        situation="a `config.json` that holds `null`",
         make=holding("config.json", b"null"),
-        said="checkpoint/config.json holds JSON, but not an object (NoneType)",
+        shown="checkpoint/config.json holds JSON, but not an object (NoneType)",
     ),
     Case(
-        given="a `config.json` with NaN",
+        situation="a `config.json` with NaN",
         make=holding("config.json", b'{"layer_norm_eps": NaN}'),
-        said="checkpoint/config.json is not JSON: NaN is no JSON number",
+        shown="checkpoint/config.json is not JSON: NaN is no JSON number",
     ),
     Case(
-        given="a `config.json` with an infinite number",
+        situation="a `config.json` with an infinite number",
         make=holding("config.json", b'{"layer_norm_eps": 1e999}'),
-        said="checkpoint/config.json: layer_norm_eps is inf, it must be a number from 0 on",
+        shown="checkpoint/config.json: layer_norm_eps is inf, it must be a number from 0 on",
     ),
     Case(
-        given="a `config.json` with a key twice",
+        situation="a `config.json` with a key twice",
         make=holding("config.json", b'{"vocab_size": 5, "vocab_size": 6}'),
-        said="checkpoint/config.json is not JSON: 'vocab_size' stands there twice",
+        shown="checkpoint/config.json is not JSON: 'vocab_size' stands there twice",
     ),
     Case(
-        given="a `config.json` that is not UTF-8",
+        situation="a `config.json` that is not UTF-8",
         make=holding("config.json", b'{"model_type": "\xff"}'),
-        said="checkpoint/config.json is not UTF-8 text: invalid start byte at byte 16",
+        shown="checkpoint/config.json is not UTF-8 text: invalid start byte at byte 16",
     ),
     Case(
-        given="a `config.json` with 5,000 digits",
+        situation="a `config.json` with 5,000 digits",
         make=holding("config.json", b'{"vocab_size": ' + b"9" * 5000 + b"}"),
-        said=(
+        shown=(
             "checkpoint/config.json is not JSON: Exceeds the limit … for integer string "
             "conversion: value has 5000 digits…"
         ),
     ),
     Case(
-        given="a `config.json` nested 200,000 deep",
+        situation="a `config.json` nested 200,000 deep",
         make=holding("config.json", b"[" * 200_000),
-        said="checkpoint/config.json is nested too deeply to be read",
+        shown="checkpoint/config.json is nested too deeply to be read",
     ),
     Case(
-        given="a `config.json` of 200 MB",
+        situation="a `config.json` of 200 MB",
         make=lambda folder: os.truncate(whole(folder) / "config.json", 200_000_000),
-        said="checkpoint/config.json is 190.7 MiB large; at most 16.0 MiB are read",
+        shown="checkpoint/config.json is 190.7 MiB large; at most 16.0 MiB are read",
     ),
     Case(
-        given="a directory in place of `config.json`",
+        situation="a directory in place of `config.json`",
         make=in_place_of("config.json", Path.mkdir),
-        said="checkpoint/config.json is a directory, not a file",
+        shown="checkpoint/config.json is a directory, not a file",
     ),
     Case(
-        given="a named pipe in place of `config.json`",
+        situation="a named pipe in place of `config.json`",
         make=in_place_of("config.json", os.mkfifo),
-        said="checkpoint/config.json is no regular file",
+        shown="checkpoint/config.json is no regular file",
     ),
     Case(
-        given="no weight file",
+        situation="no weight file",
         make=without(WEIGHTS),
         command="run checkpoint --attention eager",
         code=0,
-        said="the checkpoint has no weights: shapes and origins come from the configuration alone",
+        shown="the checkpoint has no weights: shapes and origins come from the configuration alone",
     ),
     Case(
-        given="an empty weight file",
+        situation="an empty weight file",
         make=holding(WEIGHTS, b""),
-        said="checkpoint/model.safetensors is broken: it has 0 bytes and is no safetensors file",
+        shown="checkpoint/model.safetensors is broken: it has 0 bytes and is no safetensors file",
     ),
     Case(
-        given="a weight file of 7 bytes",
+        situation="a weight file of 7 bytes",
         make=damaged(lambda content: content[:7]),
-        said="checkpoint/model.safetensors is broken: it has 7 bytes and is no safetensors file",
+        shown="checkpoint/model.safetensors is broken: it has 7 bytes and is no safetensors file",
     ),
     Case(
-        given="a weight file cut in its header",
+        situation="a weight file cut in its header",
         make=damaged(lambda content: content[:1000]),
-        said=(
+        shown=(
             "checkpoint/model.safetensors is broken: its header should be 4,408 bytes long, 992 "
             "are there"
         ),
     ),
     Case(
-        given="a weight file cut in a tensor",
+        situation="a weight file cut in a tensor",
         make=damaged(lambda content: content[:-1000]),
-        said=(
+        shown=(
             "checkpoint/model.safetensors is broken: it is truncated: 23.5 KiB of 24.4 KiB tensors "
             "are there"
         ),
     ),
     Case(
-        given="a weight file cut by one byte",
+        situation="a weight file cut by one byte",
         make=damaged(lambda content: content[:-1]),
-        said=(
+        shown=(
             "checkpoint/model.safetensors is broken: it is truncated: 24.4 KiB of 24.4 KiB tensors "
             "are there"
         ),
     ),
     Case(
-        given="a weight file with bytes after its end",
+        situation="a weight file with bytes after its end",
         make=damaged(lambda content: content + b"more"),
-        said="checkpoint/model.safetensors is broken: 4 bytes at its end belong to no tensor",
+        shown="checkpoint/model.safetensors is broken: 4 bytes at its end belong to no tensor",
     ),
     Case(
-        given="a weight file overwritten with zeros",
+        situation="a weight file overwritten with zeros",
         make=damaged(lambda content: bytes(len(content))),
-        said="the header of checkpoint/model.safetensors is empty",
+        shown="the header of checkpoint/model.safetensors is empty",
     ),
     Case(
-        given="a weight file overwritten with text",
+        situation="a weight file overwritten with text",
         make=holding(WEIGHTS, b"<!DOCTYPE html><html>not found</html>"),
-        said=(
+        shown=(
             "checkpoint/model.safetensors is broken: its header says to be "
             "5,789,751,444,030,890,300 bytes long: no safetensors file"
         ),
     ),
     Case(
-        given="a git-lfs pointer",
+        situation="a git-lfs pointer",
         make=holding(WEIGHTS, b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
-        said="checkpoint/model.safetensors is a git-lfs pointer, not the file itself",
+        shown="checkpoint/model.safetensors is a git-lfs pointer, not the file itself",
     ),
     Case(
-        given="a header longer than the file",
+        situation="a header longer than the file",
         make=damaged(lambda content: struct.pack("<Q", len(content)) + content[8:]),
-        said=(
+        shown=(
             "checkpoint/model.safetensors is broken: its header should be 29,452 bytes long, "
             "29,444 are there"
         ),
     ),
     Case(
-        given="a header that says to be 2**63 bytes",
+        situation="a header that says to be 2**63 bytes",
         make=damaged(lambda content: struct.pack("<Q", 2**63) + content[8:]),
-        said=(
+        shown=(
             "checkpoint/model.safetensors is broken: its header says to be "
             "9,223,372,036,854,775,808 bytes long: no safetensors file"
         ),
     ),
     Case(
-        given="a header that is a list",
+        situation="a header that is a list",
         make=damaged(lambda content: joined([], b"")),
-        said="the header of checkpoint/model.safetensors holds JSON, but not an object (list)",
+        shown="the header of checkpoint/model.safetensors holds JSON, but not an object (list)",
     ),
     Case(
-        given="tensors that overlap",
+        situation="tensors that overlap",
         make=headed(
             lambda header: header["classifier.out_proj.weight"].update(
                 data_offsets=header["classifier.dense.weight"]["data_offsets"]
             )
         ),
-        said=(
+        shown=(
             "checkpoint/model.safetensors is broken: tensor classifier.out_proj.weight of F32 (3, "
             "16) takes 192 bytes, its data_offsets hold 1,024"
         ),
     ),
     Case(
-        given="a gap between tensors",
+        situation="a gap between tensors",
         make=headed(lambda header: header.pop("classifier.dense.bias")),
-        said=(
+        shown=(
             "checkpoint/model.safetensors is broken: tensor classifier.dense.weight leaves a gap "
             "before it: it starts at 64, not 0"
         ),
     ),
     Case(
-        given="offsets that run backwards",
+        situation="offsets that run backwards",
         make=headed(lambda header: header["classifier.dense.bias"]["data_offsets"].reverse()),
-        said=(
+        shown=(
             "checkpoint/model.safetensors is broken: tensor classifier.dense.bias has data_offsets "
             "[64, 0]"
         ),
     ),
     Case(
-        given="a dtype that does not exist",
+        situation="a dtype that does not exist",
         make=headed(lambda header: header["classifier.dense.bias"].update(dtype="F33")),
-        said=(
+        shown=(
             "checkpoint/model.safetensors is broken: tensor classifier.dense.bias has dtype F33, "
             "which is none of BF16, BOOL, …"
         ),
     ),
     Case(
-        given="a negative shape",
+        situation="a negative shape",
         make=headed(lambda header: header["classifier.dense.bias"].update(shape=[-16])),
-        said=(
+        shown=(
             "checkpoint/model.safetensors is broken: tensor classifier.dense.bias has shape [-16]"
         ),
     ),
     Case(
-        given="a shape that does not fit the offsets",
+        situation="a shape that does not fit the offsets",
         make=headed(lambda header: header["classifier.dense.bias"].update(shape=[2**40])),
-        said=(
+        shown=(
             "checkpoint/model.safetensors is broken: tensor classifier.dense.bias of F32 "
             "(1099511627776,) takes 4398046511104 bytes, its data_offsets hold 64"
         ),
     ),
     Case(
-        given="an index that is not JSON",
+        situation="an index that is not JSON",
         make=lambda folder: (
             make_checkpoint(folder / "checkpoint", form="sharded") / f"{WEIGHTS}.index.json"
         ).write_text("{"),
-        said="checkpoint/model.safetensors.index.json is not JSON: …",
+        shown="checkpoint/model.safetensors.index.json is not JSON: …",
     ),
     Case(
-        given="an index without entries",
+        situation="an index without entries",
         make=sharded(lambda weight_map, shards: weight_map.clear()),
-        said="checkpoint/model.safetensors.index.json has no weight_map of tensor names and files",
+        shown="checkpoint/model.safetensors.index.json has no weight_map of tensor names and files",
     ),
     Case(
-        given="an index that names a missing shard",
+        situation="an index that names a missing shard",
         make=sharded(
             lambda weight_map, shards: weight_map.update(
                 {"classifier.dense.bias": "gone.safetensors"}
             )
         ),
-        said=(
+        shown=(
             "checkpoint/model.safetensors.index.json names the shard gone.safetensors, which is "
             "not there"
         ),
     ),
     Case(
-        given="an index that points outside",
+        situation="an index that points outside",
         make=sharded(
             lambda weight_map, shards: weight_map.update(
                 {"classifier.dense.bias": "../outside.safetensors"}
             )
         ),
-        said=(
+        shown=(
             "checkpoint/model.safetensors.index.json puts tensor classifier.dense.bias into "
             "../outside.safetensors, which is no file of this directory"
         ),
     ),
     Case(
-        given="an index that points to an absolute path",
+        situation="an index that points to an absolute path",
         make=sharded(
             lambda weight_map, shards: weight_map.update({"classifier.dense.bias": "/etc/passwd"})
         ),
-        said=(
+        shown=(
             "checkpoint/model.safetensors.index.json puts tensor classifier.dense.bias into "
             "/etc/passwd, which is no file of this directory"
         ),
     ),
     Case(
-        given="an index that puts a tensor into the wrong shard",
+        situation="an index that puts a tensor into the wrong shard",
         make=sharded(
             lambda weight_map, shards: weight_map.update(
                 {
@@ -712,67 +712,67 @@ BROKEN = [
             )
         ),
         code=0,
-        said="✓ complete: all 41 tensors come from …",
+        shown="✓ complete: all 41 tensors come from …",
     ),
     Case(
-        given="an index that names itself as a shard",
+        situation="an index that names itself as a shard",
         make=sharded(
             lambda weight_map, shards: weight_map.update(
                 {"classifier.dense.bias": f"{WEIGHTS}.index.json"}
             )
         ),
-        said="checkpoint/model.safetensors.index.json cannot be read as a torch file: …",
+        shown="checkpoint/model.safetensors.index.json cannot be read as a torch file: …",
     ),
     Case(
-        given="a weight file that links to itself",
+        situation="a weight file that links to itself",
         make=in_place_of(WEIGHTS, lambda path: path.symlink_to(path)),
-        said="checkpoint/model.safetensors cannot be read: Too many levels of symbolic links",
+        shown="checkpoint/model.safetensors cannot be read: Too many levels of symbolic links",
     ),
     Case(
-        given="a weight file that links to nothing",
+        situation="a weight file that links to nothing",
         make=in_place_of(WEIGHTS, lambda path: path.symlink_to("gone")),
-        said="checkpoint/model.safetensors cannot be read: a link that leads nowhere",
+        shown="checkpoint/model.safetensors cannot be read: a link that leads nowhere",
     ),
     Case(
-        given="a directory in place of the weight file",
+        situation="a directory in place of the weight file",
         make=in_place_of(WEIGHTS, Path.mkdir),
-        said="checkpoint/model.safetensors is a directory, not a file",
+        shown="checkpoint/model.safetensors is a directory, not a file",
     ),
     Case(
-        given="a directory that links to itself",
+        situation="a directory that links to itself",
         make=lambda folder: (folder / "checkpoint").symlink_to("checkpoint"),
-        said="checkpoint is a symbolic link that leads nowhere",
+        shown="checkpoint is a symbolic link that leads nowhere",
     ),
     Case(
-        given="a weight file that cannot be read",
+        situation="a weight file that cannot be read",
         make=in_place_of(WEIGHTS, lambda path: path.symlink_to("/proc/self/mem")),
-        said="checkpoint/model.safetensors cannot be read: Input/output error",
+        shown="checkpoint/model.safetensors cannot be read: Input/output error",
     ),
     Case(
-        given="a pickle cut in the middle",
+        situation="a pickle cut in the middle",
         make=lambda folder: os.truncate(
             make_checkpoint(folder / "checkpoint", form="bin") / "pytorch_model.bin", 3000
         ),
-        said="checkpoint/pytorch_model.bin cannot be read as a torch file: …",
+        shown="checkpoint/pytorch_model.bin cannot be read as a torch file: …",
     ),
     Case(
-        given="a pickle that is text",
+        situation="a pickle that is text",
         make=lambda folder: (
             make_checkpoint(folder / "checkpoint", form="bin") / "pytorch_model.bin"
         ).write_text("not found"),
-        said="checkpoint/pytorch_model.bin cannot be read as a torch file: …",
+        shown="checkpoint/pytorch_model.bin cannot be read as a torch file: …",
     ),
     Case(
-        given="a saved map cut in the middle",
+        situation="a saved map cut in the middle",
         make=lambda folder: (folder / "map.json").write_text('{"schema": 1, "versions": {'),
         command="diff map.json map.json",
-        said="map.json is not JSON: …",
+        shown="map.json is not JSON: …",
     ),
     Case(
-        given="a saved map of another schema",
+        situation="a saved map of another schema",
         make=lambda folder: (folder / "map.json").write_text('{"schema": 99, "calls": []}'),
         command="diff map.json map.json",
-        said="map.json has schema 99; this release reads schema 2",
+        shown="map.json has schema 99; this release reads schema 2",
     ),
 ]
 
@@ -780,33 +780,33 @@ KNOWN = f"a sequence classifier of model type {listed(MODEL_TYPES, last='or')}"
 
 WRONG = [
     Case(
-        given="a BERT checkpoint",
+        situation="a BERT checkpoint",
         make=lambda folder: make_bert(folder / "checkpoint"),
-        said=(
+        shown=(
             "checkpoint/config.json is of class BertForSequenceClassification and model type bert, "
             f"and not {KNOWN}"
         ),
     ),
     Case(
-        given="an adapter that names no base model",
+        situation="an adapter that names no base model",
         make=holding("adapter_config.json", b"{}"),
-        said="checkpoint/adapter_config.json names no base_model_name_or_path",
+        shown="checkpoint/adapter_config.json names no base_model_name_or_path",
     ),
     Case(
-        given="quantised weights",
+        situation="quantised weights",
         make=configured(quantization_config={"load_in_8bit": True}),
-        said=(
+        shown=(
             "checkpoint/config.json: quantization_config asks for quantised weights, which change "
             "what a tensor means"
         ),
     ),
     *(
         Case(
-            given=f"`{name}` {'left out' if value is ... else f'of {json.dumps(value)}'}",
+            situation=f"`{name}` {'left out' if value is ... else f'of {json.dumps(value)}'}",
             make=configured(**{name: value}),
-            said=said,
+            shown=shown,
         )
-        for name, value, said in (
+        for name, value, shown in (
             (
                 "model_type",
                 "gpt2",
@@ -1010,19 +1010,19 @@ WRONG = [
         )
     ),
     Case(
-        given="more layers configured than in the file",
+        situation="more layers configured than in the file",
         make=configured(num_hidden_layers=3),
         code=1,
-        said=(
+        shown=(
             "16 tensors are not in the checkpoint and are random …: a part of the encoder was "
             "never trained"
         ),
     ),
     Case(
-        given="a masked language model",
+        situation="a masked language model",
         make=lambda folder: make_masked_lm(folder / "checkpoint"),
         code=1,
-        said=(
+        shown=(
             "4 tensors are not in the checkpoint and are random (…): predictions of this head mean "
             "nothing"
         ),
@@ -1031,48 +1031,48 @@ WRONG = [
 
 BOMBS = [
     Case(
-        given="more rows than memory holds",
+        situation="more rows than memory holds",
         make=whole,
         command="run checkpoint --batch-size 1000000000000",
         code=2,
-        said="1,000,000,000,000 rows of 16 tokens through 2 layers need at least … TiB of memory, "
+        shown="1,000,000,000,000 rows of 16 tokens through 2 layers need at least … TiB of memory, "
         "and … are free",
     ),
     Case(
-        given="a pickle that asks for 3 GiB",
+        situation="a pickle that asks for 3 GiB",
         make=pickled(lambda state, path: torch.save({"a": Large()}, path)),
-        said=(
+        shown=(
             "checkpoint/pytorch_model.bin holds a call of __builtin__.bytearray, which no state "
             "dict needs; nothing in it was executed"
         ),
     ),
     Case(
-        given="a tokenizer that makes 10**30 letters of one",
+        situation="a tokenizer that makes 10**30 letters of one",
         make=tokenizing(multiplying, tokenizer_class=PLAIN),
         command="run checkpoint --text aaa",
-        said="the tokenizer of checkpoint cannot be run on these texts: it crashed, or wanted more "
-        "than 768.0 MiB or 30 seconds",
+        shown="the tokenizer of checkpoint cannot be run on these texts: it crashed, or wanted "
+        "more than 768.0 MiB or 30 seconds",
     ),
     Case(
-        given="a tokenizer that adds 100,000 ids",
+        situation="a tokenizer that adds 100,000 ids",
         make=tokenizing(long_template, tokenizer_class=PLAIN),
         command="run checkpoint --text aaa",
-        said="the tokenizer of checkpoint makes 100,003 ids of at most 3 bytes of text",
+        shown="the tokenizer of checkpoint makes 100,003 ids of at most 3 bytes of text",
     ),
     Case(
-        given="a tokenizer whose pattern tries for ever",
+        situation="a tokenizer whose pattern tries for ever",
         make=tokenizing(backtracking, tokenizer_class=PLAIN),
         command="run checkpoint --text aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
-        said="the tokenizer of checkpoint cannot be run on these texts: …",
+        shown="the tokenizer of checkpoint cannot be run on these texts: …",
     ),
     *(
         Case(
-            given=f"`{name}` of {value:,}",
+            situation=f"`{name}` of {value:,}",
             command=command,
             make=configured(**{name: value, **more}),
-            said=said,
+            shown=shown,
         )
-        for name, value, command, more, said in (
+        for name, value, command, more, shown in (
             (
                 "hidden_size",
                 10**7,
@@ -1147,48 +1147,48 @@ BOMBS = [
         )
     ),
     Case(
-        given="131,073 labels",
+        situation="131,073 labels",
         make=configured(id2label={str(number): "" for number in range(2**17 + 1)}),
-        said=(
+        shown=(
             "checkpoint/config.json: id2label is …, it must be an object from the label ids 0, 1, "
             "… to at most 131,072 label names, or null"
         ),
     ),
     Case(
-        given="a weight file of 4 TiB, sparse on the disk",
+        situation="a weight file of 4 TiB, sparse on the disk",
         make=sparse,
-        said=(
+        shown=(
             "checkpoint/config.json asks for 4.0 TiB of memory (1,099,511,633,235 parameters in 2 "
             "layers), and … are free"
         ),
     ),
     Case(
-        given="a tensor that says to take 4 EiB",
+        situation="a tensor that says to take 4 EiB",
         make=headed(
             lambda header: header["classifier.dense.bias"].update(
                 shape=[2**60], data_offsets=[0, 2**62]
             )
         ),
-        said=(
+        shown=(
             "checkpoint/model.safetensors is broken: tensor classifier.dense.weight overlaps the "
             "one before it: it starts at 64, not 4611686018427387904"
         ),
     ),
     Case(
-        given="a pickle in a compressed archive",
+        situation="a pickle in a compressed archive",
         make=lambda folder: zipped_zeros(
             make_checkpoint(folder / "checkpoint", form="bin") / "pytorch_model.bin"
         ),
-        said=(
+        shown=(
             "checkpoint/pytorch_model.bin holds archive/data.pkl compressed or too large: it may "
             "be made to fill the memory"
         ),
     ),
     Case(
-        given="a `tokenizer.json` of 1 GB",
+        situation="a `tokenizer.json` of 1 GB",
         make=lambda folder: os.truncate(whole(folder) / "tokenizer.json", 10**9),
         command="run checkpoint --text a",
-        said="checkpoint/tokenizer.json is 953.7 MiB large; at most 16.0 MiB are read",
+        shown="checkpoint/tokenizer.json is 953.7 MiB large; at most 16.0 MiB are read",
     ),
 ]
 
@@ -1206,127 +1206,127 @@ def harmless(form: str) -> str:
 
 HOSTILE = [
     Case(
-        given="a pickle that runs code",
+        situation="a pickle that runs code",
         make=pickled(torch.save),
-        said=(
+        shown=(
             "checkpoint/pytorch_model.bin holds a call of io.open, which no state dict needs; "
             "nothing in it was executed"
         ),
     ),
     Case(
-        given="a pickle that runs code, in the form of torch before 1.6",
+        situation="a pickle that runs code, in the form of torch before 1.6",
         make=pickled(
             lambda state, path: torch.save(state, path, _use_new_zipfile_serialization=False)
         ),
-        said=(
+        shown=(
             "checkpoint/pytorch_model.bin holds a call of io.open, which no state dict needs; "
             "nothing in it was executed"
         ),
     ),
     Case(
-        given="a bare pickle that runs code",
+        situation="a bare pickle that runs code",
         make=pickled(lambda state, path: path.write_bytes(pickle.dumps(state))),
-        said=(
+        shown=(
             "checkpoint/pytorch_model.bin holds the opcode …, which no state dict needs; "
             "nothing in it was executed"
         ),
     ),
     Case(
-        given="a pickle that runs code",
+        situation="a pickle that runs code",
         make=pickled(torch.save),
         command="tree checkpoint",
-        said=(
+        shown=(
             "checkpoint/pytorch_model.bin holds a call of io.open, which no state dict needs; "
             "nothing in it was executed"
         ),
     ),
     Case(
-        given="remote code under `auto_map`",
+        situation="remote code under `auto_map`",
         make=remote_code,
         command="run checkpoint --text a --attention eager",
         code=0,
-        said="✓ complete: all 41 tensors come from model.safetensors",
+        shown="✓ complete: all 41 tensors come from model.safetensors",
     ),
     Case(
-        given="a `config.json` that names a kernel on the Hub",
+        situation="a `config.json` that names a kernel on the Hub",
         make=configured(attn_implementation="somebody/kernel"),
-        said=(
+        shown=(
             "checkpoint/config.json: attn_implementation is somebody/kernel, it must be eager, "
             "sdpa or another name without a slash, or null"
         ),
     ),
     Case(
-        given="a `config.json` that names another weight file",
+        situation="a `config.json` that names another weight file",
         make=configured(transformers_weights="../other.safetensors"),
-        said=(
+        shown=(
             "checkpoint/config.json: transformers_weights names another weight file than the "
             "checkpoint's own"
         ),
     ),
     *(
         Case(
-            given="names with escapes",
+            situation="names with escapes",
             make=hostile_names,
             command=shlex.join(["run", "checkpoint", "--text", ESCAPES, "--format", form]),
             code=1,
-            said=harmless(form),
+            shown=harmless(form),
         )
         for form in FORMATS
     ),
     Case(
-        given="names with escapes",
+        situation="names with escapes",
         make=hostile_names,
         command=shlex.join(["run", "checkpoint", "--text", ESCAPES, "--format", "svg"]),
         code=1,
-        said="What checkpoint returns, and which module returned it",
+        shown="What checkpoint returns, and which module returned it",
     ),
     Case(
-        given="names with escapes",
+        situation="names with escapes",
         make=hostile_names,
         command=shlex.join(["run", "checkpoint", "--text", ESCAPES, "--explain", "0"]),
         code=1,
-        said="outputs[0] when called with return_dict=False, labels",
+        shown="outputs[0] when called with return_dict=False, labels",
     ),
     *(
         Case(
-            given="names with escapes",
+            situation="names with escapes",
             make=hostile_names,
             command=f"tree checkpoint --format {form}",
             code=1,
-            said=harmless(form),
+            shown=harmless(form),
         )
         for form in ("table", "json", "markdown", "svg", "html")
     ),
     *(
         Case(
-            given="names with escapes",
+            situation="names with escapes",
             make=hostile_names,
             command=f"diff checkpoint demo --format {form}",
             code=1,
-            said=r"\\x00[/red][bold]x[/]\\x1b[" if form == "json" else harmless(form),
+            shown=r"\\x00[/red][bold]x[/]\\x1b[" if form == "json" else harmless(form),
         )
         for form in ("table", "json", "markdown", "github")
     ),
     Case(
-        given="a path with escapes",
+        situation="a path with escapes",
         make=hostile_names,
         command=shlex.join(["run", ESCAPES]),
         code=1,
-        said=r"Checkpoint [/red][bold]x[/]\x1b[31m\x1b]0;t\x07\r\u202e\u2028\n::error::…",
+        shown=r"Checkpoint [/red][bold]x[/]\x1b[31m\x1b]0;t\x07\r\u202e\u2028\n::error::…",
     ),
     Case(
-        given="a path with escapes that does not exist",
+        situation="a path with escapes that does not exist",
         make=lambda folder: None,
         command=shlex.join(["run", f"./{ESCAPES}"]),
-        said=(
+        shown=(
             "./[/red][bold]x[/]\\x1b[31m\\x1b]0;t\\x07\\r\\u202e\\u2028\\n::error::y<b>&\\x9b2J "
             "does not exist"
         ),
     ),
     Case(
-        given="escapes in a field",
+        situation="escapes in a field",
         make=configured(problem_type=ESCAPES),
-        said=(
+        shown=(
             "checkpoint/config.json: problem_type is "
             "[/red][bold]x[/]\\x1b[31m\\x1b]0;t\\x07\\r\\u202e\\u2028\\n::error::y<b>&\\x9b2J, it "
             "must be one of regression, single_label_classification, multi_label_classification, "
@@ -1334,11 +1334,11 @@ HOSTILE = [
         ),
     ),
     Case(
-        given="escapes in `--label`",
+        situation="escapes in `--label`",
         make=whole,
         command=shlex.join(["run", "checkpoint", "--label", ESCAPES]),
         code=2,
-        said=(
+        shown=(
             "label "
             '"[/red][bold]x[/]\\x1b[31m\\x1b]0;t\\x07\\r\\u202e\\u2028\\n::error::y<b>&\\x9b2J" is '
             "neither a label id nor a label name of this checkpoint"
@@ -1346,20 +1346,20 @@ HOSTILE = [
     ),
     *(
         Case(
-            given="label names of a megabyte",
+            situation="label names of a megabyte",
             make=labelled(*(letter * 10**6 for letter in "abc")),
             command=f"run checkpoint --text a --format {form}",
             code=0,
-            said="aaaa… 999,960 more characters …aaaa",
+            shown="aaaa… 999,960 more characters …aaaa",
         )
         for form in ("table", "markdown", "terminal", "html")
     ),
     Case(
-        given="100,000 labels",
+        situation="100,000 labels",
         make=many_labels,
         command="run checkpoint --text a",
         code=0,
-        said="Labels 100,000: label number 0, …",
+        shown="Labels 100,000: label number 0, …",
     ),
 ]
 
@@ -1377,40 +1377,40 @@ RENAMED = (
 ADVICE = [
     *(
         Case(
-            given=given,
+            situation=situation,
             make=renamed(pattern.format),
             code=1,
-            said=(
+            shown=(
                 f"renamed-tensors: the tensors in model.safetensors go by other names: {rule} "
                 "missing ones fit, in shape too"
             ),
         )
-        for given, pattern, rule in RENAMED
+        for situation, pattern, rule in RENAMED
     ),
     Case(
-        given="names that begin with `bert.` where the class has `roberta.`",
+        situation="names that begin with `bert.` where the class has `roberta.`",
         make=renamed(lambda name: name.replace("roberta.", "bert.")),
         code=1,
-        said=(
+        shown=(
             "renamed-tensors: the tensors in model.safetensors go by other names: put `roberta.` "
             "for `bert.`, and all 37 missing ones fit, in shape too"
         ),
     ),
     Case(
-        given="every name under one more `roberta.`, which transformers 5 takes off",
+        situation="every name under one more `roberta.`, which transformers 5 takes off",
         make=renamed("roberta.{}".format),
         command="run checkpoint --attention eager",
         code=0,
-        said="complete: all 41 tensors come from model.safetensors",
+        shown="complete: all 41 tensors come from model.safetensors",
     ),
     Case(
-        given="`query` called `q` in every layer",
+        situation="`query` called `q` in every layer",
         make=renamed(lambda name: name.replace(".query.", ".q.")),
         code=1,
-        said="put `query` for `q`, and all 4 missing ones fit, in shape too",
+        shown="put `query` for `q`, and all 4 missing ones fit, in shape too",
     ),
     Case(
-        given="the names that PEFT gives",
+        situation="the names that PEFT gives",
         make=renamed(
             lambda name: (
                 "base_model.model."
@@ -1420,12 +1420,12 @@ ADVICE = [
             )
         ),
         code=1,
-        said="model = model.merge_and_unload()",
+        shown="model = model.merge_and_unload()",
     ),
     Case(
-        given="a pickle with the state dict under `model_state_dict`",
+        situation="a pickle with the state dict under `model_state_dict`",
         make=nested("model_state_dict"),
-        said=(
+        shown=(
             "checkpoint/pytorch_model.bin goes by other names: read what the file holds under "
             "`model_state_dict`, and 41 of the 41 missing tensors fit, in shape too"
         ),
@@ -1436,32 +1436,32 @@ ADVICE = [
         ),
     ),
     Case(
-        given="a pickle with the state dict under `checkpoint` and there under `state_dict`",
+        situation="a pickle with the state dict under `checkpoint` and there under `state_dict`",
         make=nested("checkpoint", "state_dict"),
         command="run checkpoint --no-weights",
         code=1,
-        said="weights_only=True)['checkpoint']['state_dict']",
+        shown="weights_only=True)['checkpoint']['state_dict']",
     ),
     Case(
-        given="one layer asked for, two in the file",
+        situation="one layer asked for, two in the file",
         make=configured(num_hidden_layers=1),
         command="run checkpoint --attention eager",
         code=0,
-        said=(
+        shown=(
             "fewer-layers: config.json asks for fewer layers than the file has: 1 of 2, so that 1 "
             "layer was left out"
         ),
     ),
     *(
         Case(
-            given=given,
+            situation=situation,
             make=in_form(*names),
-            said=(
+            shown=(
                 f"checkpoint has its weights in {named} ({kind}), and none of model.safetensors, "
                 "model.safetensors.index.json, pytorch_model.bin or pytorch_model.bin.index.json"
             ),
         )
-        for given, names, named, kind in (
+        for situation, names, named, kind in (
             ("weights of TensorFlow alone", ["tf_model.h5"], "tf_model.h5", "TensorFlow"),
             ("weights of Flax alone", ["flax_model.msgpack"], "flax_model.msgpack", "Flax"),
             ("an ONNX export alone", ["model.onnx"], "model.onnx", "ONNX"),
@@ -1490,87 +1490,89 @@ ADVICE = [
         )
     ),
     Case(
-        given="weights of TensorFlow alone, and `--no-weights`",
+        situation="weights of TensorFlow alone, and `--no-weights`",
         make=in_form("tf_model.h5"),
         command="run checkpoint --no-weights",
         code=0,
-        said="no-weights: the checkpoint has no weights",
+        shown="no-weights: the checkpoint has no weights",
     ),
     Case(
-        given="a folder of Trainer with `checkpoint-500` and `checkpoint-1000`",
+        situation="a folder of Trainer with `checkpoint-500` and `checkpoint-1000`",
         make=inside("checkpoint-500", "checkpoint-1000"),
-        said="checkpoint holds no config.json",
+        shown="checkpoint holds no config.json",
         hint="Give the newest of its 2 checkpoints: checkpoint/checkpoint-1000",
     ),
     Case(
-        given="a folder of sentence-transformers",
+        situation="a folder of sentence-transformers",
         make=inside("0_Transformer"),
-        said="checkpoint holds no config.json",
+        shown="checkpoint holds no config.json",
         hint="Give checkpoint/0_Transformer.",
     ),
     Case(
-        given="a `config.json` that is a git-lfs pointer",
+        situation="a `config.json` that is a git-lfs pointer",
         make=holding("config.json", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
-        said="checkpoint/config.json is a git-lfs pointer, not the file itself",
+        shown="checkpoint/config.json is a git-lfs pointer, not the file itself",
     ),
     Case(
-        given="a `config.json` with a byte order mark",
+        situation="a `config.json` with a byte order mark",
         make=damaged(lambda content: b"\xef\xbb\xbf" + content, "config.json"),
         command="run checkpoint --attention eager",
         code=0,
-        said="complete: all 41 tensors come from model.safetensors",
+        shown="complete: all 41 tensors come from model.safetensors",
     ),
     Case(
-        given="a `config.json` of something else",
+        situation="a `config.json` of something else",
         make=holding("config.json", b'{"stocks": ["A", "B"], "interval": 5}'),
-        said=(
+        shown=(
             "checkpoint/config.json is not the configuration of a model: it has stocks and interval"
         ),
     ),
     Case(
-        given="a class of the user's own under `architectures`, as a string",
+        situation="a class of the user's own under `architectures`, as a string",
         make=configured(architectures="RobertaForMyOwnLabels"),
         command="run checkpoint --attention eager",
         code=0,
-        said="other-architecture: config.json names RobertaForMyOwnLabels",
+        shown="other-architecture: config.json names RobertaForMyOwnLabels",
     ),
     Case(
-        given="`position_embedding_type` `relative_key`, which transformers 5 leaves aside",
+        situation="`position_embedding_type` `relative_key`, which transformers 5 leaves aside",
         make=configured(position_embedding_type="relative_key"),
         command="run checkpoint --attention eager",
         code=0,
-        said="leaves aside: position_embedding_type relative_key",
+        shown="leaves aside: position_embedding_type relative_key",
     ),
     Case(
-        given="`pruned_heads`, which transformers 5 leaves aside",
+        situation="`pruned_heads`, which transformers 5 leaves aside",
         make=configured(pruned_heads={"0": [1]}),
         command="run checkpoint --attention eager",
         code=0,
-        said="leaves aside: pruned_heads",
+        shown="leaves aside: pruned_heads",
     ),
     Case(
-        given="one label and `single_label_classification`, with a text",
+        situation="one label and `single_label_classification`, with a text",
         make=headed_by(1, id2label={"0": "x"}, problem_type="single_label_classification"),
         command="run checkpoint --text a",
-        said="transformers refuses checkpoint/config.json: ValueError: …",
+        shown="transformers refuses checkpoint/config.json: ValueError: …",
         hint='One label is a regression: set problem_type to "regression" in config.json; a head '
         "that decides between two classes has two labels.",
     ),
     Case(
-        given="`num_labels` 5, two names, a head of five rows",
+        situation="`num_labels` 5, two names, a head of five rows",
         make=headed_by(5, num_labels=5, id2label={"0": "a", "1": "b"}, label2id={"a": 0, "b": 1}),
         command="run checkpoint --attention eager",
         code=0,
-        said=(
+        shown=(
             "labels-disagree: num_labels is 5, id2label has 2 names, label2id has 2 names and the "
             "head in the file has 5 rows: transformers takes 5 (LABEL_0, LABEL_1, LABEL_2 and 2 "
             "more)"
         ),
     ),
     Case(
-        given="28 labels, the name of id 17 missing",
-        make=headed_by(28, id2label={str(each): f"n{each}" for each in range(28) if each != 17}),
-        said=(
+        situation="28 labels, the name of id 17 missing",
+        make=headed_by(
+            28, id2label={str(number): f"n{number}" for number in range(28) if number != 17}
+        ),
+        shown=(
             "checkpoint/config.json does not fit the head: "
             "id2label has 27 names and the head in the file has 28 "
             "rows: transformers takes 27; id2label has no name for id 17"
@@ -1578,170 +1580,170 @@ ADVICE = [
         hint="Give id 17 a name in id2label of config.json.",
     ),
     Case(
-        given="names for the ids 1, 2, 3",
+        situation="names for the ids 1, 2, 3",
         make=headed_by(3, id2label={"1": "a", "2": "b", "3": "c"}),
         command="run checkpoint --attention eager",
         code=0,
-        said="missing-label-names: id 0 has no label name",
+        shown="missing-label-names: id 0 has no label name",
     ),
     Case(
-        given="names in the order 2, 0, 1",
+        situation="names in the order 2, 0, 1",
         make=headed_by(3, id2label={"2": "good", "0": "bad", "1": "fair"}),
         command="run checkpoint --label x --label y",
         code=2,
-        said='label "x" is neither a label id nor a label name of this checkpoint',
+        shown='label "x" is neither a label id nor a label name of this checkpoint',
         hint="Its labels are bad, fair and good.",
     ),
     Case(
-        given="two labels called `yes` and two without a name",
+        situation="two labels called `yes` and two without a name",
         make=headed_by(4, id2label={"0": "yes", "1": "yes", "2": "", "3": "   "}),
         command="run checkpoint --attention eager",
         code=0,
-        said="4: yes (id:0), yes (id:1), (id:2) and (id:3)",
+        shown="4: yes (id:0), yes (id:1), (id:2) and (id:3)",
     ),
     Case(
-        given="two labels called `yes`",
+        situation="two labels called `yes`",
         make=headed_by(4, id2label={"0": "yes", "1": "yes", "2": "", "3": "   "}),
         command="run checkpoint --label yes --label 0",
         code=2,
-        said='label "yes" is ambiguous: it is the name of id 0 and id 1',
+        shown='label "yes" is ambiguous: it is the name of id 0 and id 1',
         hint="Give id:0 or id:1.",
     ),
     Case(
-        given="a label with a comma in its name, by its id",
+        situation="a label with a comma in its name, by its id",
         make=labelled("a, b", "1", "c"),
         command="run checkpoint --attention eager --label id:1 --label 'a, b'",
         code=0,
-        said="labels [1, 0] int64",
+        shown="labels [1, 0] int64",
     ),
     Case(
-        given="class ids where the configuration says multi-label",
+        situation="class ids where the configuration says multi-label",
         make=configured(problem_type="multi_label_classification"),
         command="run checkpoint --attention eager --label 1 --label 0",
         code=0,
-        said=(
+        shown=(
             "one-label-per-row: multi-label: each row of labels is a row of 0 and 1 as floats, and "
             "every one here has a single 1; class ids would be problem_type "
             '"single_label_classification"'
         ),
     ),
     Case(
-        given="a tokenizer that pads with another id than the configuration says",
+        situation="a tokenizer that pads with another id than the configuration says",
         make=tokenizing(padding_elsewhere),
         command="run checkpoint --attention eager --text a --text abc",
         code=0,
-        said="pad-ids-differ: the tokenizer pads with id 3, and pad_token_id in config.json is 1",
+        shown="pad-ids-differ: the tokenizer pads with id 3, and pad_token_id in config.json is 1",
     ),
     Case(
-        given="the settings of a tokenizer, and no vocabulary",
+        situation="the settings of a tokenizer, and no vocabulary",
         make=settings_alone,
         command="run checkpoint --text abc",
         code=1,
-        said="tokenizer-empty: every text became nothing but special tokens",
+        shown="tokenizer-empty: every text became nothing but special tokens",
     ),
     Case(
-        given="a tokenizer that does not know the words",
+        situation="a tokenizer that does not know the words",
         make=tokenizing(knows_one_letter, tokenizer_class=PLAIN),
         command="run checkpoint --attention eager --text xyz",
         code=0,
-        said="unknown-tokens: every text became nothing but <unk>",
+        shown="unknown-tokens: every text became nothing but <unk>",
     ),
     Case(
-        given="tokens that were added without `resize_token_embeddings`",
+        situation="tokens that were added without `resize_token_embeddings`",
         make=tokenizing(more_tokens),
         command="run checkpoint --attention eager --text abc",
         code=0,
-        said=(
+        shown=(
             "vocabulary-too-large: the tokenizer knows 57 tokens, 20 of them added, and the table "
             "of word embeddings has 50 rows (vocab_size)"
         ),
     ),
     Case(
-        given="a model that does not look at its input",
+        situation="a model that does not look at its input",
         make=constant,
         command="run checkpoint --attention eager --text abc --text xyz",
         code=0,
-        said="constant-logits: every text has the same logits, although the texts differ",
+        shown="constant-logits: every text has the same logits, although the texts differ",
     ),
     Case(
-        given="labels that are all left out",
+        situation="labels that are all left out",
         make=whole,
         command="run checkpoint --attention eager --label=-100 --label=-100",
         code=0,
-        said="labels-all-ignored: every label is -100, which the loss leaves out",
+        shown="labels-all-ignored: every label is -100, which the loss leaves out",
     ),
     Case(
-        given="no head in the file, one slot explained",
+        situation="no head in the file, one slot explained",
         make=renamed(str, drop="classifier."),
         command="run checkpoint --explain 0 --no-labels",
         code=1,
-        said="head-not-in-checkpoint: 4 tensors are not in the checkpoint",
+        shown="head-not-in-checkpoint: 4 tensors are not in the checkpoint",
     ),
     Case(
-        given="no head in the file, a text",
+        situation="no head in the file, a text",
         make=renamed(str, drop="classifier."),
         command="run checkpoint --text abc",
         code=1,
-        said="What the logits say the head is random: these predictions mean nothing",
+        shown="What the logits say the head is random: these predictions mean nothing",
     ),
     Case(
-        given="a slot by a name that no call has",
+        situation="a slot by a name that no call has",
         make=whole,
         command="run checkpoint --explain logit",
         code=2,
-        said="no call of this class returns logit",
+        shown="no call of this class returns logit",
     ),
     Case(
-        given="an empty slot",
+        situation="an empty slot",
         make=whole,
         command="run checkpoint --explain attentions --attention sdpa",
         code=0,
-        said='how to fill it load the model with attn_implementation="eager" and pass '
+        shown='how to fill it load the model with attn_implementation="eager" and pass '
         "output_attentions=True",
     ),
 ]
 
 PREFLIGHT = [
     Case(
-        given="a text that is too long",
+        situation="a text that is too long",
         make=whole,
         command=f"run checkpoint --text {'a' * 40}",
         code=2,
-        said=(
+        shown=(
             'the text "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" is 42 tokens long, more than the '
             "38 tokens that this model can hold: its table has max_position_embeddings 40 rows, "
             "and position ids start at pad_token_id + 1 = 2"
         ),
     ),
     Case(
-        given="a sequence length that is too long",
+        situation="a sequence length that is too long",
         make=whole,
         command="run checkpoint --sequence-length 39",
         code=2,
-        said=(
+        shown=(
             "a sequence length of 39 is more than the 38 tokens that this model can hold: its "
             "table has max_position_embeddings 40 rows, and position ids start at pad_token_id + 1 "
             "= 2"
         ),
     ),
     Case(
-        given="the longest sequence there may be",
+        situation="the longest sequence there may be",
         make=whole,
         command="run checkpoint --sequence-length 38 --attention eager",
         code=0,
-        said="sequence_length 38",
+        shown="sequence_length 38",
     ),
     Case(
-        given="a tokenizer with ids beyond the vocabulary",
+        situation="a tokenizer with ids beyond the vocabulary",
         make=tokenizing(another_id),
         command="run checkpoint --text z",
-        said=(
+        shown=(
             "the tokenizer makes input_ids up to 1,000, and the model has only 50 rows for them "
             "(vocab_size): the two do not belong together"
         ),
     ),
     Case(
-        given="a tokenizer with token types that the model lacks",
+        situation="a tokenizer with token types that the model lacks",
         make=tokenizing(
             segments,
             tokenizer_class=PLAIN,
@@ -1749,218 +1751,218 @@ PREFLIGHT = [
         ),
         command="run checkpoint --text ab",
         code=0,
-        said="token-types-dropped: … makes token_type_ids that this model has no rows for",
+        shown="token-types-dropped: … makes token_type_ids that this model has no rows for",
     ),
     Case(
-        given="tokenizer settings of another type",
+        situation="tokenizer settings of another type",
         make=tokenizing(as_it_is, model_max_length="x"),
         command="run checkpoint --text a",
-        said="the tokenizer cannot be run on these texts: TypeError: …",
+        shown="the tokenizer cannot be run on these texts: TypeError: …",
     ),
     Case(
-        given="an empty list of end tokens",
+        situation="an empty list of end tokens",
         make=configured(eos_token_id=[]),
         command="run checkpoint --attention eager",
         code=0,
-        said="✓ complete: all 41 tensors come from model.safetensors",
+        shown="✓ complete: all 41 tensors come from model.safetensors",
     ),
     Case(
-        given="no tokenizer",
+        situation="no tokenizer",
         make=lambda folder: make_checkpoint(folder / "checkpoint"),
         command="run checkpoint --text a",
         code=2,
-        said="texts need a tokenizer, and there is none",
+        shown="texts need a tokenizer, and there is none",
     ),
     Case(
-        given="a broken `tokenizer.json`",
+        situation="a broken `tokenizer.json`",
         make=holding("tokenizer.json", b"{}"),
         command="run checkpoint --text a",
-        said="the tokenizer of checkpoint cannot be loaded: …",
+        shown="the tokenizer of checkpoint cannot be loaded: …",
     ),
     Case(
-        given="a tokenizer without a padding token",
+        situation="a tokenizer without a padding token",
         make=tokenizing(as_it_is, tokenizer_class=PLAIN, pad_token=None),
         command="run checkpoint --text a --text abc",
-        said="the tokenizer has no padding token, so texts of different length make no batch",
+        shown="the tokenizer has no padding token, so texts of different length make no batch",
     ),
     Case(
-        given="a tokenizer that pads on the left, texts of two lengths",
+        situation="a tokenizer that pads on the left, texts of two lengths",
         make=tokenizing(as_it_is, padding_side="left"),
         command="run checkpoint --text a --text abc",
         code=0,
-        said=(
+        shown=(
             "padding-left: the tokenizer pads on the left: position 0 of 1 row is <pad>, and "
             "position 0 is all that the head reads"
         ),
     ),
     Case(
-        given="a tokenizer that pads on the left, one text",
+        situation="a tokenizer that pads on the left, one text",
         make=tokenizing(as_it_is, padding_side="left"),
         command="run checkpoint --text abc",
         code=0,
-        said=(
+        shown=(
             "padding-left: the tokenizer pads on the left: in a batch, position 0 of the shorter "
             "rows is padding, and position 0 is all that the head reads"
         ),
     ),
     Case(
-        given="a label out of range",
+        situation="a label out of range",
         make=whole,
         command="run checkpoint --label 3 --label 0",
         code=2,
-        said="label 3 is out of range: this checkpoint has num_labels 3, so ids run from 0 to 2",
+        shown="label 3 is out of range: this checkpoint has num_labels 3, so ids run from 0 to 2",
     ),
     Case(
-        given="a negative label",
+        situation="a negative label",
         make=whole,
         command="run checkpoint --label=-1 --label 0",
         code=2,
-        said="label -1 is out of range: this checkpoint has num_labels 3, so ids run from 0 to 2",
+        shown="label -1 is out of range: this checkpoint has num_labels 3, so ids run from 0 to 2",
     ),
     Case(
-        given="a label name that does not exist",
+        situation="a label name that does not exist",
         make=whole,
         command="run checkpoint --label good --label bad",
         code=2,
-        said='label "good" is neither a label id nor a label name of this checkpoint',
+        shown='label "good" is neither a label id nor a label name of this checkpoint',
     ),
     Case(
-        given="fewer labels than rows",
+        situation="fewer labels than rows",
         make=whole,
         command="run checkpoint --label 0",
         code=2,
-        said="1 label for 2 rows of input",
+        shown="1 label for 2 rows of input",
     ),
     Case(
-        given="several labels where the loss takes one",
+        situation="several labels where the loss takes one",
         make=configured(problem_type="single_label_classification"),
         command="run checkpoint --label 0,1 --label 2",
         code=2,
-        said=(
+        shown=(
             "labels of shape (2, 3) for CrossEntropyLoss (config.problem_type is "
             '"single_label_classification"), which needs one class id per row: (2,)'
         ),
     ),
     Case(
-        given="words for a regression",
+        situation="words for a regression",
         make=configured(problem_type="regression"),
         command="run checkpoint --label good --label bad",
         code=2,
-        said='label "good" is no number, and this checkpoint is a regression',
+        shown='label "good" is no number, and this checkpoint is a regression',
     ),
     Case(
-        given="one number for a regression with three outputs",
+        situation="one number for a regression with three outputs",
         make=configured(problem_type="regression"),
         command="run checkpoint --label 0.5 --label 1",
         code=2,
-        said="labels of shape (2, 1) for a regression with 3 outputs per row",
+        shown="labels of shape (2, 1) for a regression with 3 outputs per row",
     ),
     Case(
-        given="rows and a text together",
+        situation="rows and a text together",
         make=whole,
         command="run checkpoint --text a --batch-size 3",
         code=2,
-        said="--text brings its own rows and tokens",
+        shown="--text brings its own rows and tokens",
     ),
     Case(
-        given="a device that this machine lacks",
+        situation="a device that this machine lacks",
         make=whole,
         command="run checkpoint --device cuda:7",
         code=2,
-        said="device cuda:7 cannot be used here: …",
+        shown="device cuda:7 cannot be used here: …",
     ),
     Case(
-        given="an attention that is not installed",
+        situation="an attention that is not installed",
         make=whole,
         command="run checkpoint --attention flash_attention_2",
         code=2,
-        said="attention implementation flash_attention_2 cannot be used here: …",
+        shown="attention implementation flash_attention_2 cannot be used here: …",
     ),
     Case(
-        given="an index that the tuple lacks",
+        situation="an index that the tuple lacks",
         make=whole,
         command="run checkpoint --explain 9",
         code=2,
-        said="this call returns a tuple of … elements: it has no outputs[9]",
+        shown="this call returns a tuple of … elements: it has no outputs[9]",
     ),
 ]
 
 WORKING = [
     Case(
-        given="`--output` onto a file of the checkpoint",
+        situation="`--output` onto a file of the checkpoint",
         make=whole,
         command="run checkpoint --output checkpoint/config.json",
         code=2,
-        said="--output checkpoint/config.json is a file of checkpoint, which is read",
+        shown="--output checkpoint/config.json is a file of checkpoint, which is read",
     ),
     Case(
-        given="`--output` onto a file of somebody else",
+        situation="`--output` onto a file of somebody else",
         make=lambda folder: (whole(folder), (folder / "notes.txt").write_text("mine")),
         command="run checkpoint --output notes.txt",
         code=2,
-        said="--output notes.txt exists, and it is no earlier output of roberta-inspect",
+        shown="--output notes.txt exists, and it is no earlier output of roberta-inspect",
     ),
     Case(
-        given="`--output` into a missing directory",
+        situation="`--output` into a missing directory",
         make=whole,
         command="run checkpoint --output none/map.txt",
         code=2,
-        said="--output none/map.txt: there is no directory …/none",
+        shown="--output none/map.txt: there is no directory …/none",
     ),
     Case(
-        given="`--output` onto a directory",
+        situation="`--output` onto a directory",
         make=whole,
         command="run checkpoint --output checkpoint",
         code=2,
-        said="--output checkpoint is a directory",
+        shown="--output checkpoint is a directory",
     ),
     Case(
-        given="`--output` into a directory that nobody may write to",
+        situation="`--output` into a directory that nobody may write to",
         make=whole,
         command="run checkpoint --output /proc/self/map.txt",
-        said="--output /proc/self/map.txt cannot be written: /proc/… is not writable",
+        shown="--output /proc/self/map.txt cannot be written: /proc/… is not writable",
     ),
     Case(
-        given="a full disk behind stdout",
+        situation="a full disk behind stdout",
         make=whole,
         stdout="/dev/full",
-        said="stdout cannot be written: No space left on device",
+        shown="stdout cannot be written: No space left on device",
     ),
     Case(
-        given="a full disk behind `--output`",
+        situation="a full disk behind `--output`",
         make=whole,
         command="run checkpoint --output /dev/full",
-        said="--output /dev/full cannot be written: No space left on device",
+        shown="--output /dev/full cannot be written: No space left on device",
     ),
     Case(
-        given="a file that may not grow beyond 1,000 bytes",
+        situation="a file that may not grow beyond 1,000 bytes",
         make=whole,
         command="run checkpoint --output map.txt",
         limits={"FSIZE": 1000},
-        said="--output map.txt cannot be written: File too large",
+        shown="--output map.txt cannot be written: File too large",
     ),
     Case(
-        given="memory that runs out while working",
+        situation="memory that runs out while working",
         make=labelled("a", "b", max_position_embeddings=40_000),
         command="run checkpoint --sequence-length 3000 --attention eager",
         limits={"AS": 2**28},
-        said="the memory of this machine is not enough: … bytes more were asked for",
+        shown="the memory of this machine is not enough: … bytes more were asked for",
     ),
 ]
 
 INTERRUPTED = Case(
-    given="Ctrl-C while working",
+    situation="Ctrl-C while working",
     make=whole,
     command="run checkpoint --matrix --batch-size 64 --sequence-length 38 --output map.txt",
     code=130,
-    said="Interrupted.",
+    shown="Interrupted.",
 )
 PIPE_CLOSED = Case(
-    given="a reader that goes away, such as `head -1`",
+    situation="a reader that goes away, such as `head -1`",
     make=whole,
     command="run checkpoint --format json",
     code=141,
-    said="",
+    shown="",
 )
 
 SECTIONS: dict[str, list[Case]] = {

@@ -115,12 +115,12 @@ def make_tokenizer(folder: Path | str) -> Path:
 
     folder = Path(folder)
     vocabulary = {token: number for number, token in enumerate((*SPECIAL, *LETTERS))}
-    made = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    made.add_special_tokens(list(SPECIAL))
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    tokenizer.add_special_tokens(list(SPECIAL))
     folder.mkdir(parents=True, exist_ok=True)
-    made.save(str(folder / "tokenizer.json"))
+    tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
     (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
     names = {"bos": "<s>", "cls": "<s>", "eos": "</s>", "sep": "</s>", "pad": "<pad>"}
@@ -135,8 +135,8 @@ def edit_config(folder: Path, **changes: Any) -> Path:
     """`config.json` of `folder` with these fields; `...` takes a field out."""
     path = folder / "config.json"
     values = {**json.loads(path.read_text(encoding="utf-8")), **changes}
-    kept = {name: value for name, value in values.items() if value is not ...}
-    path.write_text(json.dumps(kept), encoding="utf-8")
+    fields = {name: value for name, value in values.items() if value is not ...}
+    path.write_text(json.dumps(fields), encoding="utf-8")
     return folder
 
 

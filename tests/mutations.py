@@ -1,4 +1,4 @@
-"""Models that are wrong in one way each, and the claim that must say so."""
+"""Models that are wrong in one way each, and the claim that must be refuted."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def right(seed: int = 0, cls: Any = RobertaForSequenceClassification, **override
 
 
 def edited(
-    edit: Callable[[Any, dict[str, Any]], Any] = lambda output, given: None,
+    edit: Callable[[Any, dict[str, Any]], Any] = lambda output, kwargs: None,
     as_tuple: Callable[[tuple[Any, ...]], tuple[Any, ...]] = lambda values: values,
     **overrides: Any,
 ) -> Callable[[], nn.Module]:
     """A model whose output is edited or replaced before the caller gets it, or only the tuple."""
 
     class Edited(RobertaForSequenceClassification):
-        def forward(self, *args: Any, **given: Any) -> Any:
-            wants_dict = given.pop("return_dict", True)
-            output = super().forward(*args, return_dict=True, **given)
-            output = edit(output, given) or output
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            wants_dict = kwargs.pop("return_dict", True)
+            output = super().forward(*args, return_dict=True, **kwargs)
+            output = edit(output, kwargs) or output
             return output if wants_dict else as_tuple(output.to_tuple())
 
     return lambda: right(cls=Edited, **overrides)
@@ -93,9 +93,9 @@ def scores(head: Any, read: torch.Tensor) -> torch.Tensor:
 
 
 def set_loss(compute: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Any:
-    def edit(output: Any, given: dict[str, Any]) -> None:
-        if given.get("labels") is not None:
-            output["loss"] = compute(output.logits, given["labels"])
+    def edit(output: Any, kwargs: dict[str, Any]) -> None:
+        if kwargs.get("labels") is not None:
+            output["loss"] = compute(output.logits, kwargs["labels"])
 
     return edit
 
@@ -113,14 +113,14 @@ def one_hot(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def set_logits(change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    def edit(output: Any, given: dict[str, Any]) -> None:
+    def edit(output: Any, kwargs: dict[str, Any]) -> None:
         output["logits"] = change(output.logits)
 
     return edit
 
 
 def set_items(name: str, change: Callable[[list[Any]], list[Any]]) -> Any:
-    def edit(output: Any, given: dict[str, Any]) -> None:
+    def edit(output: Any, kwargs: dict[str, Any]) -> None:
         output[name] = tuple(change(list(output[name])))
 
     return edit
@@ -192,8 +192,8 @@ def with_weights(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[An
         attention = model.roberta.encoder.layer[0].attention.self
         forward = attention.forward
 
-        def changed(*args: Any, **given: Any) -> Any:
-            output = forward(*args, **given)
+        def changed(*args: Any, **kwargs: Any) -> Any:
+            output = forward(*args, **kwargs)
             has_weights = len(output) > 1 and isinstance(output[1], torch.Tensor)
             return (output[0], change(output[1]), *output[2:]) if has_weights else output
 
@@ -206,8 +206,8 @@ def ignore_mask(model: Any) -> None:
     """Every layer attends padding: the mask that the model makes is dropped."""
 
     def drop(module: nn.Module, args: Any, kwargs: Any) -> Any:
-        given = {**kwargs, "attention_mask": None} if "attention_mask" in kwargs else kwargs
-        return ((*args[:1], None, *args[2:]) if len(args) > 1 else args, given)
+        changed = {**kwargs, "attention_mask": None} if "attention_mask" in kwargs else kwargs
+        return ((*args[:1], None, *args[2:]) if len(args) > 1 else args, changed)
 
     for layer in model.roberta.encoder.layer:
         layer.attention.self.register_forward_pre_hook(drop, with_kwargs=True)
@@ -225,7 +225,7 @@ def with_pooler(model: Any) -> None:
 
 
 def depends_on_length(model: Any) -> None:
-    """The embeddings know how long the padded batch is."""
+    """The embeddings depend on the length of the padded batch."""
 
     def hook(module: nn.Module, args: Any, output: torch.Tensor) -> torch.Tensor:
         return output + 0.05 * output.shape[1] * torch.linspace(0, 1, output.shape[-1])
@@ -253,9 +253,9 @@ def reports_weights_it_does_not_use(model: Any) -> None:
             *args: Any,
             forward: Any = forward,
             inner: Any = inner,
-            **given: Any,
+            **kwargs: Any,
         ) -> Any:
-            context, weights, *rest = forward(states, *args, **given)
+            context, weights, *rest = forward(states, *args, **kwargs)
             size = inner.attention_head_size
             values = inner.value(states).unflatten(-1, (-1, size)).transpose(1, 2)
             shares = (weights > 0).to(weights)
@@ -270,8 +270,8 @@ def writes_into_what_it_reads(model: Any) -> None:
     layer = model.roberta.encoder.layer[1]
     forward = layer.forward
 
-    def scaled(hidden_states: torch.Tensor, *args: Any, **given: Any) -> Any:
-        return forward(hidden_states.mul_(3), *args, **given)
+    def scaled(hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        return forward(hidden_states.mul_(3), *args, **kwargs)
 
     layer.forward = scaled
 
@@ -280,20 +280,20 @@ def reads_its_neighbour(model: Any) -> None:
     """Every row of a batch but the last reads the row below it too."""
     forward = model.classifier.forward
 
-    def mixed(features: torch.Tensor, **given: Any) -> torch.Tensor:
+    def mixed(features: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         below = torch.cat([features[1:], features[-1:]])
-        return forward(features + 0.1 * below, **given)
+        return forward(features + 0.1 * below, **kwargs)
 
     model.classifier.forward = mixed
 
 
-def loss_of_other_calls(output: Any, given: dict[str, Any]) -> None:
-    """The loss is another one where no hidden states are asked for."""
-    if given.get("labels") is not None and not given["output_hidden_states"]:
+def loss_of_other_calls(output: Any, kwargs: dict[str, Any]) -> None:
+    """The loss differs where no hidden states are requested."""
+    if kwargs.get("labels") is not None and not kwargs["output_hidden_states"]:
         output["loss"] = output.loss * 2
 
 
-def scale_in_place(output: Any, given: dict[str, Any]) -> None:
+def scale_in_place(output: Any, kwargs: dict[str, Any]) -> None:
     output.logits.mul_(3)
 
 
@@ -302,13 +302,13 @@ def dropout_in_eval(head: Any, features: torch.Tensor) -> torch.Tensor:
 
 
 def overflows_elsewhere(head: Any, features: torch.Tensor) -> torch.Tensor:
-    """NaN where there are more positions than in the input; the first is all that it reads else."""
+    """NaN for inputs longer than that of the run; otherwise it reads position 0 alone."""
     more = torch.tensor(math.inf if features.shape[1] > 20 else 0.0)
     return scores(head, features[:, 0]) + (more - more)
 
 
 class Reader(RobertaForSequenceClassification):
-    """Its head reads `read(states)`, and what it returns besides loss and logits is its own."""
+    """Its head reads `read(states)`; it returns `more(states)` besides loss and logits."""
 
     asks: ClassVar[dict[str, Any]] = {}
     container: Any = SequenceClassifierOutput
@@ -319,9 +319,9 @@ class Reader(RobertaForSequenceClassification):
     def more(self, states: Any) -> dict[str, Any]:
         return {"hidden_states": states.hidden_states}
 
-    def forward(self, input_ids: Any, labels: Any = None, **given: Any) -> Any:
-        wants_dict = given.pop("return_dict", True)
-        states = self.roberta(input_ids, return_dict=True, **given, **self.asks)
+    def forward(self, input_ids: Any, labels: Any = None, **kwargs: Any) -> Any:
+        wants_dict = kwargs.pop("return_dict", True)
+        states = self.roberta(input_ids, return_dict=True, **kwargs, **self.asks)
         logits = self.classifier(self.read(states))
         loss = None if labels is None else functional.cross_entropy(logits, labels)
         output = self.container(loss=loss, logits=logits, **self.more(states))
@@ -369,11 +369,11 @@ class CrossReader(Decoder):
     asks: ClassVar[dict[str, Any]] = {"use_cache": False}
     container = WithCrossAttentions
 
-    def forward(self, input_ids: Any, **given: Any) -> Any:
+    def forward(self, input_ids: Any, **kwargs: Any) -> Any:
         shape = (OTHER_TOKENS, self.config.hidden_size)
-        other = torch.arange(math.prod(shape)).reshape(shape).remainder(7).to(self.dtype) - 3
-        other = other.expand(len(input_ids), *shape)
-        return super().forward(input_ids, encoder_hidden_states=other, **given)
+        states = torch.arange(math.prod(shape)).reshape(shape).remainder(7).to(self.dtype) - 3
+        states = states.expand(len(input_ids), *shape)
+        return super().forward(input_ids, encoder_hidden_states=states, **kwargs)
 
     def more(self, states: Any) -> dict[str, Any]:
         weights = self.ordered(list(states.cross_attentions or ()))
@@ -532,7 +532,7 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "no hidden states": Mutation(
         "hidden-states-count",
-        edited(lambda output, given: SequenceClassifierOutput(output.loss, output.logits)),
+        edited(lambda output, kwargs: SequenceClassifierOutput(output.loss, output.logits)),
     ),
     "embeddings without LayerNorm": Mutation("hidden-states-embeddings", patched(no_norm)),
     "embeddings without positions": Mutation(
@@ -605,7 +605,7 @@ MUTATIONS: dict[str, Mutation] = {
         edited(
             as_tuple=lambda values: (
                 *values[:-2],
-                tuple(each * 1.01 for each in values[-2]),
+                tuple(value * 1.01 for value in values[-2]),
                 values[-1],
             )
         ),

@@ -108,7 +108,7 @@ def named(cases: list[Case]) -> list[Any]:
     return [
         pytest.param(
             case,
-            id=ascii(f"{case.given}: {shown_command(case)}"),
+            id=ascii(f"{case.situation}: {shown_command(case)}"),
             marks=[pytest.mark.newest] if case in own else [],
         )
         for case in cases
@@ -351,7 +351,7 @@ def test_interrupted_while_working(tmp_path: Path) -> None:
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
-    assert (in_a_shell(process.returncode), stdout, stderr) == (case.code, "", f"{case.said}\n")
+    assert (in_a_shell(process.returncode), stdout, stderr) == (case.code, "", f"{case.shown}\n")
     assert contents(tmp_path) == before
 
 
@@ -377,7 +377,7 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     process = started(case.command, tmp_path, stdout=write)
     os.close(write)
     stderr = process.communicate(timeout=60)[1]
-    assert (in_a_shell(process.returncode), stderr) == (case.code, case.said)
+    assert (in_a_shell(process.returncode), stderr) == (case.code, case.shown)
 
 
 # The page
@@ -434,7 +434,8 @@ def _sections() -> dict[str, list[Case]]:
 def section(title: str, cases: list[Case]) -> str:
     """One heading and the table of its cases."""
     rows = [
-        f"| {safe(case.given)} | {code(shown_command(case))} | {case.code} | {code(case.said)} |"
+        f"| {safe(case.situation)} | {code(shown_command(case))} "
+        f"| {case.code} | {code(case.shown)} |"
         for case in cases
     ]
     head = ["| given | command | exit code | sentence |", "|---|---|---|---|"]

@@ -163,8 +163,8 @@ def with_labels(values: dict[str, Any], num_labels: int | None) -> dict[str, Any
     own = len(values.get("id2label") or ()) or values.get("num_labels") or 2
     if num_labels in (None, own):
         return values
-    others = {name: value for name, value in values.items() if name not in ("id2label", "label2id")}
-    return {**others, "num_labels": num_labels}
+    fields = {name: value for name, value in values.items() if name not in ("id2label", "label2id")}
+    return {**fields, "num_labels": num_labels}
 
 
 def check_together(directory: Path, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:

@@ -78,8 +78,8 @@ def member_of(config: Any) -> Member:
 
 
 def member_in(where: object, values: Mapping[str, Any]) -> Member:
-    """The row of the fields of a `config.json`, which `where` names: by its model type, else by
-    the classes that it names; RoBERTa where it names neither.
+    """The row for the fields of a `config.json`: by its model type, else by the classes that it
+    names, else RoBERTa. `where` names the file in errors.
 
     Raises:
         CannotInspectError: which architecture it is, and which are known.
@@ -144,7 +144,7 @@ def check_class(model: nn.Module) -> None:
 
 
 def _is_ready_made(kind: type) -> bool:
-    """Whether transformers made the class, and means it to be used as it is."""
+    """Whether the class is one of transformers' own, and not an abstract base."""
     ready = kind.__module__.startswith("transformers.models.")
     return ready and not kind.__name__.endswith("PreTrainedModel")
 

@@ -283,7 +283,7 @@ class _Fetch:
             return None
 
     def form(self) -> str | None:
-        """Which of `FORMS` the model has on the Hub; `None` for none, and offline."""
+        """Which of `WEIGHT_FORMS` the model has on the Hub; `None` for none, and offline."""
         from huggingface_hub import utils
         from huggingface_hub.constants import HF_HUB_OFFLINE
 
@@ -332,9 +332,9 @@ def _client(location: Location) -> Iterator[_Fetch]:
                 utils.disable_progress_bars()
             try:
                 yield _Fetch(location)
-            # `_refusal` knows the client's own errors; others are of HTTP libraries and the system.
+            # Of the client, of two HTTP libraries or of the system.
             except Exception as error:
-                refusal = _refusal(location, error)
+                refusal = _client_error(location, error)
                 if refusal is None:
                     raise
                 raise refusal from error
@@ -348,7 +348,7 @@ def _model_words(location: Location) -> str:
     return f"{safe(location.repo)}{at}"
 
 
-def _refusal(location: Location, error: Exception) -> CannotInspectError | None:
+def _client_error(location: Location, error: Exception) -> CannotInspectError | None:
     """The sentence for an error of the client's own; `None` for any other."""
     from huggingface_hub import constants, utils
 

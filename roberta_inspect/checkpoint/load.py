@@ -38,15 +38,15 @@ TOKENIZER_CONFIG = "tokenizer_config.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A model, and what its files held of it."""
+    """A loaded model, and what its files held."""
 
     model: Any
     weights: Weights
     source: str
     """The checkpoint as it is shown to the user."""
     mode: FakeTensorMode | None = None
-    """Of a model whose tensors have shapes and dtypes, and no values: inputs must be made and
-    `forward` be called inside it."""
+    """The mode of fake tensors, which have shapes and dtypes but no values: inputs are made, and
+    `forward` is called, inside it."""
     location: Location | None = None
     """Where it was loaded from; `None` for a live model."""
     header: Header | None = None
@@ -55,7 +55,7 @@ class Loaded:
     values: Mapping[str, Any] | None = None
     """The fields of config.json; `None` for a live model."""
     wrappers: tuple[str, ...] = ()
-    """The classes of the objects around a live model that were taken off, outermost first."""
+    """The classes of the wrappers that were taken off a live model, outermost first."""
 
     @property
     def quantised(self) -> tuple[str, ...]:
@@ -84,12 +84,12 @@ class Loaded:
 
     @property
     def device(self) -> torch.device:
-        """Where its input goes."""
+        """The device for its input."""
         return next(self.model.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of its first parameter that holds numbers with a fraction."""
+        """The dtype of its first floating-point parameter."""
         floating = (
             tensor.dtype for tensor in self.model.parameters() if tensor.is_floating_point()
         )
@@ -144,7 +144,7 @@ def load(
             if weights_record.renaming is None:
                 raise
             # Some releases load nothing at all where no name has the prefix of the base model.
-            raise weights.other_names(directory, weights_record, weights_record.renaming) from error
+            raise weights.names_error(directory, weights_record, weights_record.renaming) from error
     shapes = tuple(layout.state_dict(keep_vars=True))
     weights_record = weights.reconcile(missing, weights_record, shapes, model.base_model_prefix)
     return Loaded(
@@ -221,7 +221,7 @@ def _check_tokenizer_file(path: Path) -> None:
 
 _ONE_AT_A_TIME = threading.RLock()
 """Held by the thread that inspects: the switches below and the random generators are those of the
-whole process, and a model that two threads observe would be in two states at once."""
+whole process, and two threads must not observe the same model."""
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from roberta_inspect.records import Text
 from roberta_inspect.text import counted, safe, storage
 
 PATIENCE = 2 * trial.MOST_SECONDS
-"""Seconds after which the child is ended, whatever keeps it."""
+"""Seconds after which the child is killed."""
 
 MOST_IDS = 2**20
 """Ids of all rows together, each as long as the longest: room for 2,048 rows of 512."""

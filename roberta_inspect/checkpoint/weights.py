@@ -26,7 +26,7 @@ _ROWS = {
 """Module → the field of the configuration that sets its rows."""
 
 _LEGACY = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
-"""Endings in files of the first releases → today's; `from_pretrained` renames them too."""
+"""Endings in files of the first releases → current ones; `from_pretrained` renames them too."""
 
 
 def weight_files(directory: Path) -> tuple[Path, ...]:
@@ -68,7 +68,7 @@ def read_headers(directory: Path) -> tuple[Header | None, tuple[str, ...]]:
 
 
 def named_for_the_class(header: Header, shapes: Shapes, base: str) -> Header:
-    """`header` under the names of the class, where transformers finds them under others.
+    """`header` under the names of the class, for the other names that transformers accepts.
 
     A base model's file lacks the prefix `base`, a model saved inside another may have it twice;
     the first releases had other names for LayerNorms.
@@ -140,10 +140,10 @@ def check_nested(directory: Path, weights: Weights) -> None:
         CannotInspectError: where they are, and how to save them.
     """
     if weights.renaming is not None and any(NESTED in name for name in weights.unexpected):
-        raise other_names(directory, weights, weights.renaming)
+        raise names_error(directory, weights, weights.renaming)
 
 
-def other_names(directory: Path, weights: Weights, renaming: Renaming) -> CannotInspectError:
+def names_error(directory: Path, weights: Weights, renaming: Renaming) -> CannotInspectError:
     """The error for files whose names keep transformers from loading them at all."""
     code = renaming.code.replace("\n", "; ") if len(weights.files) == 1 else renaming.code
     paths = listed([directory / name for name in weights.files], most=3, show=safe)

@@ -57,10 +57,10 @@ def test_where_the_head_came_from(
     folders: dict[str, Path], name: str, head_from: str, verdict: str, num_labels: int
 ) -> None:
     for output_map in (inspect(folders[name]), inspect(folders[name], no_weights=True)):
-        found = output_map.checkpoint
-        assert (found.weights.head_from, found.weights.verdict) == (head_from, verdict)
-        assert found.num_labels == num_labels
-        assert found.weights.files == ("model.safetensors", "adapter_model.safetensors")
+        checkpoint = output_map.checkpoint
+        assert (checkpoint.weights.head_from, checkpoint.weights.verdict) == (head_from, verdict)
+        assert checkpoint.num_labels == num_labels
+        assert checkpoint.weights.files == ("model.safetensors", "adapter_model.safetensors")
 
 
 def test_the_adapter_is_in_what_is_returned(folders: dict[str, Path]) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints: what is found, what is loaded, and what each broken one is told."""
+"""Checkpoints: what is found, what is loaded, and how each broken one is refused."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ HEAD = {f"classifier.{part}" for part in ("dense.weight", "dense.bias")} | {
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole checkpoint; read it, do not write it."""
     return make_checkpoint(tmp_path_factory.mktemp("made") / "whole", tokenizer=True)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, made: Path) -> Path:
+def folder(tmp_path: Path, pristine: Path) -> Path:
     """A whole checkpoint to damage."""
     copy = tmp_path / "checkpoint"
     copy.mkdir()
-    for path in made.iterdir():
+    for path in pristine.iterdir():
         (copy / path.name).write_bytes(path.read_bytes())
     return copy
 
@@ -112,10 +112,10 @@ def test_demo_and_a_directory_of_that_name(tmp_path: Path, monkeypatch: pytest.M
     assert locate("demo").directory == Path("demo")
 
 
-def test_a_file_asks_for_its_directory(made: Path) -> None:
+def test_a_file_asks_for_its_directory(pristine: Path) -> None:
     with pytest.raises(CannotInspectError, match="is a file") as caught:
-        locate(str(made / "config.json"))
-    assert str(made) in caught.value.hint
+        locate(str(pristine / "config.json"))
+    assert str(pristine) in caught.value.hint
 
 
 GENERAL = "Give a directory with a config.json, a Hub model id such as owner/name, or nothing"
@@ -160,9 +160,9 @@ def test_no_name_at_all(source: str) -> None:
         locate(source)
 
 
-def test_a_directory_has_no_revision(made: Path) -> None:
+def test_a_directory_has_no_revision(pristine: Path) -> None:
     with pytest.raises(UsageError, match="revision="):
-        locate(str(made), revision="main")
+        locate(str(pristine), revision="main")
     with pytest.raises(UsageError, match="revision="):
         locate(None, revision="main")
 
@@ -176,12 +176,12 @@ def test_links_that_loop_or_lead_nowhere(tmp_path: Path) -> None:
             locate(str(link))
 
 
-def test_locating_and_looking_needs_no_torch(made: Path) -> None:
+def test_locating_and_looking_needs_no_torch(pristine: Path) -> None:
     code = (
         "import sys\n"
         "from roberta_inspect.checkpoint.hub import has_weights\n"
         "from roberta_inspect.checkpoint.locate import locate\n"
-        f"assert has_weights(locate({str(made)!r}))\n"
+        f"assert has_weights(locate({str(pristine)!r}))\n"
         "assert not {'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -208,10 +208,10 @@ def test_skeleton_agrees_with_the_loaded_model(tmp_path: Path, form: Any) -> Non
     loaded, bones = load(location), skeleton(location)
     assert bones.weights == loaded.weights
     real, fake = loaded.model.state_dict(), bones.model.state_dict()
-    assert {name: (each.shape, each.dtype) for name, each in real.items()} == {
-        name: (each.shape, each.dtype) for name, each in fake.items()
+    assert {name: (tensor.shape, tensor.dtype) for name, tensor in real.items()} == {
+        name: (tensor.shape, tensor.dtype) for name, tensor in fake.items()
     }
-    assert bones.header == {name: ("F32", tuple(each.shape)) for name, each in real.items()}
+    assert bones.header == {name: ("F32", tuple(tensor.shape)) for name, tensor in real.items()}
     attention = bones.model.config._attn_implementation
     assert attention == loaded.model.config._attn_implementation
     assert not bones.model.training
@@ -237,8 +237,8 @@ def test_the_dtype_of_a_config_that_names_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("attention", [None, "eager"])
-def test_skeleton_calls_forward(made: Path, attention: str | None) -> None:
-    bones = skeleton(locate(str(made)), attention=attention)
+def test_skeleton_calls_forward(pristine: Path, attention: str | None) -> None:
+    bones = skeleton(locate(str(pristine)), attention=attention)
     with bones.mode, torch.no_grad():
         ids = torch.ones(2, 7, dtype=torch.long)
         outputs = bones.model(input_ids=ids, attention_mask=ids, return_dict=True)
@@ -276,8 +276,8 @@ def test_skeleton_reads_the_header_only(folder: Path, monkeypatch: pytest.Monkey
     assert bones.weights.verdict == "encoder-not-in-checkpoint"
 
 
-def test_options_that_cannot_be(made: Path) -> None:
-    location = locate(str(made))
+def test_options_that_cannot_be(pristine: Path) -> None:
+    location = locate(str(pristine))
     for how in (load, skeleton):
         with pytest.raises(UsageError, match="dtype int7"):
             how(location, dtype="int7")
@@ -316,15 +316,15 @@ def noise() -> tuple[Any, ...]:
     )
 
 
-def test_no_file_is_written_or_changed(made: Path) -> None:
+def test_no_file_is_written_or_changed(pristine: Path) -> None:
     def contents() -> dict[str, tuple[str, int]]:
         return {
             path.name: (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
-            for path in made.iterdir()
+            for path in pristine.iterdir()
         }
 
     before = contents()
-    location = locate(str(made))
+    location = locate(str(pristine))
     load(location)
     skeleton(location)
     load_tokenizer(location)
@@ -343,8 +343,8 @@ def test_custom_code_is_never_followed(folder: Path) -> None:
     assert not witness.exists()
 
 
-def test_tokenizer(made: Path, folder: Path) -> None:
-    tokenizer = load_tokenizer(locate(str(made)))
+def test_tokenizer(pristine: Path, folder: Path) -> None:
+    tokenizer = load_tokenizer(locate(str(pristine)))
     assert tokenizer.convert_ids_to_tokens(tokenizer("a b")["input_ids"]) == [
         *("<s>", "a", "Ġ", "b", "</s>")
     ]
@@ -406,7 +406,7 @@ def test_names_of_the_first_releases(tmp_path: Path) -> None:
 
 
 def test_a_report_that_disagrees_with_the_header_is_told(
-    made: Path, monkeypatch: pytest.MonkeyPatch
+    pristine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = RobertaForSequenceClassification.from_pretrained
 
@@ -415,7 +415,7 @@ def test_a_report_that_disagrees_with_the_header_is_told(
         return model, {**report, "missing_keys": ["classifier.dense.bias"]}
 
     monkeypatch.setattr(RobertaForSequenceClassification, "from_pretrained", lying)
-    assert "disagree about classifier.dense.bias" in refusal(made)
+    assert "disagree about classifier.dense.bias" in refusal(pristine)
 
 
 @pytest.mark.parametrize(
@@ -516,16 +516,16 @@ WRONG_FIELDS: list[tuple[dict[str, Any], str]] = [
 def test_wrong_config_field(folder: Path, changes: dict[str, Any], sentence: str) -> None:
     edit_config(folder, **changes)
     for how in (load, skeleton):
-        told = refusal(folder, how)
-        assert sentence in told
-        assert "config.json" in told
+        message = refusal(folder, how)
+        assert sentence in message
+        assert "config.json" in message
 
 
 def test_fields_left_out_have_transformers_defaults(folder: Path) -> None:
-    kept = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "id2label")
-    kept += ("intermediate_size", "max_position_embeddings", "type_vocab_size")
+    names = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "id2label")
+    names += ("intermediate_size", "max_position_embeddings", "type_vocab_size")
     values = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({name: values[name] for name in kept}))
+    (folder / "config.json").write_text(json.dumps({name: values[name] for name in names}))
     assert opened(folder).weights.verdict == "complete"
 
 
@@ -613,7 +613,7 @@ def write_header(path: Path, header: Any, *, data: int | None = None) -> Path:
     """A safetensors file with that header and a sparse rest, as long as the header says."""
     content = json.dumps(header).encode()
     if data is None:
-        data = max(each["data_offsets"][1] for each in header.values())
+        data = max(tensor["data_offsets"][1] for tensor in header.values())
     path.unlink(missing_ok=True)
     path.write_bytes(len(content).to_bytes(8, "little") + content)
     os.truncate(path, 8 + len(content) + data)
@@ -652,9 +652,9 @@ def tensor(dtype: Any = "F32", shape: Any = (2,), offsets: Any = (0, 8)) -> dict
 def test_broken_header(folder: Path, header: Any, data: int, sentence: str) -> None:
     write_header(folder / "model.safetensors", header, data=data)
     for how in (load, skeleton):
-        told = refusal(folder, how)
-        assert sentence in told
-        assert "model.safetensors" in told
+        message = refusal(folder, how)
+        assert sentence in message
+        assert "model.safetensors" in message
 
 
 @pytest.mark.parametrize(
@@ -686,8 +686,8 @@ def test_broken_safetensors_file(folder: Path, content: bytes, sentence: str) ->
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(share=st.floats(0, 1, exclude_max=True))
-def test_a_file_cut_at_any_byte_is_refused(made: Path, tmp_path: Path, share: float) -> None:
-    content = (made / "model.safetensors").read_bytes()
+def test_a_file_cut_at_any_byte_is_refused(pristine: Path, tmp_path: Path, share: float) -> None:
+    content = (pristine / "model.safetensors").read_bytes()
     cut = tmp_path / "model.safetensors"
     cut.write_bytes(content[: int(share * len(content))])
     with pytest.raises(CannotInspectError):
@@ -857,21 +857,21 @@ _LEAVES = st.one_of(
 )
 @given(data=st.data())
 def test_a_changed_config_is_loaded_or_refused(
-    made: Path, tmp_path: Path, data: st.DataObject
+    pristine: Path, tmp_path: Path, data: st.DataObject
 ) -> None:
     target = tmp_path / "model.safetensors"
     if not target.exists():
-        target.write_bytes((made / "model.safetensors").read_bytes())
-    values = json.loads((made / "config.json").read_text())
+        target.write_bytes((pristine / "model.safetensors").read_bytes())
+    values = json.loads((pristine / "config.json").read_text())
     changes = data.draw(st.dictionaries(st.sampled_from(sorted(values)), _LEAVES, min_size=1))
     (tmp_path / "config.json").write_text(json.dumps({**values, **changes}))
     try:
         assert opened(tmp_path).weights.loaded >= 0
     except CannotInspectError as error:
-        told = error.message
+        message = error.message
     else:
-        told = ""
-    assert told == "" or told.isprintable()
+        message = ""
+    assert message == "" or message.isprintable()
 
 
 @settings(
@@ -882,22 +882,22 @@ def test_a_changed_config_is_loaded_or_refused(
 )
 @given(data=st.data())
 def test_changed_bytes_are_loaded_or_refused(
-    made: Path, tmp_path: Path, data: st.DataObject
+    pristine: Path, tmp_path: Path, data: st.DataObject
 ) -> None:
-    content = bytearray((made / "model.safetensors").read_bytes())
+    content = bytearray((pristine / "model.safetensors").read_bytes())
     length = int.from_bytes(content[:8], "little")
     places = st.integers(0, 8 + length - 1)
     for place in data.draw(st.lists(places, min_size=1, max_size=4)):
         content[place] = data.draw(st.integers(0, 255))
-    (tmp_path / "config.json").write_bytes((made / "config.json").read_bytes())
+    (tmp_path / "config.json").write_bytes((pristine / "config.json").read_bytes())
     (tmp_path / "model.safetensors").write_bytes(content)
     try:
         assert opened(tmp_path).weights.loaded >= 0
     except CannotInspectError as error:
-        told = error.message
+        message = error.message
     else:
-        told = ""
-    assert told == "" or told.isprintable()
+        message = ""
+    assert message == "" or message.isprintable()
 
 
 def test_a_bert_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -946,9 +946,9 @@ def test_memory_that_runs_out_is_not_the_checkpoints_fault(
         raise RuntimeError(message)
 
     monkeypatch.setattr(place, no_room)
-    given = {"torch.load": pickled, "huggingface_hub.hf_hub_download": "owner/name"}
-    done = CliRunner().invoke(app, ["run", str(given.get(place, folder)), *arguments])
+    checkpoints = {"torch.load": pickled, "huggingface_hub.hf_hub_download": "owner/name"}
+    done = CliRunner().invoke(app, ["run", str(checkpoints.get(place, folder)), *arguments])
     assert done.exit_code == 3
-    asked = ": 4096 bytes more were asked for" if "tried" in message else ""
-    told = f"the memory of this machine is not enough{asked}"
-    assert done.stderr.startswith(f"Error: {told}\nHint: Ask for less"), done.stderr
+    request = ": 4096 bytes more were asked for" if "tried" in message else ""
+    error = f"the memory of this machine is not enough{request}"
+    assert done.stderr.startswith(f"Error: {error}\nHint: Ask for less"), done.stderr

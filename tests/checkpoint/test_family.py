@@ -74,8 +74,8 @@ def test_the_parts_of_each_model_type(model_type: str) -> None:
 def test_without_a_model_type_the_class_names_decide(names: list[str], tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path, tiny_member("camembert"))
     edit_config(folder, model_type=..., architectures=names)
-    found = inspect(folder, no_weights=True).checkpoint
-    assert found.architecture == "CamembertForSequenceClassification"
+    checkpoint = inspect(folder, no_weights=True).checkpoint
+    assert checkpoint.architecture == "CamembertForSequenceClassification"
 
 
 class Own(RobertaPreTrainedModel):

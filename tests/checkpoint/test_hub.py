@@ -38,20 +38,20 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     """A Hub with `acme/tiny`, whole with a tokenizer, in safetensors and as a pickle."""
     folder = make_checkpoint(tmp_path / "model", tokenizer=True)
     torch.save(tiny_model().state_dict(), folder / "pytorch_model.bin")
-    with serving(Hub(models={"acme/tiny": folder})) as made:
-        yield made
+    with serving(Hub(models={"acme/tiny": folder})) as server:
+        yield server
 
 
 @pytest.fixture
 def ask(hub: Hub, tmp_path: Path) -> Any:
     """Evaluates an expression in a fresh process; its value, or the error's fields."""
 
-    def asked(expression: str, **environment: str) -> Any:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    def evaluated(expression: str, **environment: str) -> Any:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
         done = subprocess.run(
             [sys.executable, "-c", CLIENT.format(expression=expression)],
             env={
-                **kept,
+                **environ,
                 "HF_ENDPOINT": hub.endpoint,
                 "HF_HOME": str(tmp_path / "home"),
                 "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -65,7 +65,7 @@ def ask(hub: Hub, tmp_path: Path) -> Any:
         (tmp_path / "stderr").write_text(done.stderr)
         return json.loads(done.stdout)
 
-    return asked
+    return evaluated
 
 
 def fetched(repo: str = "acme/tiny", revision: str | None = None) -> str:
@@ -158,17 +158,17 @@ def test_what_the_hub_does_not_hand_out(
 ) -> None:
     hub.models |= {"acme/gated": hub.models["acme/tiny"], "acme/empty": tmp_path / "empty"}
     hub.gated.add("acme/gated")
-    told = ask(fetched(repo, revision))
-    assert sentence in told["error"]
-    assert told["error"].count("\n") == 0
-    assert told["hint"]
-    assert told["code"] == 3
+    answer = ask(fetched(repo, revision))
+    assert sentence in answer["error"]
+    assert answer["error"].count("\n") == 0
+    assert answer["hint"]
+    assert answer["code"] == 3
 
 
 def test_a_directory_that_is_spelt_otherwise(ask: Any, tmp_path: Path) -> None:
     (tmp_path / "models" / "my-roberta").mkdir(parents=True)
-    told = ask(f"[os.chdir({str(tmp_path)!r}), {fetched('models/my-robrta')}]")
-    assert told["hint"] == "Did you mean models/my-roberta?"
+    answer = ask(f"[os.chdir({str(tmp_path)!r}), {fetched('models/my-robrta')}]")
+    assert answer["hint"] == "Did you mean models/my-roberta?"
 
 
 def test_a_gated_model_with_a_token(hub: Hub, ask: Any) -> None:
@@ -177,9 +177,9 @@ def test_a_gated_model_with_a_token(hub: Hub, ask: Any) -> None:
 
 
 def test_offline(hub: Hub, ask: Any) -> None:
-    told = ask(fetched(), HF_HUB_OFFLINE="1")
-    assert "HF_HUB_OFFLINE is set" in told["error"]
-    assert told["hint"] == "Unset HF_HUB_OFFLINE, or give a directory."
+    answer = ask(fetched(), HF_HUB_OFFLINE="1")
+    assert "HF_HUB_OFFLINE is set" in answer["error"]
+    assert answer["hint"] == "Unset HF_HUB_OFFLINE, or give a directory."
     assert not hub.requests
     ask(fetched())
     hub.requests.clear()
@@ -190,17 +190,17 @@ def test_offline(hub: Hub, ask: Any) -> None:
 
 
 def test_no_answer(ask: Any) -> None:
-    told = ask(WITHOUT_WAITING.format(fetched()), HF_ENDPOINT="http://me:key@127.0.0.1:9")
-    assert "the Hub did not answer" in told["error"]
-    assert told["hint"] == (
+    answer = ask(WITHOUT_WAITING.format(fetched()), HF_ENDPOINT="http://me:key@127.0.0.1:9")
+    assert "the Hub did not answer" in answer["error"]
+    assert answer["hint"] == (
         "Check the network (HF_ENDPOINT is http://127.0.0.1:9), or give a directory."
     )
 
 
 def test_a_connection_that_is_cut(hub: Hub, ask: Any) -> None:
     hub.dropping.add("model.safetensors")
-    told = ask(WITHOUT_WAITING.format(fetched()))
-    assert "the download of acme/tiny failed" in told["error"]
+    answer = ask(WITHOUT_WAITING.format(fetched()))
+    assert "the download of acme/tiny failed" in answer["error"]
     hub.dropping.clear()
     assert ask(fetched()) == ["config.json", "model.safetensors"]
 
@@ -234,9 +234,9 @@ STATUSES = [
 @pytest.mark.parametrize(("status", "headers", "words"), STATUSES)
 def test_a_status(hub: Hub, ask: Any, status: int, headers: dict[str, str], words: str) -> None:
     hub.answers["HEAD config.json"] = (status, headers, b"<html>Log in</html>")
-    told = ask(WITHOUT_WAITING.format(fetched()))
-    assert words.lower() in f"{told['error']} {told['hint']}".lower()
-    assert told["code"] == 3
+    answer = ask(WITHOUT_WAITING.format(fetched()))
+    assert words.lower() in f"{answer['error']} {answer['hint']}".lower()
+    assert answer["code"] == 3
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -263,9 +263,9 @@ def test_a_download_that_takes_for_ever(hub: Hub, ask: Any, tmp_path: Path, name
     hub.dripping.add(name)
     soon = "[setattr(room('hub'), 'LONGEST_ANSWER', 3), setattr(room('hub'), 'SLOWEST', 10**6),"
     soon += " setattr(room('patience'), 'FIRST_WORD', 1), {}][3]"
-    told = ask(soon.format(fetched()))
-    assert f"the download of {name} of acme/tiny (" in told["error"]
-    assert "is not there after 3 seconds" in told["error"]
+    answer = ask(soon.format(fetched()))
+    assert f"the download of {name} of acme/tiny (" in answer["error"]
+    assert "is not there after 3 seconds" in answer["error"]
     assert "Waiting for the download" in (tmp_path / "stderr").read_text()
     assert hub.sent["dripped"] < 10
 
@@ -287,8 +287,8 @@ def test_headers_that_lead_out_of_the_cache(
     hub: Hub, ask: Any, tmp_path: Path, header: str, value: str
 ) -> None:
     setattr(hub, header, value)
-    told = ask(fetched())
-    assert "would lead out of the cache" in told["error"]
+    answer = ask(fetched())
+    assert "would lead out of the cache" in answer["error"]
     assert not hub.sent
     assert not list(tmp_path.rglob("*escaped*"))
 

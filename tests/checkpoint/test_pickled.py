@@ -90,8 +90,8 @@ def tar_of_torch() -> bytes:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         name = pickle.dumps(MAGIC, 2).decode("latin-1")
-        for each in (name, "storages"):
-            archive.addfile(tarfile.TarInfo(each), io.BytesIO())
+        for part in (name, "storages"):
+            archive.addfile(tarfile.TarInfo(part), io.BytesIO())
     return file.getvalue()
 
 
@@ -204,7 +204,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "a comment": (lambda: archived(pickle.dumps({}, 2))[:-2] + b"\x01\x00x", "a comment"),
     "storages beyond the file's size": (
         lambda: (
-            b"".join(pickle.dumps(each, 2) for each in (MAGIC, 1001, {}))
+            b"".join(pickle.dumps(part, 2) for part in (MAGIC, 1001, {}))
             + stored(elements=2**40)
             + pickle.dumps(["0"], 2)
         ),

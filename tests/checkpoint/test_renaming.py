@@ -39,8 +39,8 @@ def adapted(name: str) -> str:
 def distilled(name: str) -> str:
     """The names of another architecture, of which some end alike."""
     changed = name.replace("roberta.encoder.layer", "distilbert.transformer.layer")
-    for part, other in (("attention.self.query", "attention.q_lin"), ("intermediate", "ffn")):
-        changed = changed.replace(part, other)
+    for part, new in (("attention.self.query", "attention.q_lin"), ("intermediate", "ffn")):
+        changed = changed.replace(part, new)
     return changed
 
 
@@ -77,9 +77,9 @@ def distilled(name: str) -> str:
     ],
 )
 def test_rule(change: Callable[[str], str], rule: str, fitting: int) -> None:
-    found = renaming_for(header(change), SHAPES)
-    assert found is not None
-    assert (found.rule, found.fitting) == (rule, fitting)
+    renaming = renaming_for(header(change), SHAPES)
+    assert renaming is not None
+    assert (renaming.rule, renaming.fitting) == (rule, fitting)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_the_code_reads_a_dictionary_in_a_pickle(
     path = folder / "pytorch_model.bin"
     state = torch.load(path, weights_only=True)
     torch.save(
-        {"epoch": 1, "model": {f"module.{name}": each for name, each in state.items()}}, path
+        {"epoch": 1, "model": {f"module.{name}": tensor for name, tensor in state.items()}}, path
     )
     with pytest.raises(
         CannotInspectError, match=r"under `model` and take off `module\.`"
@@ -163,10 +163,10 @@ def test_what_loads_nothing_is_refused_by_its_names(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path)
     rename(folder, lambda name: name.replace("roberta.", "bert."))
     try:
-        told = inspect(folder).findings_of("error")[0].message
+        message = inspect(folder).findings_of("error")[0].message
     except CannotInspectError as error:
-        told = error.message
-    assert "by other names: put `roberta.` for `bert.`" in told
+        message = error.message
+    assert "by other names: put `roberta.` for `bert.`" in message
 
 
 def test_dictionaries_in_a_pickle_are_looked_into() -> None:

@@ -33,7 +33,7 @@ def klue(folder: Path) -> None:
     words = ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]", "the", "movie", "was", "go", "##od"]
     (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     special = {"cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "unk": "[UNK]", "mask": "[MASK]"}
-    settings(folder, "BertTokenizer", {f"{name}_token": each for name, each in special.items()})
+    settings(folder, "BertTokenizer", {f"{name}_token": token for name, token in special.items()})
 
 
 def phobert(folder: Path) -> None:
@@ -91,12 +91,12 @@ LAYOUTS: dict[Callable[[Path], None], list[str]] = {
 def test_tokens_from_the_hub_are_those_of_the_folder(layout: Any, tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "model")
     layout(folder)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     with serving(Hub(models={"acme/layout": folder})) as hub:
         done = subprocess.run(
             [sys.executable, "-c", CODE.format(text=TEXT), str(folder), "acme/layout"],
             env={
-                **kept,
+                **environ,
                 "HF_ENDPOINT": hub.endpoint,
                 "HF_HOME": str(tmp_path / "home"),
                 "HF_HUB_DISABLE_TELEMETRY": "1",

@@ -1,4 +1,4 @@
-"""What is around a classifier is taken off; the classifier inside is proved as it is alone."""
+"""Wrappers are taken off; the classifier inside has the same proofs as alone."""
 
 from __future__ import annotations
 
@@ -117,16 +117,18 @@ def test_the_model_is_as_before_afterwards(make: Callable[[], Any]) -> None:
     modules = [(path, id(module), set(vars(module))) for path, module in model.named_modules()]
     inspect(model)
     assert held == [(name, id(value), value.device) for name, value in model.named_parameters()]
-    assert modules == [(path, id(each), set(vars(each))) for path, each in model.named_modules()]
+    assert modules == [
+        (path, id(module), set(vars(module))) for path, module in model.named_modules()
+    ]
 
 
 def test_an_offloaded_model_returns_the_same_afterwards() -> None:
     model = offloaded()
-    given = {"input_ids": torch.tensor([[0, 5, 2]])}
+    inputs = {"input_ids": torch.tensor([[0, 5, 2]])}
     with torch.no_grad():
-        before = model(**given).logits
+        before = model(**inputs).logits
         inspect(model)
-        after = model(**given).logits
+        after = model(**inputs).logits
     assert torch.equal(before, after)
 
 
@@ -149,10 +151,10 @@ def make_trainer(folder: Path) -> Any:
 def test_a_pipeline_and_a_trainer(
     make: Callable[[Path], Any], tmp_path: Path, alone: OutputMap
 ) -> None:
-    thing = make(tmp_path)
-    output_map = inspect(thing)
+    wrapper = make(tmp_path)
+    output_map = inspect(wrapper)
     assert proofs(output_map) == proofs(alone)
-    assert output_map.wrappers == (type(thing).__name__,)
+    assert output_map.wrappers == (type(wrapper).__name__,)
 
 
 class Distilled(nn.Module):
@@ -217,16 +219,17 @@ def proof(number: int, status: Any) -> Proof:
 
 
 @pytest.mark.parametrize(
-    ("tested", "untested", "told"), [(2, 3, True), (2, 2, False), (0, 0, False)]
+    ("tested", "untested", "reported"), [(2, 3, True), (2, 2, False), (0, 0, False)]
 )
-def test_few_claims_tested(tested: int, untested: int, told: bool) -> None:
+def test_few_claims_tested(tested: int, untested: int, reported: bool) -> None:
     statuses = ["proved", "refuted"][:tested] + ["not-tested"] * untested
-    made = replace(BASE, proofs=tuple(proof(n, status) for n, status in enumerate(statuses)))
-    found = [f for f in findings_of(made) if f.id == "few-claims-tested"]
-    assert bool(found) == told
-    if told:
+    output_map = replace(BASE, proofs=tuple(proof(n, status) for n, status in enumerate(statuses)))
+    findings = [f for f in findings_of(output_map) if f.id == "few-claims-tested"]
+    assert bool(findings) == reported
+    if reported:
         assert (
-            "only 2 of 5 claims could be tested; of the others 3 because as not" in found[0].message
+            "only 2 of 5 claims could be tested; of the others 3 because as not"
+            in findings[0].message
         )
 
 

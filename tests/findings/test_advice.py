@@ -18,7 +18,7 @@ from roberta_inspect.records import OutputMap
 
 
 def finding(output_map: OutputMap, id_: str) -> Any:
-    return next(each for each in output_map.findings if each.id == id_)
+    return next(finding for finding in output_map.findings if finding.id == id_)
 
 
 def per_token() -> Any:
@@ -62,10 +62,10 @@ def test_a_head_of_the_users_own_is_named(model: Any, id_: str, message: str) ->
     output_map = inspect(model)
     assert finding(output_map, id_).message == message
     assert finding(output_map, id_).level == "error"
-    told = " ".join(f"{each.message} {each.hint}" for each in output_map.findings)
-    assert "call-failed" not in [each.id for each in output_map.findings]
-    assert "report it" not in told
-    assert "is invalid for input" not in told
+    words = " ".join(f"{finding.message} {finding.hint}" for finding in output_map.findings)
+    assert "call-failed" not in [finding.id for finding in output_map.findings]
+    assert "report it" not in words
+    assert "is invalid for input" not in words
 
 
 def test_the_mended_head_is_proved() -> None:
@@ -73,27 +73,27 @@ def test_the_mended_head_is_proved() -> None:
     model.config.num_labels = model.num_labels = 5
     output_map = inspect(model)
     assert output_map.ok
-    assert "head-width-differs" not in [each.id for each in output_map.findings]
+    assert "head-width-differs" not in [finding.id for finding in output_map.findings]
 
 
 @pytest.mark.parametrize(
-    ("config", "written", "told"),
+    ("config", "written", "change"),
     [
         ({"num_labels": 1}, "regression", "the raw number in place of sigmoid"),
         ({"num_labels": 3}, "single_label_classification", "softmax, as before"),
     ],
 )
-def test_what_a_later_pipeline_answers(config: dict[str, Any], written: str, told: str) -> None:
-    found = finding(inspect(tiny_model(**config)), "problem-type-written")
-    assert found.level == "warning"
-    assert f'config.problem_type = "{written}"' in found.message
-    assert f"a later pipeline answers by it ({told})" in found.message
+def test_what_a_later_pipeline_answers(config: dict[str, Any], written: str, change: str) -> None:
+    written_finding = finding(inspect(tiny_model(**config)), "problem-type-written")
+    assert written_finding.level == "warning"
+    assert f'config.problem_type = "{written}"' in written_finding.message
+    assert f"a later pipeline answers by it ({change})" in written_finding.message
 
 
 def test_what_a_later_pipeline_answers_after_float_labels() -> None:
     labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])
-    found = finding(inspect(tiny_model(), labels=labels), "problem-type-written")
-    assert "a later pipeline answers by it (sigmoid in place of softmax)" in found.message
+    written_finding = finding(inspect(tiny_model(), labels=labels), "problem-type-written")
+    assert "a later pipeline answers by it (sigmoid in place of softmax)" in written_finding.message
 
 
 def test_the_same_logits_are_told_of_synthetic_rows_too() -> None:
@@ -110,9 +110,9 @@ def test_the_same_logits_are_told_of_synthetic_rows_too() -> None:
 def test_a_loss_of_nothing_is_no_error() -> None:
     output_map = inspect(tiny_model(), labels=[-100, -100])
     assert finding(output_map, "labels-all-ignored").level == "warning"
-    assert "not-finite" not in [each.id for each in output_map.findings]
+    assert "not-finite" not in [finding.id for finding in output_map.findings]
     output_map = inspect(tiny_model(), labels=[-100, 1])
-    assert "labels-all-ignored" not in [each.id for each in output_map.findings]
+    assert "labels-all-ignored" not in [finding.id for finding in output_map.findings]
 
 
 @pytest.mark.newest
@@ -127,7 +127,7 @@ def test_no_prediction_of_texts_that_became_nothing(tmp_path: Path) -> None:
 
 
 def test_a_tokenizer_without_a_vocabulary_is_empty_or_refused(tmp_path: Path) -> None:
-    """Releases before 5 refuse it, with a word on None that leads nowhere."""
+    """Releases before 5 refuse it, with an unhelpful error about None."""
     folder = make_checkpoint(tmp_path, tokenizer=True)
     for name in ("tokenizer.json", "vocab.json", "merges.txt"):
         (folder / name).unlink()
@@ -141,7 +141,7 @@ def test_a_tokenizer_without_a_vocabulary_is_empty_or_refused(tmp_path: Path) ->
 def test_a_blank_text_is_no_fault_of_the_tokenizer(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path, tokenizer=True)
     output_map = inspect(folder, texts=["", "  "])
-    assert "tokenizer-empty" not in [each.id for each in output_map.findings]
+    assert "tokenizer-empty" not in [finding.id for finding in output_map.findings]
     assert output_map.predictions is not None
 
 
@@ -176,7 +176,7 @@ def test_layers_of_the_file(
     checkpoint = output_map.checkpoint
     assert (checkpoint.layers, checkpoint.layers_in_file) == (layers, held)
     assert words in finding(output_map, id_).message
-    assert "tensors-not-used" not in [each.id for each in output_map.findings]
+    assert "tensors-not-used" not in [finding.id for finding in output_map.findings]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_settings_that_this_release_leaves_aside(
 
 
 @pytest.mark.parametrize(
-    ("changes", "sources", "told"),
+    ("changes", "sources", "reported"),
     [
         ({}, (None, 3, 3, 3), False),
         ({"num_labels": 3}, (3, 3, 3, 3), False),
@@ -217,13 +217,13 @@ def test_settings_that_this_release_leaves_aside(
     ],
 )
 def test_sources_of_labels(
-    changes: dict[str, Any], sources: tuple[Any, ...], told: bool, tmp_path: Path
+    changes: dict[str, Any], sources: tuple[Any, ...], reported: bool, tmp_path: Path
 ) -> None:
     output_map = inspect(edit_config(make_checkpoint(tmp_path), **changes))
-    found = output_map.checkpoint.label_sources
-    assert found is not None
-    assert (found.num_labels, found.id2label, found.label2id, found.head_rows) == sources
-    assert ("labels-disagree" in [each.id for each in output_map.findings]) == told
+    labels = output_map.checkpoint.label_sources
+    assert labels is not None
+    assert (labels.num_labels, labels.id2label, labels.label2id, labels.head_rows) == sources
+    assert ("labels-disagree" in [finding.id for finding in output_map.findings]) == reported
 
 
 @pytest.mark.parametrize(
@@ -280,5 +280,5 @@ def test_only_the_errors_of_a_slot_are_told_with_it(tmp_path: Path) -> None:
     assert "head-not-in-checkpoint" not in shown["hidden_states"]
     folder = str(make_checkpoint(tmp_path / "other", tiny_model(num_hidden_layers=1)))
     edit_config(Path(folder), num_hidden_layers=2)
-    told = CliRunner().invoke(app, ["run", folder, "--explain", "hidden_states"]).stdout
-    assert "encoder-not-in-checkpoint" in told
+    explained = CliRunner().invoke(app, ["run", folder, "--explain", "hidden_states"]).stdout
+    assert "encoder-not-in-checkpoint" in explained

@@ -1,4 +1,4 @@
-"""What is surprising about who gets what: one case for each finding, and one where nothing is."""
+"""The findings about consumers: one case for each, and one without any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of a map, and in which order."""
+"""The findings of a map, and their order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FAILED = Failure(type="ValueError", message="no")
 NAN = Fingerprint(mean=None, std=None, min=None, max=None, finite=False)
 
 
-def with_nan(of: OutputMap) -> OutputMap:
+def with_nan(output_map: OutputMap) -> OutputMap:
     """The map with a NaN in the logits of every call."""
     calls = [
         replace(
@@ -34,14 +34,14 @@ def with_nan(of: OutputMap) -> OutputMap:
                 for slot in call.slots
             ),
         )
-        for call in of.calls
+        for call in output_map.calls
     ]
-    return replace(of, calls=tuple(calls))
+    return replace(output_map, calls=tuple(calls))
 
 
-def padding_left(of: OutputMap) -> OutputMap:
+def padding_left(output_map: OutputMap) -> OutputMap:
     tokenizer = Tokenizer(cls="RobertaTokenizer", vocabulary=50, padding_side="left")
-    return replace(of, input=replace(of.input, tokenizer=tokenizer))
+    return replace(output_map, input=replace(output_map.input, tokenizer=tokenizer))
 
 
 def writing(problem_type: str) -> OutputMap:
@@ -59,7 +59,7 @@ def tree_with(weights: Weights) -> ModuleTree:
 
 
 @pytest.mark.parametrize(
-    ("of", "allowed", "levels"),
+    ("output_map", "allowed", "levels"),
     [
         (EAGER, False, []),
         (with_nan(SDPA), False, ["error", "warning"]),
@@ -72,9 +72,11 @@ def tree_with(weights: Weights) -> ModuleTree:
         (REFUTED, True, ["error", "error", "warning", "warning", "note"]),
     ],
 )
-def test_errors_come_first_and_notes_last(of: OutputMap, allowed: bool, levels: list[str]) -> None:
-    made = findings_of(of, allow_missing_head=allowed)
-    assert [finding.level for finding in made] == levels
+def test_errors_come_first_and_notes_last(
+    output_map: OutputMap, allowed: bool, levels: list[str]
+) -> None:
+    findings = findings_of(output_map, allow_missing_head=allowed)
+    assert [finding.level for finding in findings] == levels
 
 
 @pytest.mark.parametrize(

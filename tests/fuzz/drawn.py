@@ -1,4 +1,4 @@
-"""Values that nobody means, drawn from a seed, and the count of what became of them."""
+"""Meaningless values, drawn from a seed, and a tally of how each case ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from roberta_inspect.errors import InspectError
 
 SEED = int(os.environ.get("ROBERTA_INSPECT_FUZZ_SEED", "1"))
 CASES = int(os.environ.get("ROBERTA_INSPECT_FUZZ_CASES", "60"))
-"""Of each kind; a thousand where the fuzz runs by itself."""
+"""Cases of each kind; a thousand where the fuzz runs by itself."""
 
 
 class Mute:
@@ -125,31 +125,31 @@ def _key(random_: random.Random) -> Any:
 
 
 class Tally:
-    """How every case ended; what is neither a product nor a refusal is kept whole."""
+    """How every case ended; anything but a product or a refusal is a fault."""
 
     def __init__(self) -> None:
         self.ends: Counter[str] = Counter()
         self.faults: list[str] = []
 
-    def call(self, what: str, function: Callable[[], Any]) -> Any:
+    def call(self, case: str, function: Callable[[], Any]) -> Any:
         """Call `function`; its value, or `None` where it was refused or raised."""
         try:
             value = function()
         except InspectError as error:
             self.ends[f"exit code {error.exit_code}"] += 1
             if not error.message or not error.hint or "\n" in error.message + error.hint:
-                self.faults.append(f"{what}: {error.message!r} {error.hint!r}")
+                self.faults.append(f"{case}: {error.message!r} {error.hint!r}")
             return None
         except BaseException as error:
             self.ends[type(error).__name__] += 1
             where = "".join(traceback.format_tb(error.__traceback__)[-3:])
-            self.faults.append(f"{what}: {type(error).__name__}: {str(error)[:300]}\n{where}")
+            self.faults.append(f"{case}: {type(error).__name__}: {str(error)[:300]}\n{where}")
             return None
         self.ends["done"] += 1
         return value
 
     def close(self, kind: str) -> None:
-        """Say how it went, and fail with the first faults where there were any."""
+        """Print the tally, and fail with the first faults if there are any."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
             f"{kind}: seed {SEED}, {sum(self.ends.values())} cases, {dict(self.ends)}, "

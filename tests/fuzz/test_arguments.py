@@ -41,7 +41,7 @@ def words(value: Any) -> str:
 def call_of(
     random_: random.Random, model: Any, output_map: OutputMap
 ) -> tuple[str, Callable[[], Any]]:
-    """One public function with one or two arguments that nobody means."""
+    """One public function with one or two meaningless arguments."""
     function = random_.choice((inspect, inspect, inspect, module_tree, diff, consumers))
     names = PARAMETERS[function]
     changed = random_.sample(names, random_.choice((1, 1, 1, 2)))
@@ -54,8 +54,8 @@ def call_of(
         arguments = {"only": ["pipeline"], **arguments}
     elif names[0] not in arguments and random_.random() < 0.8:
         arguments[names[0]] = model
-    what = ", ".join(f"{name}={words(value)}" for name, value in arguments.items())
-    return f"{function.__name__}({what})", lambda: function(**arguments)
+    words_of_call = ", ".join(f"{name}={words(value)}" for name, value in arguments.items())
+    return f"{function.__name__}({words_of_call})", lambda: function(**arguments)
 
 
 def test_arguments(
@@ -64,8 +64,8 @@ def test_arguments(
     monkeypatch.chdir(tmp_path)
     tally = Tally()
     for number, random_ in repeated(CASES, "arguments"):
-        what, call = call_of(random_, model, output_map)
-        tally.call(f"{number}: {what}", call)
+        case, call = call_of(random_, model, output_map)
+        tally.call(f"{number}: {case}", call)
     tally.close("arguments")
 
 
@@ -83,8 +83,8 @@ JSON = (None, True, 0, -1, 2**70, 1e308, "", "x", "\x1b[31m", [], {}, [None], {"
 
 
 def changed_map(whole: Any, random_: random.Random) -> str:
-    made = json.loads(json.dumps(whole))
-    place: Any = made
+    values = json.loads(json.dumps(whole))
+    place: Any = values
     for _ in range(random_.randrange(6)):
         keys = list(place) if isinstance(place, dict) else range(len(place))
         inner = [key for key in keys if isinstance(place[key], dict | list) and place[key]]
@@ -93,7 +93,7 @@ def changed_map(whole: Any, random_: random.Random) -> str:
         place = place[random_.choice(inner)]
     key = random_.choice(list(place) if isinstance(place, dict) else range(len(place)))
     place[key] = random_.choice(JSON)
-    text = json.dumps(made)
+    text = json.dumps(values)
     return text if random_.random() < 0.9 else text[: random_.randrange(len(text))]
 
 

@@ -87,10 +87,10 @@ def changed(
     values: dict[str, Any], names: tuple[str, ...], random_: random.Random
 ) -> dict[str, Any]:
     """The fields with one to three others in their place."""
-    made = dict(values)
+    fields = dict(values)
     for name in random_.sample(names, random_.choice((1, 1, 1, 2, 3))):
-        made[name] = value_of(name, random_)
-    return made
+        fields[name] = value_of(name, random_)
+    return fields
 
 
 def value_of(name: str, random_: random.Random) -> Any:
@@ -107,10 +107,12 @@ def fuzzed(folder: Path, name: str, names: tuple[str, ...], works: Any, cases: i
     tally = Tally()
     try:
         for number, random_ in repeated(cases, name):
-            made = changed(json.loads(original), names, random_)
-            path.write_text(json.dumps(made), encoding="utf-8")
+            fields = changed(json.loads(original), names, random_)
+            path.write_text(json.dumps(fields), encoding="utf-8")
             different = {
-                key: made[key] for key in made if made[key] != json.loads(original).get(key, ...)
+                key: fields[key]
+                for key in fields
+                if fields[key] != json.loads(original).get(key, ...)
             }
             work = random_.choice(works)
             tally.call(

@@ -59,7 +59,7 @@ def test_labels_fit_the_problem_type(
 
 
 @pytest.mark.parametrize(
-    ("config", "given", "values"),
+    ("config", "labels", "values"),
     [
         (NAMED, ["good", "bad"], [2, 0]),
         (NAMED, ["1", "-100"], [1, -100]),
@@ -73,12 +73,12 @@ def test_labels_fit_the_problem_type(
         (NAMED, Labels(dtype="int64", values=[7, 1]), [0, 2]),
     ],
 )
-def test_given_labels(config: dict[str, Any], given: Any, values: list[Any]) -> None:
-    assert labels_for(tiny_config(**config), 2, given).tolist() == values
+def test_given_labels(config: dict[str, Any], labels: Any, values: list[Any]) -> None:
+    assert labels_for(tiny_config(**config), 2, labels).tolist() == values
 
 
 @pytest.mark.parametrize(
-    ("config", "given", "sentence", "hint"),
+    ("config", "labels", "sentence", "hint"),
     [
         ({}, ["7", "0"], "label 7 is out of range", "in that range"),
         ({}, ["-1", "0"], "label -1 is out of range", "-100"),
@@ -98,10 +98,10 @@ def test_given_labels(config: dict[str, Any], given: Any, values: list[Any]) -> 
     ],
 )
 def test_labels_that_the_loss_rejects(
-    config: dict[str, Any], given: Any, sentence: str, hint: str
+    config: dict[str, Any], labels: Any, sentence: str, hint: str
 ) -> None:
     with pytest.raises(UsageError) as raised:
-        labels_for(tiny_config(**config), 2, given)
+        labels_for(tiny_config(**config), 2, labels)
     assert sentence in raised.value.message
     assert hint in raised.value.hint
 
@@ -139,9 +139,9 @@ def test_sizes_that_the_model_cannot_hold(sizes: dict[str, int], sentence: str) 
 def test_what_decides_the_loss(
     config: dict[str, Any], labels: list[Any], kind: str, reason: str
 ) -> None:
-    found = problem_type_for(tiny_config(**config), torch.tensor(labels))
-    assert found[0] == kind
-    assert reason in found[1]
+    decided = problem_type_for(tiny_config(**config), torch.tensor(labels))
+    assert decided[0] == kind
+    assert reason in decided[1]
 
 
 def texts_of(folder: Any, texts: list[str], **config: Any) -> Probe:

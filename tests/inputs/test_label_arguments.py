@@ -1,4 +1,4 @@
-"""Labels as arguments: what is taken, and what is said of those that no loss can take."""
+"""Labels as arguments: which are taken, and how the others are refused."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ODD = {0: "1", 1: "a, b", 2: "yes"}
 TWINS = {2: "yes", 0: "yes", 1: ""}
 
 
-def of(given: Any, **config: Any) -> Any:
-    return labels_for(tiny_config(**config), len(given), given).tolist()
+def label_values(labels: Any, **config: Any) -> Any:
+    return labels_for(tiny_config(**config), len(labels), labels).tolist()
 
 
 @pytest.mark.parametrize(
-    ("given", "config", "labels"),
+    ("labels", "config", "numbers"),
     [
         (["id:1", "0"], {}, [1, 0]),
         (["id:0", "a, b"], {"id2label": ODD}, [0, 1]),
@@ -35,12 +35,12 @@ def of(given: Any, **config: Any) -> Any:
         ([[0], [1]], {}, [[0], [1]]),
     ],
 )
-def test_taken(given: Any, config: dict[str, Any], labels: Any) -> None:
-    assert of(given, **config) == labels
+def test_taken(labels: Any, config: dict[str, Any], numbers: Any) -> None:
+    assert label_values(labels, **config) == numbers
 
 
 @pytest.mark.parametrize(
-    ("given", "config", "message", "hint"),
+    ("labels", "config", "message", "hint"),
     [
         (
             ["yes", "0"],
@@ -119,14 +119,14 @@ def test_taken(given: Any, config: dict[str, Any], labels: Any) -> None:
         ),
     ],
 )
-def test_refused(given: Any, config: dict[str, Any], message: str, hint: str) -> None:
+def test_refused(labels: Any, config: dict[str, Any], message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        of(given, **config)
+        label_values(labels, **config)
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
 @pytest.mark.parametrize(
-    ("given", "config"),
+    ("labels", "changes"),
     [
         ([1, 0], {"problem_type": MULTI}),
         ([1.0, 0.0], {"problem_type": MULTI}),
@@ -135,11 +135,11 @@ def test_refused(given: Any, config: dict[str, Any], message: str, hint: str) ->
         ([1.0, 0.0], {}),
     ],
 )
-def test_the_advice_ends_in_labels_that_are_taken(given: Any, config: dict[str, Any]) -> None:
-    """What a hint says to give is taken: no advice leads in a circle."""
-    made, labels = tiny_config(**config), torch.tensor(given)
+def test_the_advice_ends_in_labels_that_are_taken(labels: Any, changes: dict[str, Any]) -> None:
+    """The labels that a hint suggests are accepted."""
+    config, tensor = tiny_config(**changes), torch.tensor(labels)
     with pytest.raises(UsageError) as caught:
-        labels_for(made, 2, labels)
+        labels_for(config, 2, tensor)
     advice = [
         word
         for word in caught.value.hint.replace("; here give ", "|").replace("give ", "|").split("|")
@@ -147,8 +147,8 @@ def test_the_advice_ends_in_labels_that_are_taken(given: Any, config: dict[str, 
     ] or [caught.value.hint.removeprefix("Give ").rpartition("ids, ")[2]]
     for expression in advice:
         code = expression.partition(". ")[0].strip().removesuffix(".").removeprefix("Give ")
-        mended = eval(code, {"torch": torch, "labels": labels})
-        assert labels_for(made, 2, mended) is mended
+        mended = eval(code, {"torch": torch, "labels": tensor})
+        assert labels_for(config, 2, mended) is mended
 
 
 @pytest.mark.parametrize("num_labels", [2, 3, 4])

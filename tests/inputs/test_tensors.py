@@ -43,27 +43,27 @@ BATCHES: dict[str, dict[str, Any]] = {
 }
 
 
-def read(given: Any, **changes: Any) -> Probe:
-    return from_inputs(tiny_config(**changes), given, keywords=KNOWN)
+def read(batch: Any, **changes: Any) -> Probe:
+    return from_inputs(tiny_config(**changes), batch, keywords=KNOWN)
 
 
 @pytest.mark.parametrize("name", BATCHES)
 def test_a_batch_is_made_again_from_its_map(name: str) -> None:
     model, batch = tiny_model(), BATCHES[name]
     output_map = inspect(model, inputs=batch)
-    given = output_map.input
-    assert (given.source, given.batch_size, given.sequence_length) == ("inputs", 2, 5)
+    record = output_map.input
+    assert (record.source, record.batch_size, record.sequence_length) == ("inputs", 2, 5)
     saved = OutputMap.from_json(output_map.to_json())
     assert saved == output_map
     assert diff(saved, model) == []
-    assert inspect(model, inputs=batch).input == given
+    assert inspect(model, inputs=batch).input == record
 
 
 def test_the_batch_is_what_the_model_reads() -> None:
-    model, given = tiny_model(), {"input_ids": IDS, "attention_mask": MASK}
+    model, batch = tiny_model(), {"input_ids": IDS, "attention_mask": MASK}
     with torch.no_grad():
-        logits = model(**given).logits
-    output_map = inspect(model, inputs=given, output_attentions=False)
+        logits = model(**batch).logits
+    output_map = inspect(model, inputs=batch, output_attentions=False)
     slot = output_map.call(return_dict=True, labels=False).slot("logits")
     assert slot is not None
     assert slot.fingerprint is not None
@@ -92,8 +92,10 @@ def test_keywords_that_forward_does_not_know() -> None:
         "label": "labels",
         "offset_mapping": None,
     }
-    found = [f for f in inspect(tiny_model(), inputs=batch).findings if f.id == "keyword-ignored"]
-    assert [finding.hint for finding in found] == [
+    findings = [
+        f for f in inspect(tiny_model(), inputs=batch).findings if f.id == "keyword-ignored"
+    ]
+    assert [finding.hint for finding in findings] == [
         "Write attention_mask.",
         "Write labels.",
         "Take it out of the batch.",
@@ -130,10 +132,10 @@ REFUSED: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "sentence"), REFUSED, ids=[row[1][:50] for row in REFUSED])
-def test_a_batch_that_the_model_cannot_read(given: Any, sentence: str) -> None:
+@pytest.mark.parametrize(("batch", "sentence"), REFUSED, ids=[row[1][:50] for row in REFUSED])
+def test_a_batch_that_the_model_cannot_read(batch: Any, sentence: str) -> None:
     with pytest.raises(UsageError) as raised:
-        read(given)
+        read(batch)
     assert sentence in str(raised.value)
 
 
@@ -211,7 +213,9 @@ def test_pairs_are_saved_and_made_again(texts: list[Any]) -> None:
         for text in texts
     )
     assert output_map.predictions is not None
-    assert [each.text for each in output_map.predictions] == list(output_map.input.texts or ())
+    assert [prediction.text for prediction in output_map.predictions] == list(
+        output_map.input.texts or ()
+    )
     saved = OutputMap.from_json(output_map.to_json())
     assert diff(saved, None) == []
     assert inspect(texts=texts).input == output_map.input
@@ -253,9 +257,9 @@ def test_token_types_without_rows_are_left_out_and_told() -> None:
     ]
     (finding,) = [f for f in output_map.findings if f.id == "token-types-dropped"]
     assert finding.hint == "Call the tokenizer with return_token_type_ids=False."
-    kept = inspect(tiny_model(type_vocab_size=2), texts=[("a", "b")], tokenizer=Typed())
-    assert "token_type_ids" in [field.name for field in kept.input.fields]
-    assert "token-types-dropped" not in [found.id for found in kept.findings]
+    output_map = inspect(tiny_model(type_vocab_size=2), texts=[("a", "b")], tokenizer=Typed())
+    assert "token_type_ids" in [field.name for field in output_map.input.fields]
+    assert "token-types-dropped" not in [finding.id for finding in output_map.findings]
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
