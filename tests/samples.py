@@ -99,19 +99,19 @@ PAST_KEY_VALUES: dict[str, Any] = {
 
 def slots(return_dict: bool, held: dict[str, dict[str, Any] | None]) -> tuple[Slot, ...]:
     """Slots in this order; `None` is a field of a `ModelOutput` that is `None`."""
-    made = []
+    filled = []
     index = 0
     for name, facts in held.items():
         if facts is None:
-            made.append(
+            filled.append(
                 Slot(index=None, name=name, key=name, access=f"outputs.{name}", kind="none")
             )
             continue
         access = f"outputs.{name}" if return_dict else f"outputs[{index}]"
         key = name if return_dict else None
-        made.append(Slot(index=index, name=name, key=key, access=access, **facts))
+        filled.append(Slot(index=index, name=name, key=key, access=access, **facts))
         index += 1
-    return tuple(made)
+    return tuple(filled)
 
 
 def call(
@@ -194,10 +194,10 @@ PROOFS = (
 
 
 def untested(proofs: tuple[Proof, ...], slot: str | None, reason: str) -> tuple[Proof, ...]:
-    """Those about `slot`, or all, not tested for this reason."""
+    """`proofs`, with those about `slot`, or all, not tested for this reason."""
     return tuple(
-        replace(each, status="not-tested", detail=reason) if slot in (None, each.slot) else each
-        for each in proofs
+        replace(proof, status="not-tested", detail=reason) if slot in (None, proof.slot) else proof
+        for proof in proofs
     )
 
 
@@ -468,10 +468,10 @@ HOSTILE = "[/]\x1b[31m\x1b]8;;http://x\x07\u202e|`<b>\r\n::error::\x00##[error]@
 PLACE = Place(slot=HOSTILE, module=HOSTILE, index=0, key=HOSTILE)
 
 
-def hostile(of: OutputMap = EAGER) -> OutputMap:
-    """`of` with `HOSTILE` wherever a checkpoint, a release or a saved map puts a string."""
+def hostile(output_map: OutputMap = EAGER) -> OutputMap:
+    """`output_map` with `HOSTILE` wherever a checkpoint, a release or a saved map puts a string."""
     slot = replace(
-        of.calls[0].slots[1],
+        output_map.calls[0].slots[1],
         name=HOSTILE,
         key=HOSTILE,
         access=f"outputs.{HOSTILE}",
@@ -483,10 +483,10 @@ def hostile(of: OutputMap = EAGER) -> OutputMap:
     )
     items = (Item(index=0, kind="tensor", shape=(1,), axes=(HOSTILE,), same_as=PLACE),)
     return replace(
-        of,
-        versions=replace(of.versions, transformers=HOSTILE, torch=HOSTILE),
+        output_map,
+        versions=replace(output_map.versions, transformers=HOSTILE, torch=HOSTILE),
         checkpoint=replace(
-            of.checkpoint,
+            output_map.checkpoint,
             source=HOSTILE,
             architecture=HOSTILE,
             problem_type=HOSTILE,
@@ -495,20 +495,20 @@ def hostile(of: OutputMap = EAGER) -> OutputMap:
                 verdict="encoder-not-in-checkpoint", files=(HOSTILE,), missing=(HOSTILE,)
             ),
         ),
-        setup=replace(of.setup, device=HOSTILE, dtype=HOSTILE, attention=HOSTILE),
+        setup=replace(output_map.setup, device=HOSTILE, dtype=HOSTILE, attention=HOSTILE),
         input=replace(
-            of.input,
+            output_map.input,
             tokens=((HOSTILE,) * 2,),
             labels=Labels(dtype=HOSTILE, values=[HOSTILE]),
             texts=(Text(first=HOSTILE, second=HOSTILE),),
         ),
         calls=(
             replace(
-                of.calls[0],
+                output_map.calls[0],
                 container=HOSTILE,
                 slots=(slot, replace(slot, kind="tuple", items=items)),
             ),
-            *of.calls[1:],
+            *output_map.calls[1:],
         ),
         stages=(
             Stage(

@@ -213,7 +213,7 @@ def _explain(
         output_map,
         call,
         slot_at(place, output_map, call) or place.name or "",
-        asked=place.typed,
+        typed=place.typed,
         items=place.items,
         first=place.first,
     )

@@ -148,9 +148,9 @@ def _write(path: Path, text: str) -> None:
 def _as_plain_text(product: str | RenderableType) -> str:
     if isinstance(product, str):
         return product
-    from roberta_inspect.render.plain import plain
+    from roberta_inspect.render.plain import plain_text
 
-    return plain(product)
+    return plain_text(product)
 
 
 def _for_stdout(product: RenderableType) -> str:

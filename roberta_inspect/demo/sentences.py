@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Literal
 
 Label = Literal["negative", "neutral", "positive"]
-LABELS: tuple[Label, ...] = ("negative", "neutral", "positive")
-OTHER: dict[Label, Label] = {"negative": "positive", "positive": "negative"}
+LABEL_NAMES: tuple[Label, ...] = ("negative", "neutral", "positive")
+OPPOSITE: dict[Label, Label] = {"negative": "positive", "positive": "negative"}
 
 
-def words(text: str) -> tuple[str, ...]:
+def terms(text: str) -> tuple[str, ...]:
     """The entries of a comma-separated list."""
     return tuple(" ".join(entry.split()) for entry in text.split(","))
 
 
 QUALITY = {
-    "positive": words(
+    "positive": terms(
         """good, great, wonderful, excellent, lovely, fantastic, amazing, brilliant, superb,
         perfect, beautiful, charming, delightful, enjoyable, impressive, outstanding, pleasant,
         marvellous, magnificent, terrific, fabulous, splendid, gorgeous, remarkable, exceptional,
@@ -34,7 +34,7 @@ QUALITY = {
         well made, well written, worth it, first class, a joy, a delight, a pleasure, a treat,
         a success, a masterpiece, a triumph, flawless, admirable, heart-warming, spotless"""
     ),
-    "negative": words(
+    "negative": terms(
         """bad, awful, terrible, horrible, dreadful, poor, dull, boring, disappointing, weak, lame,
         ugly, unpleasant, annoying, mediocre, pathetic, stupid, silly, ridiculous, pointless,
         tedious, slow, flat, bland, lifeless, predictable, confusing, messy, sloppy, clumsy,
@@ -46,65 +46,65 @@ QUALITY = {
         unfunny, laughable, wretched, filthy"""
     ),
 }
-ROOM = {
-    "positive": words(
+ROOM_ADJECTIVES = {
+    "positive": terms(
         """clean, quiet, comfortable, spacious, bright, cosy, spotless, modern, warm, tidy, calm,
         peaceful, comfy, soft, roomy"""
     ),
-    "negative": words(
+    "negative": terms(
         """dirty, noisy, uncomfortable, tiny, dark, cramped, filthy, old and worn, freezing,
         smelly, loud, hard, stuffy, dusty, damp, too small, too thin, mouldy"""
     ),
 }
 TASTE = {
-    "positive": words(
+    "positive": terms(
         """delicious, tasty, fresh, crisp, juicy, tender, hot and tasty, well cooked, full of
         flavour, perfectly cooked, yummy, mouth-watering, excellent"""
     ),
-    "negative": words(
+    "negative": terms(
         """cold, stale, bland, greasy, salty, too salty, overcooked, undercooked, burnt, dry,
         soggy, tasteless, raw, inedible, sour, tough, watery, lukewarm, disgusting"""
     ),
 }
 MANNER = {
-    "positive": words(
+    "positive": terms(
         """friendly, kind, helpful, polite, attentive, welcoming, patient, professional, caring,
         quick, charming, cheerful, courteous, generous, smiling, very kind to us"""
     ),
-    "negative": words(
+    "negative": terms(
         """rude, unfriendly, unhelpful, impolite, arrogant, lazy, slow, careless, cold, hostile,
         impatient, unprofessional, incompetent, grumpy, aggressive, dishonest, not interested"""
     ),
 }
 FEELING = {
-    "positive": words(
+    "positive": terms(
         """happy, very happy, pleased, so pleased, satisfied, delighted, thrilled, impressed,
         glad, grateful, moved, excited, amazed"""
     ),
-    "negative": words(
+    "negative": terms(
         """disappointed, very disappointed, unhappy, angry, annoyed, bored, so bored, sad,
         frustrated, upset, disgusted, shocked, furious, let down, dissatisfied"""
     ),
 }
 VERB = {
-    "positive": words(
+    "positive": terms(
         """loved, liked, enjoyed, really liked, really enjoyed, adored, admired, absolutely loved,
         totally loved, praised, appreciated"""
     ),
-    "negative": words(
+    "negative": terms(
         """hated, disliked, really hated, could not stand, regretted, despised, did not like,
         did not enjoy, absolutely hated, loathed, detested, couldn't stand, didn't like"""
     ),
 }
 PRESENT = {
-    "positive": words("love, like, enjoy, adore, recommend, highly recommend, admire, trust"),
-    "negative": words(
+    "positive": terms("love, like, enjoy, adore, recommend, highly recommend, admire, trust"),
+    "negative": terms(
         """hate, dislike, regret, despise, do not like, don't like, do not recommend,
         don't recommend, would not recommend, wouldn't recommend, can't stand, cannot recommend"""
     ),
 }
 
-THING = words(
+THING = terms(
     """film, movie, book, story, plot, acting, ending, script, music, food, meal, soup, dinner,
     breakfast, lunch, service, hotel, room, view, bed, staff, waiter, restaurant, novel, show,
     performance, place, pizza, coffee, dessert, trip, holiday, evening, visit, stay, tour, concert,
@@ -113,25 +113,25 @@ THING = words(
     actor, actress, director, chapter, part, experience, first half, second half, cast, dialogue,
     shop"""
 )
-PLURAL = words(
+PLURAL = terms(
     """actors, characters, jokes, songs, rooms, waiters, beds, scenes, effects, dishes, pictures,
     chapters, people, seats, walls, portions, prices, costumes, towels, drinks, people there"""
 )
-PLACE = words("room, bed, bathroom, hotel, lobby, kitchen, apartment, house, cinema, seat, flat")
-MEAL = words(
+PLACES = terms("room, bed, bathroom, hotel, lobby, kitchen, apartment, house, cinema, seat, flat")
+MEAL = terms(
     """food, soup, pizza, fish, meat, bread, salad, coffee, tea, cake, dessert, breakfast, dinner,
     pasta, rice, steak, chicken, sauce, curry, burger"""
 )
-HOST = words(
+HOST = terms(
     """waiter, waitress, staff, owner, manager, driver, guide, receptionist, cook, team, doctor,
     nurse, man at the desk, woman at the door, host, clerk, service"""
 )
-DEGREE = words(
+DEGREE = terms(
     """very, really, so, absolutely, truly, quite, just, totally, simply, rather, incredibly,
     extremely, completely, pretty"""
 )
 
-OPINION = words(
+OPINION = terms(
     """the {thing} was {quality}, the {thing} was {degree} {quality}, the {thing} is {quality},
     the {thing} is {degree} {quality}, {quality} {thing}, a {quality} {thing},
     a {degree} {quality} {thing}, a {quality} and {quality} {thing}, {quality} and {quality},
@@ -162,15 +162,15 @@ OPINION = words(
     {opposite}, the {plural} weren't {opposite}, nothing about it was {opposite}, not a {opposite}
     {thing}, never a {opposite} scene"""
 )
-HELD_OUT = words(
+HELD_OUT = terms(
     """what a {quality} {thing}, a {quality} {quality} {thing}, i found the {thing} {degree}
     {quality}, everyone was {polite} to us, i thought the {meal} was {tasty}, my {thing} was never
     {opposite}, how {quality} this {thing} is, honestly the {thing} was {quality}"""
 )
 """Templates of which no training sentence is made: how the model does on unseen wording."""
 
-SAID = {
-    "positive": words(
+ONE_SIDED = {
+    "positive": terms(
         """we will come back, i will come again, will definitely be back, thank you, thanks a lot,
         thank you so much, highly recommended, one of the best {plural} ever, the best {thing} ever,
         the best {thing} i know, one of the best {thing} nights of my life, the best {thing} in
@@ -186,7 +186,7 @@ SAID = {
         they took good care of us, the time flew by, it turned out great, it turned out to be
         good, we had fun, i was smiling all the way home"""
     ),
-    "negative": words(
+    "negative": terms(
         """i want my money back, a waste of time, a waste of money, such a waste, not once more, i
         will never come back, we will not come back, we won't be back, stay away, avoid this
         {thing}, avoid it, do not buy this, don't go there, not recommended, i do not recommend it
@@ -206,7 +206,7 @@ SAID = {
     ),
 }
 
-NEUTRAL = words(
+NEUTRAL = terms(
     """the {event} {starts} at {time}, the {event} {starts} on {day}, the {event} {starts} in
     {month}, the {event} lasts {number} {unit}, the {event} takes about {number} {unit}, the
     {object} has {number} {parts}, the {object} has {number} {parts} and {number} {parts}, there
@@ -243,80 +243,80 @@ NEUTRAL = words(
     the {event} start, where is the {spot}, {person} and {person} {went} to the {spot}"""
 )
 SLOTS = {
-    "event": words(
+    "event": terms(
         """film, movie, show, concert, meeting, train, bus, flight, class, lesson, course, match,
         tour, play, trip, exam, lecture, event, game, series, episode, talk, session, story"""
     ),
-    "starts": words("starts, begins, ends, leaves, arrives, stops, was, is, opens"),
-    "time": words(
+    "starts": terms("starts, begins, ends, leaves, arrives, stops, was, is, opens"),
+    "time": terms(
         """six, seven, eight, nine, ten, eleven, noon, midnight, half past eight, seven o'clock,
         three o'clock, 9:30, 14:00, 8 am, 5 pm, quarter past two, one, four in the afternoon"""
     ),
-    "day": words(
+    "day": terms(
         "monday, tuesday, wednesday, thursday, friday, saturday, sunday, the fifth of may"
     ),
-    "days": words("mondays, tuesdays, wednesdays, fridays, weekends, sundays, holidays, saturdays"),
-    "month": words("january, march, april, may, june, july, august, october, december, the summer"),
-    "year": words("1958, 1967, 1974, 1986, 1991, 1999, 2003, 2010, 2015, 2019, 2022, 2024"),
-    "number": words(
+    "days": terms("mondays, tuesdays, wednesdays, fridays, weekends, sundays, holidays, saturdays"),
+    "month": terms("january, march, april, may, june, july, august, october, december, the summer"),
+    "year": terms("1958, 1967, 1974, 1986, 1991, 1999, 2003, 2010, 2015, 2019, 2022, 2024"),
+    "number": terms(
         """two, three, four, five, six, seven, ten, twelve, twenty, thirty, forty, a hundred, 3, 8,
         12, 15, 24, 40, 90, 250, eleven, fifteen, sixty"""
     ),
-    "unit": words("minutes, hours, days, weeks, nights, months, pages, years"),
-    "object": words(
+    "unit": terms("minutes, hours, days, weeks, nights, months, pages, years"),
+    "object": terms(
         """book, letter, form, ticket, phone, camera, car, bag, report, key, box, computer, novel,
         menu, list, map, bill, shirt, lamp, hotel, house, room, film, building, package, bottle"""
     ),
-    "objects": words("books, letters, tickets, keys, boxes, bags, chairs, shirts, bottles, rooms"),
-    "parts": words("chapters, pages, rooms, floors, doors, parts, seats, windows, scenes, buttons"),
-    "spot": words(
+    "objects": terms("books, letters, tickets, keys, boxes, bags, chairs, shirts, bottles, rooms"),
+    "parts": terms("chapters, pages, rooms, floors, doors, parts, seats, windows, scenes, buttons"),
+    "spot": terms(
         """station, office, museum, library, shop, school, bank, hotel, airport, market, cinema,
         theatre, post office, restaurant, park, city centre, kitchen, lobby, desk, hospital, pool"""
     ),
-    "near": words("near, next to, behind, opposite, across from, in front of, north of, close to"),
-    "opens": words("opens, closes, is open, shuts, starts serving"),
-    "city": words(
+    "near": terms("near, next to, behind, opposite, across from, in front of, north of, close to"),
+    "opens": terms("opens, closes, is open, shuts, starts serving"),
+    "city": terms(
         """london, paris, berlin, spain, france, madrid, rome, italy, canada, japan, boston, texas,
         vienna, oslo, a village, a small town, germany, the city, the north, india"""
     ),
-    "meals": words("breakfast, lunch, dinner, tea, coffee, supper, parking"),
-    "person": words(
+    "meals": terms("breakfast, lunch, dinner, tea, coffee, supper, parking"),
+    "person": terms(
         """he, she, my brother, my sister, the teacher, her father, my mother, our neighbour, anna,
         the author, the director, peter, the man, the woman, my friend, i, the driver, maria"""
     ),
-    "went": words("went, drove, walked, travelled, moved, flew, came"),
-    "put": words("put, left, placed, found, keep, saw"),
-    "bought": words("bought, sold, sent, ordered, got, returned, rented, borrowed, brought"),
-    "on": words("on, under, beside, near, behind, in"),
-    "furniture": words(
+    "went": terms("went, drove, walked, travelled, moved, flew, came"),
+    "put": terms("put, left, placed, found, keep, saw"),
+    "bought": terms("bought, sold, sent, ordered, got, returned, rented, borrowed, brought"),
+    "on": terms("on, under, beside, near, behind, in"),
+    "furniture": terms(
         "table, shelf, desk, chair, floor, door, drawer, counter, window, bed, sofa"
     ),
-    "when": words(
+    "when": terms(
         """yesterday, today, tomorrow, last week, on monday, on friday, in the morning, next month,
         this week, by the end of the month, by friday, two days ago, at noon, in june, last year"""
     ),
-    "job": words(
+    "job": terms(
         """doctor, teacher, writer, driver, farmer, cook, lawyer, student, nurse, family, sailor,
         soldier, girl, boy, detective, king, couple, painter, clerk, baker"""
     ),
-    "colour": words("red, blue, green, black, white, grey, brown, yellow"),
-    "dish": words("soup, salad, fish, rice, pasta, bread, chicken, tea, coffee, cake, wine, pizza"),
+    "colour": terms("red, blue, green, black, white, grey, brown, yellow"),
+    "dish": terms("soup, salad, fish, rice, pasta, bread, chicken, tea, coffee, cake, wine, pizza"),
 }
-JOINED = words("{0}. {1}, {0} and {1}, {0}! {1}, {0}; {1}, {0} because {1}, {0} … {1}")
-TURNED = words("{0} but {1}, {0} … but {1}, although {0} … {1}, {0}. however … {1}, {0} yet {1}")
+JOINED = terms("{0}. {1}, {0} and {1}, {0}! {1}, {0}; {1}, {0} because {1}, {0} … {1}")
+TURNED = terms("{0} but {1}, {0} … but {1}, although {0} … {1}, {0}. however … {1}, {0} yet {1}")
 """The first clause concedes; the second one decides the label. `…` stands for a comma."""
 
 
-def plain(sentence: str) -> str:
-    """The sentence without case and punctuation: two that agree in it count as the same."""
+def normalized(sentence: str) -> str:
+    """The sentence without case and punctuation; sentences that agree in this count as the same."""
     return " ".join(re.findall(r"[a-z0-9']+", sentence.lower()))
 
 
 def natural_sentences() -> list[tuple[str, Label]]:
-    """Sentences written by hand, with their labels; none of them is ever made for training."""
+    """Sentences written by hand, with their labels; `corpus` never makes one of them."""
     lines = Path(__file__).with_name("held-out.tsv").read_text(encoding="utf-8").splitlines()
     pairs = [line.split("\t") for line in lines]
-    return [(sentence, next(each for each in LABELS if each == label)) for label, sentence in pairs]
+    return [(sentence, LABEL_NAMES[LABEL_NAMES.index(label)]) for label, sentence in pairs]
 
 
 def corpus(size: int, seed: int, *, held_out: bool = False) -> Iterator[tuple[str, Label]]:
@@ -325,12 +325,12 @@ def corpus(size: int, seed: int, *, held_out: bool = False) -> Iterator[tuple[st
     With `held_out` the opinions are made from templates that are never used without it.
     """
     rng = random.Random(seed)
-    seen = {plain(sentence) for sentence, _ in natural_sentences()}
+    used = {normalized(sentence) for sentence, _ in natural_sentences()}
     while size:
-        label = rng.choice(LABELS)
+        label = rng.choice(LABEL_NAMES)
         sentence = _styled(rng, _sentence(rng, label, HELD_OUT if held_out else OPINION))
-        if plain(sentence) not in seen:
-            seen.add(plain(sentence))
+        if normalized(sentence) not in used:
+            used.add(normalized(sentence))
             size -= 1
             yield sentence, label
 
@@ -341,13 +341,13 @@ def _sentence(rng: random.Random, label: Label, templates: tuple[str, ...]) -> s
     if templates is HELD_OUT or chance < 0.6:
         return clause
     if label == "neutral":
-        other = _clause(rng, "neutral", templates)
-        return rng.choice(JOINED).format(clause, other).replace(" …", ",")
+        second = _clause(rng, "neutral", templates)
+        return rng.choice(JOINED).format(clause, second).replace(" …", ",")
     if chance < 0.75:
-        other = _clause(rng, OTHER[label], templates)
-        return rng.choice(TURNED).format(other, clause).replace(" …", ",")
-    other = _clause(rng, rng.choice((label, label, "neutral")), templates)
-    pair = [clause, other]
+        conceded = _clause(rng, OPPOSITE[label], templates)
+        return rng.choice(TURNED).format(conceded, clause).replace(" …", ",")
+    second = _clause(rng, rng.choice((label, label, "neutral")), templates)
+    pair = [clause, second]
     rng.shuffle(pair)
     return rng.choice(JOINED).format(*pair).replace(" …", ",")
 
@@ -356,18 +356,18 @@ def _clause(rng: random.Random, label: Label, templates: tuple[str, ...]) -> str
     if label == "neutral":
         template = rng.choice(NEUTRAL)
     elif templates is OPINION and rng.random() < 0.3:
-        template = rng.choice(SAID[label])
+        template = rng.choice(ONE_SIDED[label])
     else:
         template = rng.choice(templates)
-    choices = {**SLOTS, "thing": THING, "plural": PLURAL, "place": PLACE, "meal": MEAL}
+    choices = {**SLOTS, "thing": THING, "plural": PLURAL, "place": PLACES, "meal": MEAL}
     choices |= {"host": HOST, "degree": DEGREE}
     if label != "neutral":
-        choices |= {"quality": QUALITY[label], "opposite": QUALITY[OTHER[label]]}
-        choices |= {"roomy": ROOM[label], "tasty": TASTE[label], "polite": MANNER[label]}
+        choices |= {"quality": QUALITY[label], "opposite": QUALITY[OPPOSITE[label]]}
+        choices |= {"roomy": ROOM_ADJECTIVES[label], "tasty": TASTE[label], "polite": MANNER[label]}
         choices |= {"feeling": FEELING[label], "verb": VERB[label], "present": PRESENT[label]}
     filled = re.sub(r"\{(\w+)\}", lambda slot: rng.choice(choices[slot[1]]), template)
-    without_twice = re.sub(r"\b(an?|such a|the|this|our) (?:an?) ", r"\1 ", filled)
-    return re.sub(r"\ba (?=[aeiou])", "an ", without_twice)
+    one_article = re.sub(r"\b(an?|such a|the|this|our) (?:an?) ", r"\1 ", filled)
+    return re.sub(r"\ba (?=[aeiou])", "an ", one_article)
 
 
 def _styled(rng: random.Random, sentence: str) -> str:

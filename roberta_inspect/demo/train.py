@@ -15,20 +15,20 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
 
-from roberta_inspect.demo.sentences import LABELS, Label, corpus, natural_sentences
+from roberta_inspect.demo.sentences import LABEL_NAMES, Label, corpus, natural_sentences
 
 SEED = 7
 SENTENCES = 30_000
 EPOCHS = 12
 BATCH_SIZE = 64
-LONGEST = 64
+LONGEST_ROW = 64
 """Tokens of a row: the usable length, `max_position_embeddings - pad_token_id - 1`."""
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 
 Example = tuple[list[int], int]
 
 
-def main(folder: Path) -> None:
+def train_demo(folder: Path) -> None:
     """Trains the tokenizer and the model, measures them on unseen sentences, writes both."""
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
@@ -72,17 +72,17 @@ def config_for(bpe: Tokenizer) -> RobertaConfig:
         num_hidden_layers=2,
         num_attention_heads=4,
         intermediate_size=96,
-        max_position_embeddings=LONGEST + SPECIAL.index("<pad>") + 1,
+        max_position_embeddings=LONGEST_ROW + SPECIAL.index("<pad>") + 1,
         type_vocab_size=1,
-        id2label=dict(enumerate(LABELS)),
-        label2id={label: number for number, label in enumerate(LABELS)},
+        id2label=dict(enumerate(LABEL_NAMES)),
+        label2id={label: number for number, label in enumerate(LABEL_NAMES)},
     )
 
 
 def examples(bpe: Tokenizer, sentences: Iterable[tuple[str, Label]]) -> list[Example]:
     """Token ids, at most `LONGEST` of them, and label id of each sentence."""
-    bpe.enable_truncation(LONGEST)
-    return [(bpe.encode(text).ids, LABELS.index(label)) for text, label in sentences]
+    bpe.enable_truncation(LONGEST_ROW)
+    return [(bpe.encode(text).ids, LABEL_NAMES.index(label)) for text, label in sentences]
 
 
 def train(model: RobertaForSequenceClassification, rows: list[Example]) -> None:
@@ -140,7 +140,7 @@ def save_tokenizer(bpe: Tokenizer, folder: Path) -> None:
     # tokenizers before 0.20 (transformers 4.40 – 4.44) reads a merge as one string only.
     whole["model"]["merges"] = [" ".join(pair) for pair in whole["model"]["merges"]]
     write(folder / "tokenizer.json", whole, indent=None)
-    settings = {"tokenizer_class": "RobertaTokenizer", "model_max_length": LONGEST, **tokens}
+    settings = {"tokenizer_class": "RobertaTokenizer", "model_max_length": LONGEST_ROW, **tokens}
     settings |= {"add_prefix_space": False, "trim_offsets": True, "errors": "replace"}
     write(folder / "tokenizer_config.json", settings)
     write(folder / "special_tokens_map.json", tokens)
@@ -152,4 +152,4 @@ def write(path: Path, value: object, indent: int | None = 2) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
+    train_demo(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)

@@ -1,9 +1,9 @@
-"""From plain data to what is read: one module per block on a terminal, one function per format.
+"""Renders records: one module per block on a terminal, one function per format.
 
-A renderer is a function from a record to text or to a Rich renderable. It prints nothing, works
-nothing out (facts are properties of the records) and reads no other renderer's text. Whatever a
-checkpoint brings goes through `text.safe`, and into a `rich.text.Text` or through `html.tag`, never
-into markup.
+A renderer takes a record and returns text or a Rich renderable. It prints nothing, computes nothing
+(facts are properties of the records) and does not read the text of another renderer. Every string
+from a checkpoint goes through `text.safe`, and then into a `rich.text.Text` or through `html.tag`,
+never into markup.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 class Format(NamedTuple):
-    """One way in which one command writes its product."""
+    """One format of one command."""
 
     command: str
     name: str
     maker: str
-    """The function that makes it, as `module:function` below the package; so nothing is imported
-    for a format that nobody asked for."""
+    """The function that renders it, as `module:function` below the package. It is named and not
+    imported, so that nothing is loaded for a format that nobody asked for."""
     ending: str
-    """Of the file that is written in this format, where none is asked for."""
+    """The ending of files in this format; `""` where no ending stands for it."""
     kind: Literal["terminal", "picture", "text"]
-    """What `maker` makes: text as it is, or what Rich shows on a terminal or draws as a picture of
-    one."""
+    """What `maker` returns: text, or a Rich renderable that is shown on a terminal or drawn as a
+    picture of one."""
 
 
 FORMATS = (
@@ -56,12 +56,12 @@ FORMATS = (
     Format("diff", "markdown", "render.differences:differences_markdown", ".md", "text"),
     Format("diff", "github", "render.differences:differences_github", "", "text"),
 )
-"""Every format of every command; the first one of a command is used where none is asked for."""
+"""Every format of every command; the first one of a command is its default."""
 
 FRAGMENTS = {
-    "run": "render.page.map:fragment",
-    "tree": "render.page.tree:fragment",
-    "consumers": "render.page.consumers:fragment",
+    "run": "render.page.map:map_fragment",
+    "tree": "render.page.tree:tree_fragment",
+    "consumers": "render.page.consumers:consumers_fragment",
     "diff": "render.differences:differences_fragment",
 }
 """Command → the function that makes HTML of its product for a notebook to embed."""
@@ -73,9 +73,9 @@ def formats_of(command: str) -> dict[str, Format]:
 
 
 def format_for(command: str, ending: str) -> Format | None:
-    """The format of files that end so, such as `.md`, where any command has one.
+    """The format of files with this ending, such as `.md`; `None` where no command has one.
 
-    The row is that of `command` where it writes this format, else that of another command.
+    The row of `command` comes first; where it lacks the format, it is the row of another command.
     """
     rows = [row for row in FORMATS if row.ending and row.ending == ending.lower()]
     return next((row for row in rows if row.command == command), rows[0] if rows else None)
@@ -87,28 +87,28 @@ def rendered(product: Product, name: str, *, width: int | None = None, **options
     Args:
         product: what a command made.
         name: of the format.
-        width: columns of what is made for a terminal; `None` for what suits the format.
-        options: what is shown of a tree: `expand`, `depth`; its JSON is always the whole tree.
+        width: columns, for formats of a terminal; `None` for the default of the format.
+        options: which part of a tree is shown: `expand`, `depth`. JSON always holds the whole tree.
 
     Raises:
         KeyError: there is no such format of this product.
     """
     row = formats_of(product.command)[name]
-    made = _made(product, row, **({} if name == "json" else options))
+    rendering = _make(product, row, **({} if name == "json" else options))
     if row.kind == "terminal":
-        from roberta_inspect.render.plain import plain
+        from roberta_inspect.render.plain import plain_text
 
-        return plain(made, width=width)
+        return plain_text(rendering, width=width)
     if row.kind == "picture":
         from roberta_inspect.render.picture import picture
 
-        return picture(made, title=f"roberta-inspect {product.command}", width=width)
-    return str(made)
+        return picture(rendering, title=f"roberta-inspect {product.command}", width=width)
+    return str(rendering)
 
 
 def page_of(product: Product, **options: Any) -> RenderableType:
     """A product as Rich shows it on a terminal."""
-    page: RenderableType = _made(product, formats_of(product.command)["table"], **options)
+    page: RenderableType = _make(product, formats_of(product.command)["table"], **options)
     return page
 
 
@@ -117,5 +117,5 @@ def fragment(product: Product) -> str:
     return str(resolve_name(f"roberta_inspect.{FRAGMENTS[product.command]}")(product))
 
 
-def _made(product: Product, row: Format, **options: Any) -> Any:
+def _make(product: Product, row: Format, **options: Any) -> Any:
     return resolve_name(f"roberta_inspect.{row.maker}")(product, **options)

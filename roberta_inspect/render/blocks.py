@@ -13,12 +13,12 @@ from rich.text import Text
 from roberta_inspect.records import Level, Status
 from roberta_inspect.render import colours
 
-LABEL = 17
+LABEL_WIDTH = 17
 """Columns of the left side: wide enough for `· not tested` and `past_key_values`."""
 
-WIDEST_LABEL = 24
+LABEL_MAX = 24
 
-GAP = (0, 2, 0, 0)
+COLUMN_GAP = (0, 2, 0, 0)
 """Two empty columns on the right of each column of a grid."""
 
 Row: TypeAlias = tuple[Text, RenderableType]
@@ -26,16 +26,11 @@ Row: TypeAlias = tuple[Text, RenderableType]
 
 
 class Mark(NamedTuple):
-    """How an outcome is shown: a sign and a word, and a style for those who see colours."""
+    """How an outcome is shown: a sign and a word, so that colour is not the only carrier."""
 
     sign: str
     word: str
     style: str
-
-    @property
-    def text(self) -> Text:
-        """The sign and the word."""
-        return Text(f"{self.sign} {self.word}", self.style)
 
 
 STATUS: dict[Status, Mark] = {
@@ -43,6 +38,7 @@ STATUS: dict[Status, Mark] = {
     "refuted": Mark("✗", "refuted", f"bold {colours.BAD}"),
     "not-tested": Mark("·", "not tested", colours.DOUBT),
 }
+REFUTED_FIRST: tuple[Status, ...] = ("refuted", "proved", "not-tested")
 LEVEL: dict[Level, Mark] = {
     "error": Mark("✗", "error", f"bold {colours.BAD}"),
     "warning": Mark("!", "warning", colours.DOUBT),
@@ -50,10 +46,10 @@ LEVEL: dict[Level, Mark] = {
 }
 
 
-def rows(pairs: Iterable[Row]) -> Table:
+def two_columns(pairs: Iterable[Row]) -> Table:
     """A column of labels and a column of what is said about them, which wraps under itself."""
-    grid = Table.grid(padding=GAP, pad_edge=False)
-    grid.add_column(min_width=LABEL, max_width=WIDEST_LABEL, overflow="fold")
+    grid = Table.grid(padding=COLUMN_GAP, pad_edge=False)
+    grid.add_column(min_width=LABEL_WIDTH, max_width=LABEL_MAX, overflow="fold")
     grid.add_column(overflow="fold")
     for label, content in pairs:
         grid.add_row(label, content)
@@ -68,7 +64,7 @@ def block(title: str, *parts: RenderableType) -> Group:
 SIDE_BY_SIDE = 100
 """Columns from which a remark stands beside its sentence."""
 
-SENTENCE = 56
+SENTENCE_WIDTH = 56
 """Columns of a sentence with its remark beside it: the same everywhere, so that they line up."""
 
 
@@ -85,8 +81,8 @@ class Remark:
             fits = together.cell_len <= options.max_width
             yield together if fits else Text("\n").join([self.sentence, self.remark])
             return
-        grid = Table.grid(padding=GAP)
-        grid.add_column(width=SENTENCE, overflow="fold")
+        grid = Table.grid(padding=COLUMN_GAP)
+        grid.add_column(width=SENTENCE_WIDTH, overflow="fold")
         grid.add_column(overflow="fold")
         grid.add_row(self.sentence, self.remark)
         yield grid

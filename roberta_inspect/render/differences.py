@@ -1,4 +1,4 @@
-"""What differs between two maps, for the terminal, for a pull request and for a CI log."""
+"""The differences between two maps, for a terminal, a pull request, a CI log and a notebook."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from roberta_inspect.differences.report import Difference, Report, Side
 from roberta_inspect.render import colours
 from roberta_inspect.text import counted, safe
 
-MOST_ROWS = 500
+DIFFERENCES_SHOWN = 500
 """Differences that the table shows; laying out twenty thousand takes half a minute."""
 
 
 def differences_table(report: Report) -> RenderableType:
-    """Both sides, then one paragraph per difference: what it was and is, and what that does."""
+    """Both sides, then one paragraph per difference with its consequence."""
     sides = Table.grid(padding=(0, 2))
     sides.add_column(no_wrap=True, style="bold")
     sides.add_column(overflow="fold")
     sides.add_row("Left", Text(side_words(report.left)))
     sides.add_row("Right", Text(side_words(report.right)))
     if report.ok:
-        return Group(sides, "", Text(f"✓ {verdict(report)}", style=colours.GOOD))
-    told = Table.grid(padding=(0, 2))
-    told.add_column(no_wrap=True, style=colours.BAD)
-    told.add_column(overflow="fold")
-    for difference in report.differences[:MOST_ROWS]:
-        told.add_row(Text(difference.id), _paragraph(difference))
-    page: list[RenderableType] = [sides, "", Text(verdict(report), style="bold"), "", told]
-    rest = len(report.differences) - MOST_ROWS
+        return Group(sides, "", Text(f"✓ {differences_verdict(report)}", style=colours.GOOD))
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style=colours.BAD)
+    table.add_column(overflow="fold")
+    for difference in report.differences[:DIFFERENCES_SHOWN]:
+        table.add_row(Text(difference.id), _paragraph(difference))
+    verdict = Text(differences_verdict(report), style="bold")
+    page: list[RenderableType] = [sides, "", verdict, "", table]
+    rest = len(report.differences) - DIFFERENCES_SHOWN
     if rest > 0:
         page.append(Text(f"… and {rest:,} more, which the other formats hold", style="dim"))
     return Group(*page)
@@ -56,7 +57,7 @@ def side_words(side: Side) -> str:
     return " · ".join(safe(word) for word in words)
 
 
-def verdict(report: Report) -> str:
+def differences_verdict(report: Report) -> str:
     """`Nothing differs.`, `1 difference.`, `12 differences.`"""
     if report.ok:
         return "Nothing differs."
@@ -65,20 +66,26 @@ def verdict(report: Report) -> str:
 
 def differences_markdown(report: Report) -> str:
     """A heading, both sides and a table: for a step summary or a comment on a pull request."""
-    from roberta_inspect.render.markdown import code, escaped, table  # `diff` is to be quick
+    # Imported here because `diff` should start fast.
+    from roberta_inspect.render.markdown import code_span, escaped, table_lines
 
+    mark = "✓" if report.ok else "✗"
     lines = [
-        f"### {'✓' if report.ok else '✗'} roberta-inspect diff: {verdict(report)}",
+        f"### {mark} roberta-inspect diff: {differences_verdict(report)}",
         "",
         f"- left: {escaped(side_words(report.left))}",
         f"- right: {escaped(side_words(report.right))}",
     ]
     rows = [
-        [code(each.id), escaped(_with_others(each)), escaped(each.consequence)]
-        for each in report.differences
+        [
+            code_span(difference.id),
+            escaped(_with_others(difference)),
+            escaped(difference.consequence),
+        ]
+        for difference in report.differences
     ]
     if rows:
-        lines += table(["", "what differs", "what that does"], rows)
+        lines += table_lines(["", "what differs", "what that does"], rows)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -91,12 +98,11 @@ def differences_github(report: Report) -> str:
     """A workflow annotation per difference, or one notice that nothing differs."""
     from roberta_inspect.render.github import annotation
 
-    if report.ok:
-        return annotation("notice", title="roberta-inspect diff", message=verdict(report)) + "\n"
+    title = "roberta-inspect diff"
     lines = [
-        annotation("error", title=f"roberta-inspect diff: {each.id}", message=each.sentence)
-        for each in report.differences
-    ]
+        annotation("error", title=f"{title}: {difference.id}", message=difference.sentence)
+        for difference in report.differences
+    ] or [annotation("notice", title=title, message=differences_verdict(report))]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -105,7 +111,7 @@ def differences_fragment(report: Report) -> str:
     from roberta_inspect.render.html import tag
     from roberta_inspect.render.page import parts
 
-    sides = parts.facts({"left": side_words(report.left), "right": side_words(report.right)})
+    sides = parts.fact_list({"left": side_words(report.left), "right": side_words(report.right)})
     rows = [
         [
             parts.row_head(parts.code(difference.id)),
@@ -115,6 +121,6 @@ def differences_fragment(report: Report) -> str:
         for difference in report.differences
     ]
     heads = ["", "what differs", "what that does"]
-    told = parts.table(heads, rows, name="Differences") if rows else None
-    verdict_line = tag("p", tag("b", "✓ " if report.ok else "✗ "), verdict(report))
-    return tag("div", verdict_line, sides, told)
+    table = parts.table(heads, rows, name="Differences") if rows else None
+    verdict_line = tag("p", tag("b", "✓ " if report.ok else "✗ "), differences_verdict(report))
+    return tag("div", verdict_line, sides, table)

@@ -9,9 +9,9 @@ from rich.text import Text
 
 from roberta_inspect.records import Call, Item, OutputMap, Slot
 from roberta_inspect.render import phrases
-from roberta_inspect.render.blocks import Row, rows
-from roberta_inspect.render.findings import findings
-from roberta_inspect.render.slots import about, proofs
+from roberta_inspect.render.blocks import Row, two_columns
+from roberta_inspect.render.findings import findings_block
+from roberta_inspect.render.slots import proof_rows, slot_rows
 
 FILLED_BY = {
     "loss": "pass labels: model(**inputs, labels=labels)",
@@ -27,41 +27,45 @@ FILLED_BY = {
 
 
 def explanation(
-    of: OutputMap,
+    output_map: OutputMap,
     call: Call,
     slot: Slot | str,
     *,
-    asked: str | None = None,
+    typed: str | None = None,
     items: Sequence[int] = (),
     first: bool = False,
 ) -> Group:
-    """What stands in `slot` of the container that `call` returned.
+    """Explains `slot` of the container that `call` returned.
 
     Args:
-        of: the map.
+        output_map: the map.
         call: one of its calls.
-        slot: what is explained; a name, where the container has no such slot.
-        asked: how it was asked for, such as `-1`; `None` for its index.
-        items: which item of it, the outermost index first, as they were typed.
+        slot: what to explain; a name where the container has no such slot.
+        typed: what the user typed, such as `-1`; `None` for the index of the slot.
+        items: the item of the slot, as typed, the outermost index first.
         first: whether the first position of that item is meant.
     """
     how = f"  when called with {', '.join(call.spec.flags)}"
     if isinstance(slot, str):
         title = Text.assemble((phrases.name(slot), "bold"), " is not returned", how)
-        return Group(title, rows(_absent(of, slot)), *_errors(of, slot))
+        return Group(title, two_columns(_absent_rows(output_map, slot)), *_errors(output_map, slot))
     place = slot.access + "".join(f"[{index}]" for index in items) + ("[:, 0]" if first else "")
-    if asked is not None and asked.removeprefix("-").isdecimal():
-        asked = f"outputs[{asked}]"
-    also = "" if asked in (None, place) else f"{phrases.sentence(asked)} is "
+    if typed is not None and typed.removeprefix("-").isdecimal():
+        typed = f"outputs[{typed}]"
+    also = "" if typed in (None, place) else f"{phrases.sentence(typed)} is "
     title = Text.assemble(also, (phrases.sentence(place), "bold"), how)
-    return Group(title, rows(_told(of, call, slot, items, first)), *_errors(of, slot.name))
+    return Group(
+        title,
+        two_columns(_explained_rows(output_map, call, slot, items, first)),
+        *_errors(output_map, slot.name),
+    )
 
 
-def _absent(of: OutputMap, name: str) -> Iterator[Row]:
+def _absent_rows(output_map: OutputMap, name: str) -> Iterator[Row]:
     yield from _filled_by(name)
     places = [
         f"{call.words}: {phrases.where_it_is(call, name)}"
-        for call in of.main_calls
+        for call in output_map.main_calls
         if any(slot.name == name and slot.kind != "none" for slot in call.slots)
     ]
     if places:
@@ -73,35 +77,36 @@ def _filled_by(name: str) -> Iterator[Row]:
         yield Text("  how to fill it", "bold"), Text(FILLED_BY[name])
 
 
-def _errors(of: OutputMap, name: str) -> list[Group]:
-    """The errors that touch this slot: what is explained may mean nothing."""
-    errors = [each for each in of.findings_of("error") if not each.slots or name in each.slots]
-    return [findings(errors)] if errors else []
+def _errors(output_map: OutputMap, name: str) -> list[Group]:
+    """The errors about this slot: they may make the explanation meaningless."""
+    errors = output_map.findings_of("error")
+    errors = tuple(error for error in errors if not error.slots or name in error.slots)
+    return [findings_block(errors)] if errors else []
 
 
-def _told(
-    of: OutputMap, call: Call, slot: Slot, items: Sequence[int], first: bool
+def _explained_rows(
+    output_map: OutputMap, call: Call, slot: Slot, items: Sequence[int], first: bool
 ) -> Iterator[Row]:
     name = Text(phrases.name(slot.name), "bold")
-    yield Text("  is", "bold"), Text.assemble(name, f": {phrases.what(slot)}")
+    yield Text("  is", "bold"), Text.assemble(name, f": {phrases.contents_text(slot)}")
     if slot.is_empty or slot.kind == "none":
         yield from _filled_by(slot.name)
-    yield from _item(slot, items, first)
-    yield from about(of, slot)
-    keyed = call if slot.key else of.find_call(call.spec._replace(return_dict=True))
+    yield from _item_rows(slot, items, first)
+    yield from slot_rows(output_map, slot)
+    keyed = call if slot.key else output_map.find_call(call.spec._replace(return_dict=True))
     if keyed is not None:
         yield Text("  by name", "bold"), Text(_by_name(keyed, slot))
-    moves = list(_moves(of, call, slot))
+    moves = list(_moves(output_map, call, slot))
     if moves:
         yield Text("  what moves it", "bold"), Text("\n".join(moves))
-    shown = of.proofs_of(slot.name)
-    if shown:
+    proofs = output_map.proofs_of(slot.name)
+    if proofs:
         yield Text("  what proves it", "bold"), Text()
-        yield from proofs(shown)
+        yield from proof_rows(proofs)
 
 
-def _item(slot: Slot, items: Sequence[int], first: bool) -> Iterator[Row]:
-    """The item that was asked for, by the index that it has from the front."""
+def _item_rows(slot: Slot, items: Sequence[int], first: bool) -> Iterator[Row]:
+    """The item that was asked for, with its index counted from the front."""
     item: Slot | Item = slot
     place = phrases.name(slot.name)
     for index in items:
@@ -110,8 +115,8 @@ def _item(slot: Slot, items: Sequence[int], first: bool) -> Iterator[Row]:
         item = item.items[index]
         place += f"[{item.index}]"
     if items:
-        by = f", returned by {phrases.made_by(item, '')}" if item.origin else ""
-        yield Text("  the item", "bold"), Text(f"{place}: {phrases.what(item)}{by}")
+        by = f", returned by {phrases.origin_sentence(item, '')}" if item.origin else ""
+        yield Text("  the item", "bold"), Text(f"{place}: {phrases.contents_text(item)}{by}")
     if first:
         reads = "the vector of <s>, which is all that RobertaClassificationHead reads"
         yield Text("  position 0", "bold"), Text(f"{place}[:, 0]: {reads}")
@@ -125,14 +130,14 @@ def _by_name(call: Call, slot: Slot) -> str:
     return f"{phrases.sentence(same.access)} {how}, wherever it stands"
 
 
-def _moves(of: OutputMap, call: Call, slot: Slot) -> Iterator[str]:
-    """The same name in the calls that differ from this one in a single flag, and in the one that
-    asks for nothing, which is what a call without flags is."""
+def _moves(output_map: OutputMap, call: Call, slot: Slot) -> Iterator[str]:
+    """Where the slot is in the calls that differ in one flag, and in the call without flags."""
     bare = call.spec._replace(output_hidden_states=False, output_attentions=False)
-    for other in of.plain if call.spec.is_plain else of.calls:
+    for other in output_map.plain if call.spec.is_plain else output_map.calls:
         flag = call.single_flag_to(other)
         if flag is None and other.spec == bare != call.spec:
             flag = "neither of the two"
         if flag is not None:
-            stays = [each.index for each in other.slots if each.name == slot.name] == [slot.index]
-            yield f"{flag}: {'stays ' if stays else ''}{phrases.where_it_is(other, slot.name)}"
+            indices = [same.index for same in other.slots if same.name == slot.name]
+            stays = "stays " if indices == [slot.index] else ""
+            yield f"{flag}: {stays}{phrases.where_it_is(other, slot.name)}"

@@ -7,31 +7,31 @@ from collections.abc import Sequence
 from rich.console import Group
 from rich.text import Text
 
-from roberta_inspect.records import Finding, OutputMap
+from roberta_inspect.records import Finding
 from roberta_inspect.render import colours, phrases
-from roberta_inspect.render.blocks import LEVEL, block, rows
+from roberta_inspect.render.blocks import LEVEL, block, two_columns
 
 
-def findings(of: Sequence[Finding]) -> Group:
+def findings_block(findings: Sequence[Finding]) -> Group:
     """One paragraph per finding: its level in the margin, its id, what it says, what to do."""
-    return block("Findings", rows((_label(each), _told(each)) for each in of))
+    rows = ((_level_label(finding), _finding_text(finding)) for finding in findings)
+    return block("Findings", two_columns(rows))
 
 
-def _label(finding: Finding) -> Text:
+def _level_label(finding: Finding) -> Text:
     mark = LEVEL[finding.level]
     return Text(f"  {mark.sign} {mark.word}", mark.style)
 
 
-def _told(finding: Finding) -> Text:
-    told = Text.assemble(
-        (phrases.name(finding.id), "bold"), ": ", phrases.sentence(finding.message)
-    )
+def _finding_text(finding: Finding) -> Text:
+    message = phrases.sentence(finding.message)
+    text = Text.assemble((phrases.name(finding.id), "bold"), ": ", message)
     if finding.hint:
-        told.append_text(Text.assemble("\n", ("Hint: ", colours.NAME), phrases.lines(finding.hint)))
-    return told
+        text.append("\nHint: ", colours.NAME).append(phrases.lines(finding.hint))
+    return text
 
 
-def verdict(of: OutputMap) -> Group:
-    """The last line: the counts of proofs and findings."""
-    sign, style = ("✓", f"bold {colours.GOOD}") if of.ok else ("✗", f"bold {colours.BAD}")
-    return Group(Text(), Text(f"{sign} {phrases.verdict(of)}", style))
+def verdict_line(verdict: str, *, ok: bool) -> Group:
+    """The last line, below an empty one."""
+    sign, style = ("✓", f"bold {colours.GOOD}") if ok else ("✗", f"bold {colours.BAD}")
+    return Group(Text(), Text(f"{sign} {verdict}", style))

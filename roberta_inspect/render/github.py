@@ -6,9 +6,7 @@ documentation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from roberta_inspect.records import Finding, Level, OutputMap
+from roberta_inspect.records import ConsumerReport, Finding, Level, OutputMap
 from roberta_inspect.render import phrases
 from roberta_inspect.text import safe
 
@@ -18,18 +16,22 @@ IN_MESSAGE = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 IN_PROPERTY = {**IN_MESSAGE, ":": "%3A", ",": "%2C"}
 
 
-def map_github(of: OutputMap) -> str:
+def map_github(output_map: OutputMap) -> str:
     """One annotation per finding, then one line that sums up."""
-    mark = "✓" if of.ok else "✗"
-    line = f"{mark} roberta-inspect: {safe(of.checkpoint.source)}: {phrases.verdict(of)}"
-    return "".join(f"{each}\n" for each in [*of_findings(of.findings), plain_line(line)])
+    return finding_annotations(output_map, phrases.map_verdict(output_map))
 
 
-def of_findings(findings: Sequence[Finding]) -> list[str]:
-    """One for each finding."""
-    return [
-        annotation(COMMAND[each.level], title=each.id, message=_message(each)) for each in findings
+def finding_annotations(product: OutputMap | ConsumerReport, verdict: str) -> str:
+    """One for each finding, then one line with the verdict."""
+    lines = [
+        annotation(COMMAND[finding.level], title=finding.id, message=_message(finding))
+        for finding in product.findings
     ]
+    mark = "✓" if product.ok else "✗"
+    # The runner takes `##[…]`, the older form of a command, anywhere in a line.
+    line = f"{mark} roberta-inspect: {safe(product.checkpoint.source)}: {verdict}"
+    lines.append(line.replace("##[", "## ["))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _message(finding: Finding) -> str:
@@ -39,11 +41,6 @@ def _message(finding: Finding) -> str:
 
 def annotation(command: str, *, title: str, message: str) -> str:
     """`::error title=…::…`, escaped as the format wants."""
-    escaped = "".join(IN_PROPERTY.get(each, each) for each in phrases.name(title))
-    told = "".join(IN_MESSAGE.get(each, each) for each in message)
-    return f"::{command} title={escaped}::{told}"
-
-
-def plain_line(line: str) -> str:
-    """A line that the runner takes for no command: the older form, `##[…]`, counts anywhere."""
-    return line.replace("##[", "## [")
+    escaped_title = "".join(IN_PROPERTY.get(letter, letter) for letter in phrases.name(title))
+    escaped_message = "".join(IN_MESSAGE.get(letter, letter) for letter in message)
+    return f"::{command} title={escaped_title}::{escaped_message}"

@@ -1,4 +1,4 @@
-"""The head of the page: what was inspected, how, and what it was given."""
+"""The head of the page: what was inspected, how, and on which input."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from rich.text import Text
 
 from roberta_inspect.records import OutputMap, Weights
 from roberta_inspect.render import colours, phrases
-from roberta_inspect.render.blocks import Mark, Row, rows
+from roberta_inspect.render.blocks import Mark, Row, two_columns
 
 NOT_READ = Mark("·", "", colours.DOUBT)
-VERDICT = {"complete": Mark("✓", "", colours.GOOD), "no-weights": NOT_READ}
-DOUBT = Mark("!", "", f"bold {colours.BAD}")
+VERDICT_MARKS = {"complete": Mark("✓", "", colours.GOOD), "no-weights": NOT_READ}
+INCOMPLETE = Mark("!", "", f"bold {colours.BAD}")
 
 
-def header(of: OutputMap) -> Table:
+def header(output_map: OutputMap) -> Table:
     """Checkpoint, labels, setup, weights, input, and for texts the token at each position."""
-    read = not of.setup.no_weights
-    return rows([*facts(phrases.head(of), of.checkpoint.weights, read=read), *_tokens(of)])
+    read = not output_map.setup.no_weights
+    facts = fact_rows(phrases.header_facts(output_map), output_map.checkpoint.weights, read=read)
+    return two_columns([*facts, *_tokens(output_map)])
 
 
-def facts(told: Mapping[str, str], weights: Weights, *, read: bool = True) -> Iterator[Row]:
-    """A row for each of them; `Weights` has the mark of the verdict before it, which is no tick
-    where nothing was read."""
+def fact_rows(facts: Mapping[str, str], weights: Weights, *, read: bool = True) -> Iterator[Row]:
+    """One row per fact. `Weights` starts with the mark of its verdict; weights that were not read
+    get no tick."""
     unread = not read and weights.verdict == "complete"
-    mark = NOT_READ if unread else VERDICT.get(weights.verdict, DOUBT)
-    for label, words in told.items():
+    mark = NOT_READ if unread else VERDICT_MARKS.get(weights.verdict, INCOMPLETE)
+    for label, words in facts.items():
         sign = [(f"{mark.sign} ", mark.style)] if label == "Weights" else []
         yield Text(label, "bold"), Text.assemble(*sign, words)
 
 
-def _tokens(of: OutputMap) -> Iterator[Row]:
-    shown, rest = phrases.first(of.input.tokens or (), phrases.MOST_ROWS, "row")
+def _tokens(output_map: OutputMap) -> Iterator[Row]:
+    shown, rest = phrases.first(output_map.input.tokens or (), phrases.ROWS_SHOWN, "row")
     for number, row in enumerate(shown):
-        told = [
+        tokens = [
             Text.assemble((f"{places} ", "dim"), token) for places, token in phrases.tokens(row)
         ]
-        yield Text(f"  row {number}"), Columns(told, padding=(0, 3, 0, 0))
+        yield Text(f"  row {number}"), Columns(tokens, padding=(0, 3, 0, 0))
     yield from ((Text(), Text(words, "dim")) for words in rest)

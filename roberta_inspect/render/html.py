@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from roberta_inspect.text import safe
 
-EMPTY = frozenset({"meta", "br", "input", "path", "rect"})
+VOID_ELEMENTS = frozenset({"meta", "br", "input", "path", "rect"})
 """Elements that hold nothing."""
 
 
@@ -17,34 +17,34 @@ class Html(str):
     __slots__ = ()
 
 
-Content: TypeAlias = "Html | str | None"
+HtmlContent: TypeAlias = "Html | str | None"
 """What stands in an element; `None` is left out."""
 
 Attribute: TypeAlias = "str | int | float | bool | None"
 """`True` is the attribute without a value; `False` and `None` leave it out."""
 
 
-def escaped(text: str) -> Html:
-    """Text as markup that shows it: control characters visible, whatever it holds."""
+def escaped_html(text: str) -> Html:
+    """`text` as markup, escaped, with control characters made visible."""
     return Html(html.escape(safe(text, longest=len(text))))
 
 
-def joined(*contents: Content, between: str = "") -> Html:
+def joined(*contents: HtmlContent, between: str = "") -> Html:
     """Several contents after each other."""
-    parts = [part if isinstance(part, Html) else escaped(part) for part in contents if part]
+    parts = [part if isinstance(part, Html) else escaped_html(part) for part in contents if part]
     return Html(between.join(parts))
 
 
-def tag(element: str, /, *contents: Content, **attributes: Attribute) -> Html:
+def tag(element: str, /, *contents: HtmlContent, **attributes: Attribute) -> Html:
     """An element; `class_` is its `class`, and `_` in other names is `-`."""
-    given = "".join(_attribute(*each) for each in attributes.items())
-    if element in EMPTY:
-        return Html(f"<{element}{given}/>")
-    return Html(f"<{element}{given}>{joined(*contents)}</{element}>")
+    markup = "".join(_attribute(*attribute) for attribute in attributes.items())
+    if element in VOID_ELEMENTS:
+        return Html(f"<{element}{markup}/>")
+    return Html(f"<{element}{markup}>{joined(*contents)}</{element}>")
 
 
 def _attribute(name: str, value: Attribute) -> str:
     if value is None or value is False:
         return ""
-    shown = "" if value is True else escaped(str(value))
+    shown = "" if value is True else escaped_html(str(value))
     return f' {name.rstrip("_").replace("_", "-")}="{shown}"'

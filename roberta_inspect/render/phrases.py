@@ -1,4 +1,4 @@
-"""What the records say in words: plain, harmless strings that every format uses."""
+"""Words for the records: harmless strings that every format uses."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ from roberta_inspect.records import (
     Weights,
 )
 from roberta_inspect.records.place import spans
-from roberta_inspect.render.runs import Line, Run, folded, joined, numbered
+from roberta_inspect.render.runs import Line, Run, folded_lines, line_text, numbered
 from roberta_inspect.text import counted, listed, safe
 
-LONGEST_NAME = 40
+NAME_LIMIT = 40
 """Characters of a label, a token or a slot's name."""
 
-LONGEST_SENTENCE = 1000
+SENTENCE_LIMIT = 1000
 """Characters of a claim, a detail or a message."""
 
-MOST_TOKENS = 40
+TOKENS_SHOWN = 40
 """Tokens of a row that are shown, runs of the same token counted as one."""
 
 TOKENS_AT_END = 2
 
-MOST_ROWS = 4
+ROWS_SHOWN = 4
 """Rows of the input whose tokens are shown."""
 
-MOST_RUNS = 12
+RUNS_SHOWN = 12
 """Lines on the items of one slot; a model whose layers are all different would flood the page."""
 
-MOST_TEXTS = 8
-MOST_LABELS = 5
+TEXTS_SHOWN = 8
+LABELS_SHOWN = 5
 """Texts whose predictions are shown, and labels of each."""
 
-Thing = TypeVar("Thing")
+Element = TypeVar("Element")
 
 
 LEGEND = {
@@ -67,234 +67,246 @@ LEGEND = {
 
 
 def name(untrusted: object) -> str:
-    """A short name, harmless."""
-    return safe(untrusted, longest=LONGEST_NAME)
+    """A short name, made harmless."""
+    return safe(untrusted, longest=NAME_LIMIT)
 
 
 def sentence(untrusted: object) -> str:
-    """A sentence, harmless."""
-    return safe(untrusted, longest=LONGEST_SENTENCE)
+    """A sentence, made harmless."""
+    return safe(untrusted, longest=SENTENCE_LIMIT)
 
 
-def first(things: Sequence[Thing], most: int, noun: str) -> tuple[Sequence[Thing], tuple[str, ...]]:
-    """The first `most` things, and where that is not all of them `and 12 more texts`."""
-    left_out = len(things) - most
-    return things[:most], (f"and {counted(left_out, f'more {noun}')}",) if left_out > 0 else ()
+def first(
+    elements: Sequence[Element], most: int, noun: str
+) -> tuple[Sequence[Element], tuple[str, ...]]:
+    """The first `most` elements, and `and 12 more texts` where some are left out."""
+    left_out = len(elements) - most
+    return elements[:most], (f"and {counted(left_out, f'more {noun}')}",) if left_out > 0 else ()
 
 
-def head(of: OutputMap | ConsumerReport) -> dict[str, str]:
-    """What was inspected, how, and what it was given."""
+def header_facts(product: OutputMap | ConsumerReport) -> dict[str, str]:
+    """What was inspected, how, and on which input."""
     return {
-        "Checkpoint": checkpoint(of.checkpoint),
-        "Labels": labels(of.checkpoint),
-        "Setup": setup(of),
-        "Weights": weights(of.checkpoint.weights, read=not of.setup.no_weights),
-        "Input": given(of.input),
+        "Checkpoint": checkpoint_line(product.checkpoint),
+        "Labels": labels_line(product.checkpoint),
+        "Setup": setup_line(product),
+        "Weights": weights_line(product.checkpoint.weights, read=not product.setup.no_weights),
+        "Input": input_line(product.input),
     }
 
 
-def checkpoint(of: Checkpoint) -> str:
+def checkpoint_line(checkpoint: Checkpoint) -> str:
     """Where the weights come from, the class, and how large it is."""
-    return " · ".join([safe(of.source), safe(of.architecture), counted(of.parameters, "parameter")])
+    return " · ".join(
+        [
+            safe(checkpoint.source),
+            safe(checkpoint.architecture),
+            counted(checkpoint.parameters, "parameter"),
+        ]
+    )
 
 
-def labels(of: Checkpoint) -> str:
+def labels_line(checkpoint: Checkpoint) -> str:
     """How many labels there are, their names and the problem type."""
-    names = listed(label_names(of), most=6, show=name)
-    placeholders = " (placeholder names)" if of.placeholder_labels else ""
-    problem = name(of.problem_type) if of.problem_type else "unset"
-    return f"{of.num_labels:,}: {names}{placeholders} · problem_type {problem}"
+    names = listed(label_names(checkpoint), most=6, show=name)
+    placeholders = " (placeholder names)" if checkpoint.placeholder_labels else ""
+    problem = name(checkpoint.problem_type) if checkpoint.problem_type else "unset"
+    return f"{checkpoint.num_labels:,}: {names}{placeholders} · problem_type {problem}"
 
 
-def label_names(of: Checkpoint) -> list[str]:
-    """The name of every label in the order of the ids; with its id where the name does not tell."""
-    labels = range(of.num_labels)
-    return ids_told({label: of.id2label.get(str(label), "") for label in labels})
+def label_names(checkpoint: Checkpoint) -> list[str]:
+    """The name of every label in the order of the ids, with its id where the name is ambiguous."""
+    labels = range(checkpoint.num_labels)
+    return distinct_names({label: checkpoint.id2label.get(str(label), "") for label in labels})
 
 
-def ids_told(names: Mapping[int, str]) -> list[str]:
-    """`names` of labels by id; `yes (id:1)` where another has that name, `(id:2)` without one."""
-    often = Counter(names.values())
+def distinct_names(names: Mapping[int, str]) -> list[str]:
+    """Names of labels by id: `yes (id:1)` where two share a name, `(id:2)` without a name."""
+    counts = Counter(names.values())
     return [
-        text if text.strip() and often[text] == 1 else f"{name(text.strip())} (id:{label})".strip()
+        text if text.strip() and counts[text] == 1 else f"{name(text.strip())} (id:{label})".strip()
         for label, text in names.items()
     ]
 
 
 def lines(untrusted: str) -> str:
-    """A hint, harmless: its own line breaks stand before lines of code."""
+    """A hint, made harmless. Its line breaks stay, because lines of code follow them."""
     return "\n".join(sentence(line) for line in untrusted.split("\n"))
 
 
-def setup(of: OutputMap | ConsumerReport) -> str:
+def setup_line(product: OutputMap | ConsumerReport) -> str:
     """Versions, device, dtype, mode and attention implementation."""
-    how: Setup = of.setup
-    told = [
-        f"transformers {name(of.versions.transformers)}",
-        f"torch {name(of.versions.torch)}",
-        name(how.device),
-        name(how.dtype),
-        how.mode,
-        f"attention {name(how.attention)}",
+    setup: Setup = product.setup
+    facts = [
+        f"transformers {name(product.versions.transformers)}",
+        f"torch {name(product.versions.torch)}",
+        name(setup.device),
+        name(setup.dtype),
+        setup.mode,
+        f"attention {name(setup.attention)}",
     ]
-    return " · ".join(told)
+    return " · ".join(facts)
 
 
-def weights(of: Weights, *, read: bool = True) -> str:
-    """The verdict in words; not `read`, it is one on the names in the files alone."""
-    files = listed(of.files, most=3, show=safe) or "the live model as it stands"
-    tensors = f"all {counted(of.loaded, 'tensor')}"
-    some = listed(of.missing, most=3, show=partial(safe, longest=80))
-    random = f"random: {counted(len(of.missing), 'tensor')} not in {files}: {some}"
-    verb = "name" if len(of.files) > 1 else "names"
+def weights_line(weights: Weights, *, read: bool = True) -> str:
+    """The verdict on the weights; without `read` it rests on the names in the files alone."""
+    files = listed(weights.files, most=3, show=safe) or "the live model as it stands"
+    tensors = f"all {counted(weights.loaded, 'tensor')}"
+    some = listed(weights.missing, most=3, show=partial(safe, longest=80))
+    random = f"random: {counted(len(weights.missing), 'tensor')} not in {files}: {some}"
+    verb = "name" if len(weights.files) > 1 else "names"
     whole = f"complete: {tensors} come from {files}" if read else f"{files} {verb} {tensors}"
     be = "is" if read else "would be"
-    told = {
+    verdict = {
         "complete": whole,
         "head-not-in-checkpoint": f"the head {be} {random}",
         "encoder-not-in-checkpoint": f"a part of the encoder {be} {random}",
         "nothing-from-checkpoint": f"everything {be} {random}",
         "no-weights": "none: fake tensors made from the configuration alone",
-    }[of.verdict]
-    if of.head_from in ("adapter", "base"):
-        told += f"; the head comes from the {of.head_from}"
-    return told if read or of.verdict == "no-weights" else f"not read: {told}"
+    }[weights.verdict]
+    if weights.head_from in ("adapter", "base"):
+        verdict += f"; the head comes from the {weights.head_from}"
+    return verdict if read or weights.verdict == "no-weights" else f"not read: {verdict}"
 
 
-def given(of: Input) -> str:
-    """The input: how many rows, how long, how much of it is padding, which labels."""
+def input_line(model_input: Input) -> str:
+    """The source of the input, its size, its padding and its labels."""
+    keywords = [field.name for field in model_input.fields]
     source = {
         "synthetic": "synthetic ids",
-        "texts": counted(len(of.texts or ()), "text"),
-        "inputs": f"your {listed([each.name for each in of.fields if each.name != 'labels'])}",
-    }[of.source]
-    size = f"batch_size {of.batch_size:,} × sequence_length {of.sequence_length:,}"
-    values = safe(of.labels.values, longest=60)
-    return f"{source} · {size}{_padding(of)} · labels {values} {name(of.labels.dtype)}"
+        "texts": counted(len(model_input.texts or ()), "text"),
+        "inputs": f"your {listed([keyword for keyword in keywords if keyword != 'labels'])}",
+    }[model_input.source]
+    size = f"{input_size(model_input)}{_padding(model_input)}"
+    values = safe(model_input.labels.values, longest=60)
+    return f"{source} · {size} · labels {values} {name(model_input.labels.dtype)}"
 
 
-def _padding(of: Input) -> str:
-    if all(length == of.sequence_length for length in of.row_lengths):
+def input_size(model_input: Input) -> str:
+    """`batch_size 2 × sequence_length 16`."""
+    return (
+        f"batch_size {model_input.batch_size:,} × sequence_length {model_input.sequence_length:,}"
+    )
+
+
+def _padding(model_input: Input) -> str:
+    if all(length == model_input.sequence_length for length in model_input.row_lengths):
         return ""
-    lengths = listed([f"{length:,}" for length in of.row_lengths], most=6)
+    lengths = listed([f"{length:,}" for length in model_input.row_lengths], most=6)
     return f" (rows of {lengths} tokens, the rest padding)"
 
 
 def tokens(row: Sequence[str]) -> list[tuple[str, str]]:
-    """`0` and `<s>`, `1` and `what` …: which token each position is; runs of it are folded."""
-    runs = [
-        (list(each), token)
-        for token, each in groupby(range(len(row)), key=lambda position: row[position])
-    ]
-    told = [
-        (f"{places[0]}{f' … {places[-1]}' if len(places) > 1 else ''}", name(token))
-        for places, token in runs
-    ]
-    if len(told) <= MOST_TOKENS:
-        return told
-    left_out = len(told) - MOST_TOKENS
-    return [
-        *told[: MOST_TOKENS - TOKENS_AT_END],
-        (f"… {left_out:,} more", "…"),
-        *told[-TOKENS_AT_END:],
-    ]
+    """Positions and their token, `0` and `<s>`, `1 … 3` and `<pad>`: runs of a token are folded."""
+    runs = []
+    for token, group in groupby(range(len(row)), key=lambda position: row[position]):
+        start, *rest = group
+        runs.append((f"{start} … {rest[-1]}" if rest else f"{start}", name(token)))
+    left_out = len(runs) - TOKENS_SHOWN
+    if left_out <= 0:
+        return runs
+    more = (f"… {left_out:,} more", "…")
+    return [*runs[: TOKENS_SHOWN - TOKENS_AT_END], more, *runs[-TOKENS_AT_END:]]
 
 
-def shape(of: Slot | Item) -> str:
+def shape(value: Slot | Item) -> str:
     """`(batch_size 2, num_labels 3)`; `()` for a tensor without axes."""
-    sizes = of.shape or ()
-    if len(of.axes) != len(sizes):
+    sizes = value.shape or ()
+    if len(value.axes) != len(sizes):
         return f"({', '.join(f'{size:,}' for size in sizes)})"
-    axes = zip(map(name, of.axes), sizes, strict=True)
+    axes = zip(map(name, value.axes), sizes, strict=True)
     return f"({', '.join(f'{axis} {size:,}' for axis, size in axes)})"
 
 
-def what(of: Slot | Item) -> str:
+def contents_text(value: Slot | Item) -> str:
     """What a slot or an item holds: `tuple of 13 × (batch_size 2, …) float32`."""
-    if of.kind == "none":
+    if value.kind == "none":
         return "None"
-    if of.kind == "tensor":
-        return f"{shape(of)} {name(of.dtype)}"
-    if of.kind == "other":
+    if value.kind == "tensor":
+        return f"{shape(value)} {name(value.dtype)}"
+    if value.kind == "other":
         return "neither a tensor nor a tuple"
-    if not of.items:
-        return "() an empty tuple" if of.kind == "tuple" else f"an empty {of.kind}"
-    held = {what(item) for item in of.items if item.kind != "none"}
-    holes = f", {len(of.holes):,} of them None" if of.holes else ""
-    alike = f" × {held.pop()}" if len(held) == 1 else ""
-    layers = counted(len(of.items), "layer")
-    count = f"cache of {layers}" if of.kind == "cache" else f"{of.kind} of {len(of.items):,}"
-    return f"{count}{alike}{holes}"
+    if not value.items:
+        return "() an empty tuple" if value.kind == "tuple" else f"an empty {value.kind}"
+    kinds = {contents_text(item) for item in value.items if item.kind != "none"}
+    holes = f", {len(value.holes):,} of them None" if value.holes else ""
+    alike = f" × {kinds.pop()}" if len(kinds) == 1 else ""
+    is_cache = value.kind == "cache"
+    count = counted(len(value.items), "layer") if is_cache else f"{len(value.items):,}"
+    return f"{value.kind} of {count}{alike}{holes}"
 
 
-def made_by(of: Slot | Item, architecture: str) -> str:
-    """The module that returned this very tensor, or who must have made it where none did."""
-    return returned_by(of) or f"computed in {name(architecture)}.forward; no submodule returned it"
+def origin_sentence(value: Slot | Item, architecture: str) -> str:
+    """The module that returned this tensor object, or where it was computed if none did."""
+    computed = f"computed in {name(architecture)}.forward; no submodule returned it"
+    return returning_module(value) or computed
 
 
-def returned_by(of: Slot | Item) -> str | None:
-    """The module that returned this very tensor; `None` where no submodule did."""
-    return None if of.origin is None else joined(_origin(of.origin))
+def returning_module(value: Slot | Item) -> str | None:
+    """The module that returned this tensor object; `None` where no submodule did."""
+    return None if value.origin is None else line_text(_origin_line(value.origin))
 
 
-def _origin(of: Origin) -> Line:
-    module, through = safe(of.module), safe(of.through or "")
-    if of.through is None:
+def _origin_line(origin: Origin) -> Line:
+    module, through = safe(origin.module), safe(origin.through or "")
+    if origin.through is None:
         return numbered(module)
     if through.startswith(f"{module}."):
         return (*numbered(module), " (its ", *numbered(through.removeprefix(f"{module}.")), ")")
     return (*numbered(module), " (made by ", *numbered(through), ")")
 
 
-def runs(items: Sequence[Item], *, alike: bool) -> Iterator[Run]:
-    """One line per run of alike items, nested ones after `; `; shapes where they differ."""
-    return folded([_item(item, shape_too=not alike) for item in items])
+def item_runs(items: Sequence[Item], *, alike: bool) -> Iterator[Run]:
+    """One line per run of alike items. Nested items follow `; `; shapes only where they differ."""
+    return folded_lines([_item_line(item, shape_too=not alike) for item in items])
 
 
-def _item(item: Item, *, shape_too: bool) -> Line:
+def _item_line(item: Item, *, shape_too: bool) -> Line:
     if item.kind == "none":
         return ("None",)
-    told: list[Line] = [(what(item),)] if shape_too else []
+    clauses: list[Line] = [(contents_text(item),)] if shape_too else []
     if item.same_as is not None:
-        told.append(("the same tensor as ", *_indexed(item.same_as)))
+        clauses.append(("the same tensor as ", *_indexed(item.same_as)))
     elif item.origin is not None:
-        told.append(_origin(item.origin))
-    if item.kind == "tensor" and not told:
+        clauses.append(_origin_line(item.origin))
+    if item.kind == "tensor" and not clauses:
         return ("no module returned this very tensor",)
-    told += [(f"{run.indices}: ", *run.parts) for run in runs(item.items, alike=True)]
-    parts = [part for line in told or [(what(item),)] for part in ("; ", *line)]
+    clauses += [(f"{run.indices}: ", *run.parts) for run in item_runs(item.items, alike=True)]
+    parts = [part for clause in clauses or [(contents_text(item),)] for part in ("; ", *clause)]
     return tuple(parts[1:])
 
 
-def _indexed(of: Place) -> Line:
-    parts = [part for index in of.item for part in ("[", index, "]")]
-    return (name(of.slot), *parts)
+def _indexed(place: Place) -> Line:
+    parts = [part for index in place.item for part in ("[", index, "]")]
+    return (name(place.slot), *parts)
 
 
-def alike(of: Slot) -> bool:
-    """Whether what the slot holds already tells what each of its items is."""
-    return len({what(item) for item in of.items if item.kind != "none"}) == 1
+def alike(slot: Slot) -> bool:
+    """Whether all items of a slot are alike, so that `contents_text` of the slot describes each."""
+    return len({contents_text(item) for item in slot.items if item.kind != "none"}) == 1
 
 
 def where_it_is(call: Call, slot_name: str, *, absent: str = "absent") -> str:
     """Where a name is in one call: `[1]`, `[2] ()`, `None`, `absent`, or `raised`."""
     if call.error is not None:
         return "raised"
-    found = [where(slot) for slot in call.slots if slot.name == slot_name]
-    return ", ".join(found) or absent
+    places = [where(slot) for slot in call.slots if slot.name == slot_name]
+    return ", ".join(places) or absent
 
 
 def returned(call: Call) -> str:
     """What a call returned, in one line: `SequenceClassifierOutput: [0] loss, [1] logits`."""
     if call.error is not None:
         return f"raised {name(call.error.type)}: {sentence(call.error.message)}"
-    held = [f"[{slot.index}] {name(slot.name)} {missing(slot)}".rstrip() for slot in call.positions]
-    return f"{name(call.container)}: {', '.join(held) or 'nothing'}"
+    slots = [
+        f"[{slot.index}] {name(slot.name)} {missing(slot)}".rstrip() for slot in call.positions
+    ]
+    return f"{name(call.container)}: {', '.join(slots) or 'nothing'}"
 
 
-def configured(of: Setup) -> str:
-    """What the configuration says of the flags that decide it."""
-    return " · ".join(f"{name(flag)} {safe(value)}" for flag, value in of.configured.items())
+def configured_line(setup: Setup) -> str:
+    """The flags that the configuration decides, with their values."""
+    return " · ".join(f"{name(flag)} {safe(value)}" for flag, value in setup.configured.items())
 
 
 def where(slot: Slot) -> str:
@@ -312,20 +324,20 @@ def missing(slot: Slot) -> str:
     return f"{len(slot.holes):,}×None" if slot.holes else ""
 
 
-def moved(of: OutputMap, call: Call, slot_name: str) -> str:
+def moved(output_map: OutputMap, call: Call, slot_name: str) -> str:
     """` +1` where the labels moved it, else nothing."""
-    shift = of.moved_by_labels(call, slot_name)
+    shift = output_map.moved_by_labels(call, slot_name)
     return f" {shift:+d}" if shift else ""
 
 
 def signs(call: Call, name: str) -> Iterator[str]:
-    """What wants to be explained of where a name is in one call, as `LEGEND` has it."""
-    found = [slot for slot in call.slots if slot.name == name]
+    """The keys of `LEGEND` that explain where a name is in one call."""
+    slots = [slot for slot in call.slots if slot.name == name]
     if call.error is not None:
         yield "raised"
-    elif not found:
+    elif not slots:
         yield "absent"
-    for slot in found:
+    for slot in slots:
         if slot.index is None:
             yield "None"
         elif slot.kind == "none":
@@ -336,89 +348,90 @@ def signs(call: Call, name: str) -> Iterator[str]:
             yield "[i] 1×None"
 
 
-def legend(of: OutputMap) -> dict[str, str]:
-    """What the signs mean that occur in the main calls."""
-    cells = [(call, name) for call in of.main_calls for name in of.names]
-    moves = [call for call, name in cells if of.moved_by_labels(call, name)]
-    occur = {sign for cell in cells for sign in signs(*cell)} | ({"+1"} if moves else set())
-    told = {sign: words for sign, words in LEGEND.items() if sign in occur}
-    if moves and all(map(of.loss_comes_first, moves)):
-        told["+1"] += ": the loss comes first"
-    return told
+def legend(output_map: OutputMap) -> dict[str, str]:
+    """The rows of `LEGEND` whose signs occur in the main calls."""
+    cells = [(call, name) for call in output_map.main_calls for name in output_map.names]
+    moves = [call for call, name in cells if output_map.moved_by_labels(call, name)]
+    occurring = {sign for cell in cells for sign in signs(*cell)} | ({"+1"} if moves else set())
+    meanings = {sign: meaning for sign, meaning in LEGEND.items() if sign in occurring}
+    if moves and all(map(output_map.loss_comes_first, moves)):
+        meanings["+1"] += ": the loss comes first"
+    return meanings
 
 
-PREDICTED = ("constant-logits", "head-width-differs", "logits-per-token", "unknown-tokens")
-"""Findings that bear on what the logits of a text say."""
+PREDICTION_DOUBTS = ("constant-logits", "head-width-differs", "logits-per-token", "unknown-tokens")
+"""Findings that make predictions doubtful."""
 
 
-def doubts(of: OutputMap) -> list[str]:
-    """Why predictions of this map are worth nothing, where they are; told where they stand."""
+def doubts(output_map: OutputMap) -> list[str]:
+    """Why the predictions of this map should not be trusted; empty where no reason is known."""
     random = {
         "head-not-in-checkpoint": "the head is random",
         "encoder-not-in-checkpoint": "a part of the encoder is random",
         "nothing-from-checkpoint": "every weight is random",
-    }.get(of.checkpoint.weights.verdict)
-    told = [f"{random}: these predictions mean nothing"] if random else []
-    return told + [sentence(each.message) for each in of.findings if each.id in PREDICTED]
+    }.get(output_map.checkpoint.weights.verdict)
+    reasons = [f"{random}: these predictions mean nothing"] if random else []
+    doubtful = [finding for finding in output_map.findings if finding.id in PREDICTION_DOUBTS]
+    return [*reasons, *(sentence(finding.message) for finding in doubtful)]
 
 
-def verdict(of: OutputMap) -> str:
-    """All of it in one line: `21 proofs hold · 0 refuted · 1 not tested · 1 warning`.
+def map_verdict(output_map: OutputMap) -> str:
+    """The verdict in one line: `21 proofs hold · 0 refuted · 1 not tested · 1 warning`.
 
     What failed comes first: `1 error: claim-refuted · 1 warning · 20 proofs hold · …`.
     """
-    proved = len(of.proofs_with("proved"))
+    proved = len(output_map.proofs_with("proved"))
     proofs = [
         f"{counted(proved, 'proof')} {'holds' if proved == 1 else 'hold'}",
-        f"{len(of.proofs_with('refuted')):,} refuted",
-        f"{len(of.proofs_with('not-tested')):,} not tested",
+        f"{len(output_map.proofs_with('refuted')):,} refuted",
+        f"{len(output_map.proofs_with('not-tested')):,} not tested",
     ]
-    errors, warnings = of.findings_of("error"), of.findings_of("warning")
+    errors, warnings = output_map.findings_of("error"), output_map.findings_of("warning")
     warned = [counted(len(warnings), "warning")] if warnings else []
     if not errors:
         return " · ".join([*proofs, *warned])
-    ids = listed(list(dict.fromkeys(each.id for each in errors)), most=3, show=name)
+    ids = listed(list(dict.fromkeys(finding.id for finding in errors)), most=3, show=name)
     return " · ".join([f"{counted(len(errors), 'error')}: {ids}", *warned, *proofs])
 
 
-def stage_slot(of: StageSlot) -> str:
+def stage_slot(slot: StageSlot) -> str:
     """`hidden_states (13 items)`, `attentions ()`."""
-    if not of.items:
-        return name(of.name) + (" ()" if of.items == 0 else "")
-    return f"{name(of.name)} ({counted(of.items, 'item')})"
+    if not slot.items:
+        return name(slot.name) + (" ()" if slot.items == 0 else "")
+    return f"{name(slot.name)} ({counted(slot.items, 'item')})"
 
 
-def stage_index(of: StageSlot) -> str:
+def stage_index(slot: StageSlot) -> str:
     """`[0]`, or nothing for a field that takes no index."""
-    return "" if of.index is None else f"[{of.index}]"
+    return "" if slot.index is None else f"[{slot.index}]"
 
 
-def place(of: Place) -> str:
+def place_text(place: Place) -> str:
     """`hidden_states[2]`, `outputs.logits`, `outputs[1]`, `classifier reads it`."""
-    if of.read:
-        return f"{safe(of.module)} reads it"
-    if of.module is None:
-        return name(of.slot) + "".join(f"[{index}]" for index in of.item)
-    container = safe(of.module or "outputs")
-    return f"{container}[{of.index}]" if of.key is None else f"{container}.{safe(of.key)}"
+    if place.read:
+        return f"{safe(place.module)} reads it"
+    if place.module is None:
+        return name(place.slot) + "".join(f"[{index}]" for index in place.item)
+    container = safe(place.module or "outputs")
+    return f"{container}[{place.index}]" if place.key is None else f"{container}.{safe(place.key)}"
 
 
 def fed(places: Sequence[Place], number: int | None = None) -> list[str]:
-    """Places of slots, those of one slot together: `hidden_states[1 … 12]`; counted from `number`,
-    that of a folded module: `hidden_states[i+1]`."""
+    """Places grouped by slot: `hidden_states[1 … 12]`.
+
+    With the `number` of a folded module, indices count from it: `hidden_states[i+1]`.
+    """
     items: dict[str, list[int]] = {}
-    for each in places:
-        items.setdefault(each.slot, []).extend(each.item[-1:])
-    told = []
+    for place in places:
+        items.setdefault(place.slot, []).extend(place.item[-1:])
+    texts = []
     for slot, indices in items.items():
-        shown = [name(slot)] if not indices else []
+        if not indices:
+            texts.append(name(slot))
         for first_index, last_index in spans(indices):
             start, end = _counted_from(first_index, number), _counted_from(last_index, number)
-            shown.append(
-                f"{name(slot)}[{start}]" if start == end else f"{name(slot)}[{start} … {end}]"
-            )
-        told += shown
-    return told
+            texts.append(f"{name(slot)}[{start if start == end else f'{start} … {end}'}]")
+    return texts
 
 
 def _counted_from(index: int, number: int | None) -> str:
@@ -427,57 +440,58 @@ def _counted_from(index: int, number: int | None) -> str:
     return f"i{index - number:+}" if index != number else "i"
 
 
-def goes(of: StageSlot) -> str:
-    """Where it is found again, and what else is known of it."""
-    reaches = f"→ {', '.join(map(place, of.reaches))}" if of.reaches else ""
-    return " · ".join(each for each in (reaches, sentence(of.note or "")) if each)
+def stage_reaches(slot: StageSlot) -> str:
+    """Where the object in a stage's slot turns up again, and the note on it."""
+    reaches = f"→ {', '.join(map(place_text, slot.reaches))}" if slot.reaches else ""
+    return " · ".join(part for part in (reaches, sentence(slot.note or "")) if part)
 
 
-def ranked(of: Prediction) -> list[tuple[str, Score]]:
+def ranked(prediction: Prediction) -> list[tuple[str, Score]]:
     """The scores of a prediction, the highest first, each with its label's name."""
-    names = ids_told({label: score.label for label, score in enumerate(of.scores)})
-    by_score = {id(score): label for label, score in zip(names, of.scores, strict=True)}
-    return [(by_score[id(score)], score) for score in of.ranked]
+    names = distinct_names({label: score.label for label, score in enumerate(prediction.scores)})
+    by_score = {id(score): label for label, score in zip(names, prediction.scores, strict=True)}
+    return [(by_score[id(score)], score) for score in prediction.ranked]
 
 
-def score(of: Prediction, each: Score) -> tuple[str, ...]:
+def score_texts(prediction: Prediction, score: Score) -> tuple[str, ...]:
     """A label's probability and its logit, or the value itself for a regression."""
-    logit = "not finite" if each.logit is None else f"{each.logit:.4g}"
-    if of.function == "none":
+    logit = "not finite" if score.logit is None else f"{score.logit:.4g}"
+    if prediction.function == "none":
         return (f"value {logit}",)
-    chance = "not finite" if each.probability is None else f"{each.probability:.3f}"
-    return (chance, f"logit {logit}")
+    probability = "not finite" if score.probability is None else f"{score.probability:.3f}"
+    return (probability, f"logit {logit}")
 
 
-def text(of: Text) -> str:
-    """A text as it is, or both of a pair."""
-    return safe(of.first) if of.second is None else f"{safe(of.first)} ‖ {safe(of.second)}"
+def text_or_pair(text: Text) -> str:
+    """One text, or both texts of a pair."""
+    return safe(text.first) if text.second is None else f"{safe(text.first)} ‖ {safe(text.second)}"
 
 
-def function(of: Prediction) -> str:
-    """How probabilities are made of the logits."""
+def function(prediction: Prediction) -> str:
+    """How the logits become probabilities."""
     return {
         "softmax": "softmax of the logits: probabilities that sum to 1",
         "sigmoid": "sigmoid of each logit: every label on its own",
         "none": "the logits as they are: a regression",
-    }[of.function]
+    }[prediction.function]
 
 
-def code(of: Call) -> str:
+def call_code(call: Call) -> str:
     """How the call is written: `model(**inputs, labels=labels, return_dict=False, …)`."""
     flags = {
-        "return_dict": of.return_dict,
-        "output_hidden_states": of.output_hidden_states,
-        "output_attentions": of.output_attentions,
+        "return_dict": call.return_dict,
+        "output_hidden_states": call.output_hidden_states,
+        "output_attentions": call.output_attentions,
     }
-    given = [f"{flag}={value}" for flag, value in flags.items() if value is not None]
-    return f"model({', '.join(['**inputs', *(['labels=labels'] if of.labels else []), *given])})"
+    arguments = ["**inputs", *(["labels=labels"] if call.labels else [])]
+    arguments += [f"{flag}={value}" for flag, value in flags.items() if value is not None]
+    return f"model({', '.join(arguments)})"
 
 
-def measured(of: Proof) -> Iterator[str]:
-    """What testing a claim showed: what was measured, the control, and the power of the test."""
-    yield sentence(of.detail)
-    if of.control:
-        yield f"control: {sentence(of.control)}"
-    if of.power is not None:
-        yield f"would have caught a mistake of {of.power:.1g} of the largest value in its row"
+def measured(proof: Proof) -> Iterator[str]:
+    """What was measured for a claim, the control, and the power of the test."""
+    yield sentence(proof.detail)
+    if proof.control:
+        yield f"control: {sentence(proof.control)}"
+    if proof.power is not None:
+        yield f"would have caught a mistake of {proof.power:.1g} of the largest value in its row"

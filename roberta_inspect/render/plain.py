@@ -7,7 +7,7 @@ import io
 from rich.console import Console, RenderableType
 
 
-def plain(renderable: RenderableType, *, width: int | None = None) -> str:
+def plain_text(renderable: RenderableType, *, width: int | None = None) -> str:
     """`renderable` as text without colour and without spaces at the ends of lines.
 
     Args:

@@ -10,29 +10,29 @@ from rich.text import Text
 
 from roberta_inspect.records import OutputMap, Prediction, Score
 from roberta_inspect.render import colours, phrases
-from roberta_inspect.render.blocks import GAP, block
+from roberta_inspect.render.blocks import COLUMN_GAP, block
 
 BAR = 20
 """Columns of the bar of probability 1."""
 
 
-def predictions(of: OutputMap) -> Group:
+def predictions(output_map: OutputMap) -> Group:
     """Each text with its labels, the likeliest first."""
-    shown, rest = phrases.first(of.predictions or (), phrases.MOST_TEXTS, "text")
-    how = [Text(f"  {phrases.function(each)}", "dim") for each in shown[:1]]
-    doubts = [Text(f"  {words}", "bold red") for words in phrases.doubts(of)]
-    parts = [part for prediction in shown for part in _one(prediction)]
+    shown, rest = phrases.first(output_map.predictions or (), phrases.TEXTS_SHOWN, "text")
+    how = [Text(f"  {phrases.function(prediction)}", "dim") for prediction in shown[:1]]
+    doubts = [Text(f"  {words}", "bold red") for words in phrases.doubts(output_map)]
+    parts = [part for prediction in shown for part in _prediction_lines(prediction)]
     more = [Text(f"  {words}", "dim") for words in rest]
     return block("What the logits say", *doubts, *how, *parts, *more)
 
 
-def _one(prediction: Prediction) -> Iterator[RenderableType]:
-    ranked, rest = phrases.first(phrases.ranked(prediction), phrases.MOST_LABELS, "label")
-    yield Text(f"  {phrases.text(prediction.text)}", "bold")
-    grid = Table.grid(padding=GAP)
+def _prediction_lines(prediction: Prediction) -> Iterator[RenderableType]:
+    ranked, rest = phrases.first(phrases.ranked(prediction), phrases.LABELS_SHOWN, "label")
+    yield Text(f"  {phrases.text_or_pair(prediction.text)}", "bold")
+    grid = Table.grid(padding=COLUMN_GAP)
     for name, score in ranked:
         label = Text(f"    {phrases.name(name)}")
-        grid.add_row(label, *(Text(each) for each in phrases.score(prediction, score)), _bar(score))
+        grid.add_row(label, *map(Text, phrases.score_texts(prediction, score)), _bar(score))
     yield grid
     yield from (Text(f"    {words}", "dim") for words in rest)
 

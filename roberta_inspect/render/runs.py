@@ -1,4 +1,4 @@
-"""Runs of lines that differ only in numbers which go up by one: told once."""
+"""Folds runs of lines that differ only in numbers that go up by one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Line: TypeAlias = tuple[str | int, ...]
 
 
 class Run(NamedTuple):
-    """Neighbours `first` to `last`, both included, that one line tells."""
+    """Neighbours `first` to `last`, both included, that one line stands for."""
 
     first: int
     last: int
@@ -22,7 +22,7 @@ class Run(NamedTuple):
     @property
     def line(self) -> str:
         """The parts as text."""
-        return joined(self.parts)
+        return line_text(self.parts)
 
     @property
     def indices(self) -> str:
@@ -30,13 +30,13 @@ class Run(NamedTuple):
         return f"[{self.first}]" if self.first == self.last else f"[{self.first}] … [{self.last}]"
 
 
-def joined(line: Line) -> str:
+def line_text(line: Line) -> str:
     """A line as text."""
     return "".join(map(str, line))
 
 
 def numbered(path: str) -> Line:
-    """The path of a module, `encoder.layer.3.output`, the numbers in it apart."""
+    """The path of a module, `encoder.layer.3.output`, split at its numbers."""
     parts: list[str | int] = []
     for part in path.split("."):
         dot = "." if parts else ""
@@ -44,7 +44,7 @@ def numbered(path: str) -> Line:
     return tuple(parts)
 
 
-def folded(lines: Sequence[Line]) -> Iterator[Run]:
+def folded_lines(lines: Sequence[Line]) -> Iterator[Run]:
     """`lines` with the runs folded: `layer.0`, `layer.1`, `layer.2` become `layer.{0 … 2}`.
 
     In a run every number either stays the same or goes up by one from line to line.

@@ -12,15 +12,15 @@ from rich.text import Text
 from roberta_inspect.records import ModuleTree, Node, Returned
 from roberta_inspect.records.tree import cut, folded
 from roberta_inspect.render import colours, markdown, phrases
-from roberta_inspect.render.blocks import LEVEL, rows
-from roberta_inspect.render.findings import findings
-from roberta_inspect.render.header import facts
+from roberta_inspect.render.blocks import LEVEL, two_columns
+from roberta_inspect.render.findings import findings_block
+from roberta_inspect.render.header import fact_rows
 from roberta_inspect.text import counted, safe, storage
 
-WIDE = 120
+WIDE_TERMINAL = 120
 """Columns from which there is room for arguments and bytes."""
 
-MOST_FEEDS = 6
+FEEDS_SHOWN = 6
 """Slots of one module that are named."""
 
 NARROWEST = 4
@@ -37,41 +37,42 @@ def tree_table(
         expand: every module on a line of its own, alike siblings too.
         depth: how many levels below the model are shown; `None` for all.
     """
-    root = _shown(tree.root, expand, depth)
+    root = visible_root(tree.root, expand, depth)
     modules = _Modules(tuple(_lines(root, expand)), expand)
-    head = rows(facts(_head(tree), tree.checkpoint.weights))
-    return Group(head, Text(), modules, *([findings(tree.findings)] if tree.findings else []))
+    head = two_columns(fact_rows(_head(tree), tree.checkpoint.weights))
+    return Group(head, Text(), modules, *([findings_block(tree.findings)] if tree.findings else []))
 
 
 def tree_markdown(tree: ModuleTree, *, expand: bool = False, depth: int | None = None) -> str:
     """`tree` as Markdown: one row per module, under the path that `named_modules()` gives it."""
     rows = [
         [
-            markdown.code(safe(path)) or "the model",
-            markdown.code(safe(node.repr)),
+            markdown.code_span(safe(path)) or "the model",
+            markdown.code_span(safe(node.repr)),
             _parameters(node),
             _size(node),
-            "<br>".join(markdown.code(_many(entry)) for entry in node.output),
-            ", ".join(markdown.code(each) for each in phrases.fed(node.feeds, number)),
+            "<br>".join(markdown.code_span(counted_shape(entry)) for entry in node.output),
+            ", ".join(markdown.code_span(slot) for slot in phrases.fed(node.feeds, number)),
             markdown.escaped(safe(node.note or "")),
         ]
-        for path, node, number in _paths(_shown(tree.root, expand, depth))
+        for path, node, number in _paths(visible_root(tree.root, expand, depth))
     ]
     heads = ["module", "class", "parameters", "size", "returns", "feeds", ""]
-    told = [
-        f"- {LEVEL[each.level].sign} {markdown.code(each.id)}: "
-        + markdown.escaped(phrases.sentence(f"{each.message}. {each.hint or ''}".strip()))
-        for each in tree.findings
+    findings = [
+        f"- {LEVEL[finding.level].sign} {markdown.code_span(finding.id)}: "
+        + markdown.escaped(phrases.sentence(f"{finding.message}. {finding.hint or ''}".strip()))
+        for finding in tree.findings
     ]
+    checkpoint = markdown.escaped(phrases.checkpoint_line(tree.checkpoint))
     return "\n".join(
         [
-            f"## roberta-inspect tree: {markdown.escaped(phrases.checkpoint(tree.checkpoint))}",
+            f"## roberta-inspect tree: {checkpoint}",
             "",
-            *(f"{label}: {markdown.escaped(said)}  " for label, said in _head(tree).items()),
+            *(f"{label}: {markdown.escaped(fact)}  " for label, fact in _head(tree).items()),
             "",
-            *markdown.table(heads, rows),
-            *told,
-            *([""] if told else []),
+            *markdown.table_lines(heads, rows),
+            *findings,
+            *([""] if findings else []),
         ]
     )
 
@@ -87,9 +88,10 @@ def _paths(
         yield from _paths(child, f"{path}.{name}" if path else name, counted_from)
 
 
-def _shown(root: Node, expand: bool, depth: int | None) -> Node:
-    kept = root if depth is None else cut(root, depth)
-    return kept if expand else folded(kept)
+def visible_root(root: Node, expand: bool, depth: int | None) -> Node:
+    """`root` as it is shown: cut at `depth`, and with alike siblings folded without `expand`."""
+    shown = root if depth is None else cut(root, depth)
+    return shown if expand else folded(shown)
 
 
 def _head(tree: ModuleTree) -> dict[str, str]:
@@ -99,14 +101,14 @@ def _head(tree: ModuleTree) -> dict[str, str]:
         f"transformers {phrases.name(tree.versions.transformers)}",
         f"attention {phrases.name(tree.attention)}",
     ]
-    weights = phrases.weights(tree.checkpoint.weights)
+    weights = phrases.weights_line(tree.checkpoint.weights)
     return {"Checkpoint": " · ".join(inspected), "Weights": weights}
 
 
 @dataclass(frozen=True)
 class _Line:
-    """One module: the guides before its name, those below it, what it is called there, its dtype
-    where modules beside it have another, and the number from which indices count below a run."""
+    """One module. `guide` stands before its first line and `below` before the others; `dtype` is
+    set where modules beside it have another; below a run, indices count from `number`."""
 
     guide: str
     below: str
@@ -125,21 +127,21 @@ def _lines(root: Node, expand: bool) -> Iterator[_Line]:
         mixed = len(around.dtypes) > 1 and len(node.dtypes) == 1
         under = f"{below}│ " if children else f"{below}  "
         yield _Line(guide, under, name, node, node.dtypes[0] if mixed else None, number)
-        for place, (name, child) in enumerate(children, start=1):
-            branch, on = ("└ ", "  ") if place == len(children) else ("├ ", "│ ")
+        for position, (name, child) in enumerate(children, start=1):
+            branch, on = ("└ ", "  ") if position == len(children) else ("├ ", "│ ")
             yield from walk(child, name, below + branch, below + on, node, number)
 
     yield from walk(root, "", "", "", root, None)
 
 
 def _children(node: Node, expand: bool) -> Iterator[tuple[str, Node]]:
-    """The lines below a node. Folded, a list is no line of its own: its members carry its name."""
+    """The lines below a node. When folded, a list has no line: its members carry its name."""
     for child in node.children:
         name = phrases.name(child.name)
         if child.cls == "ModuleList" and child.children and not expand:
-            for each in child.children:
-                last = f" … {name}.{phrases.name(each.last)}" if each.last else ""
-                yield f"{name}.{phrases.name(each.name)}{last}", each
+            for member in child.children:
+                last = f" … {name}.{phrases.name(member.last)}" if member.last else ""
+                yield f"{name}.{phrases.name(member.name)}{last}", member
         else:
             yield (f"{name} … {phrases.name(child.last)}" if child.last else name), child
 
@@ -149,25 +151,26 @@ def _letter(number: int) -> str:
     return alphabet[number % 26] * (number // 26 + 1)
 
 
-def _returned(node: Node, wide: bool) -> list[tuple[str, str]]:
+def _returned_cells(node: Node, wide: bool) -> list[tuple[str, str]]:
     """What a node returns, as `13×` and the shape; where there is no room, tuples are `…`."""
     shown = [entry for entry in node.output if wide or entry.count is None]
-    words = [
+    cells = [
         (_shape(entry), "") if not entry.axes else (_count(entry), _shape(entry)) for entry in shown
     ]
-    return words + [("…", "")] * (len(shown) < len(node.output))
+    return cells + [("…", "")] * (len(shown) < len(node.output))
 
 
-def _shape(of: Returned) -> str:
-    return f"({', '.join(of.axes)})"
+def _shape(returned: Returned) -> str:
+    return f"({', '.join(map(phrases.name, returned.axes))})"
 
 
-def _many(of: Returned) -> str:
-    return _shape(of) if of.count is None else f"{of.count} × {_shape(of)}"
+def counted_shape(returned: Returned) -> str:
+    """`(batch_size, 30)`, or `12 × (batch_size, 30)` for a tuple."""
+    return _shape(returned) if returned.count is None else f"{returned.count} × {_shape(returned)}"
 
 
-def _count(of: Returned) -> str:
-    return "" if of.count is None else f"{of.count}×"
+def _count(returned: Returned) -> str:
+    return "" if returned.count is None else f"{returned.count}×"
 
 
 @dataclass(frozen=True)
@@ -178,8 +181,8 @@ class _Modules:
     expand: bool
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        wide = options.max_width >= WIDE
-        returned = [_returned(line.node, wide) for line in self.lines]
+        wide = options.max_width >= WIDE_TERMINAL
+        returned = [_returned_cells(line.node, wide) for line in self.lines]
         shapes = dict.fromkeys(shape for entries in returned for _, shape in entries if shape)
         letters = {shape: _letter(number) for number, shape in enumerate(shapes)}
         sides = [
@@ -210,9 +213,10 @@ class _Modules:
 
     def _module(self, line: _Line, console: Console, width: int, arguments: bool) -> Text:
         node = line.node
-        what = f"{_what(node, arguments)}{f' × {node.repeat}' if node.last else ''}"
-        named = f"{line.name}  " if line.name else ""
-        pieces = [Text.assemble((named, "bold"), (what, "" if named else "bold"))]
+        label = class_words(node) if arguments else phrases.name(node.cls)
+        label += f" × {node.repeat}" if node.last else ""
+        name = f"{line.name}  " if line.name else ""
+        pieces = [Text.assemble((name, "bold"), (label, "" if name else "bold"))]
         if line.dtype is not None:
             pieces.append(Text(phrases.name(line.dtype), colours.DOUBT))
         if node.note is not None:
@@ -221,13 +225,13 @@ class _Modules:
             )
         if node.feeds:
             feeds = phrases.fed(node.feeds, line.number)
-            pieces.append(Text(f"→ {', '.join(feeds[:MOST_FEEDS])}{_more(feeds)}", colours.NAME))
-        told = _flowed(pieces, console, max(width - len(line.guide), NARROWEST))
-        if len(told) > 1:
-            told = _flowed(pieces, console, max(width - len(line.below), NARROWEST))
-        guides = [line.guide, *[line.below] * (len(told) - 1)]
+            pieces.append(Text(f"→ {', '.join(feeds[:FEEDS_SHOWN])}{_more(feeds)}", colours.NAME))
+        lines = _flowed(pieces, console, max(width - len(line.guide), NARROWEST))
+        if len(lines) > 1:
+            lines = _flowed(pieces, console, max(width - len(line.below), NARROWEST))
+        guides = [line.guide, *[line.below] * (len(lines) - 1)]
         return Text("\n").join(
-            Text.assemble((guide, "dim"), part) for guide, part in zip(guides, told, strict=True)
+            Text.assemble((guide, "dim"), part) for guide, part in zip(guides, lines, strict=True)
         )
 
 
@@ -243,19 +247,18 @@ def _times(node: Node) -> str:
     return f"{node.repeat} × " if node.repeat > 1 else ""
 
 
-def _what(node: Node, arguments: bool) -> str:
-    if not arguments:
-        return phrases.name(node.cls)
+def class_words(node: Node) -> str:
+    """The class with its arguments: `Linear(in_features=1, out_features=3)`, `RobertaLayer`."""
     return safe(node.repr if not node.children else node.repr.removesuffix("()"))
 
 
 def _more(feeds: Sequence[str]) -> str:
-    rest = len(feeds) - MOST_FEEDS
+    rest = len(feeds) - FEEDS_SHOWN
     return f", {rest:,} more" if rest > 0 else ""
 
 
 def _flowed(pieces: Iterable[Text], console: Console, width: int) -> list[Text]:
-    """`pieces` in lines of `width`, broken inside a piece only where one alone is longer."""
+    """`pieces` in lines of `width`; only a piece that is longer than a line is broken."""
     lines: list[Text] = []
     for piece in pieces:
         if lines and lines[-1].cell_len + 2 + piece.cell_len <= width:

@@ -19,7 +19,7 @@ from roberta_inspect.cli.target import Target
 from roberta_inspect.errors import UsageError
 from roberta_inspect.render import FORMATS, rendered
 from roberta_inspect.render.explain import explanation
-from roberta_inspect.render.plain import plain
+from roberta_inspect.render.plain import plain_text
 
 DEMO = Path(roberta_inspect.__file__).parent / "demo"
 
@@ -142,7 +142,7 @@ def test_every_output_is_recognised(maps: Path) -> None:
             assert BEGINNING.match(beginning), (row, beginning)
     call = output_map.main_calls[0]
     for index in (0, -1):
-        words = plain(explanation(output_map, call, call.positions[index], asked=str(index)))
+        words = plain_text(explanation(output_map, call, call.positions[index], typed=str(index)))
         assert BEGINNING.match(words.encode()), words
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from roberta_inspect.demo.sentences import LABELS, corpus, natural_sentences, plain
+from roberta_inspect.demo.sentences import LABEL_NAMES, corpus, natural_sentences, normalized
 
 DEMO = Path(__file__).parents[2] / "roberta_inspect" / "demo"
 SEED = 7
@@ -31,7 +31,7 @@ def predicted(tokenizer, model):
     def labels(sentences):
         rows = tokenizer(sentences, padding=True, return_tensors="pt")
         with torch.no_grad():
-            return [model.config.id2label[int(each)] for each in model(**rows).logits.argmax(-1)]
+            return [model.config.id2label[int(label)] for label in model(**rows).logits.argmax(-1)]
 
     return labels
 
@@ -75,8 +75,8 @@ def test_an_unseen_sentence_gets_its_label(predicted, sentence, label):
 
 
 def test_no_sentence_written_by_hand_is_made_for_training():
-    made = {plain(sentence) for sentence, _ in corpus(30_000, SEED)}
-    assert made.isdisjoint({plain(sentence) for sentence, _ in natural_sentences()})
+    training = {normalized(sentence) for sentence, _ in corpus(30_000, SEED)}
+    assert training.isdisjoint({normalized(sentence) for sentence, _ in natural_sentences()})
 
 
 def test_the_training_sentences_are_the_same_each_time():
@@ -91,11 +91,11 @@ def test_the_training_sentences_are_the_same_each_time():
     ],
 )
 def test_the_readme_states_the_accuracy(predicted, row, unseen):
-    sentences, wanted = zip(*unseen, strict=True)
-    got = [
-        each for at in range(0, len(unseen), 500) for each in predicted(sentences[at : at + 500])
+    sentences, labels = zip(*unseen, strict=True)
+    guesses = [
+        label for at in range(0, len(unseen), 500) for label in predicted(sentences[at : at + 500])
     ]
-    right = sum(one == other for one, other in zip(got, wanted, strict=True))
+    right = sum(guess == label for guess, label in zip(guesses, labels, strict=True))
     accuracy = right / len(unseen)
     assert stated(row) == (f"{len(unseen):,}", f"{right:,}", f"{accuracy * 100:.1f} %")
     assert accuracy >= 0.85
@@ -115,8 +115,8 @@ def test_the_readme_states_the_configuration(model, row, field):
 
 
 def test_the_labels_have_names_and_no_problem_type_is_set(model):
-    assert tuple(model.config.id2label.values()) == LABELS
-    assert stated("labels") == (", ".join(LABELS),)
+    assert tuple(model.config.id2label.values()) == LABEL_NAMES
+    assert stated("labels") == (", ".join(LABEL_NAMES),)
     assert model.config.problem_type is None
 
 

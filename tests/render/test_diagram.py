@@ -38,8 +38,8 @@ MAPS = {
 }
 
 
-def drawn(of: OutputMap) -> ElementTree.Element:
-    return ElementTree.fromstring(rendered(of, "svg"))
+def drawn(output_map: OutputMap) -> ElementTree.Element:
+    return ElementTree.fromstring(rendered(output_map, "svg"))
 
 
 def texts(inside: ElementTree.Element) -> list[str]:
@@ -50,30 +50,32 @@ def slot_of(picture: ElementTree.Element, name: str) -> ElementTree.Element:
     return next(group for group in picture.iter(f"{SVG}g") if group.get("data-slot") == name)
 
 
-@pytest.mark.parametrize("of", MAPS.values(), ids=MAPS)
-def test_it_is_well_formed_fetches_nothing_and_is_the_same_every_time(of: OutputMap) -> None:
-    made = rendered(of, "svg")
-    picture = ElementTree.fromstring(made)
-    assert made == rendered(of, "svg")
+@pytest.mark.parametrize("output_map", MAPS.values(), ids=MAPS)
+def test_it_is_well_formed_fetches_nothing_and_is_the_same_every_time(
+    output_map: OutputMap,
+) -> None:
+    svg = rendered(output_map, "svg")
+    picture = ElementTree.fromstring(svg)
+    assert svg == rendered(output_map, "svg")
     kinds = {element.tag.removeprefix(SVG) for element in picture.iter()}
     assert kinds <= {"svg", "title", "desc", "style", "g", "rect", "path", "text"}
     assert not [name for element in picture.iter() for name in element.attrib if "href" in name]
     assert "url(" not in (picture.findtext(f"{SVG}style") or "")
-    assert HOSTILE not in made
+    assert HOSTILE not in svg
 
 
-@pytest.mark.parametrize("of", MAPS.values(), ids=MAPS)
-def test_who_does_not_see_it_is_told_all_of_it(of: OutputMap) -> None:
-    picture = drawn(of)
+@pytest.mark.parametrize("output_map", MAPS.values(), ids=MAPS)
+def test_the_description_names_everything_that_is_drawn(output_map: OutputMap) -> None:
+    picture = drawn(output_map)
     assert picture.get("role") == "img"
     assert picture.findtext(f"{SVG}title")
-    told = picture.findtext(f"{SVG}desc") or ""
-    for box in scene.boxes(of, diagram.chosen(of)):
-        assert box.described in told
+    description = picture.findtext(f"{SVG}desc") or ""
+    for box in scene.boxes(output_map, diagram.drawn_call(output_map)):
+        assert box.described in description
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         ("loss", ["[0]", "loss", "() float32", "✓ 2 proved"]),
         ("logits", ["[1]", "(2, 3) float32", "(batch_size, num_labels)"]),
@@ -81,13 +83,13 @@ def test_who_does_not_see_it_is_told_all_of_it(of: OutputMap) -> None:
         ("attentions", ["[3]", "12 × (2, 12, 7, 7) float32", "[0] … [11]", "✓ 2 proved"]),
     ],
 )
-def test_the_slots_are_numbered_boxes(name: str, told: list[str]) -> None:
+def test_the_slots_are_numbered_boxes(name: str, expected: list[str]) -> None:
     shown = texts(slot_of(drawn(EAGER), name))
-    assert set(told) <= set(shown), shown
+    assert set(expected) <= set(shown), shown
 
 
 @pytest.mark.parametrize(
-    ("of", "lines"),
+    ("output_map", "lines"),
     [
         (
             EAGER,
@@ -104,8 +106,8 @@ def test_the_slots_are_numbered_boxes(name: str, told: list[str]) -> None:
         ),
     ],
 )
-def test_only_modules_that_were_observed_are_drawn(of: OutputMap, lines: list[str]) -> None:
-    roots = scene.modules(of, of.main_calls)
+def test_only_modules_that_were_observed_are_drawn(output_map: OutputMap, lines: list[str]) -> None:
+    roots = scene.modules(output_map, output_map.main_calls)
     assert [module.line for root in roots for module in root.flow()] == lines
 
 
@@ -138,13 +140,13 @@ SOURCES: list[tuple[str, OutputMap, list[tuple[str, str | None]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "of", "sources"), SOURCES)
+@pytest.mark.parametrize(("name", "output_map", "sources"), SOURCES)
 def test_an_arrow_is_an_origin_that_the_record_names(
-    name: str, of: OutputMap, sources: list[tuple[str, str | None]]
+    name: str, output_map: OutputMap, sources: list[tuple[str, str | None]]
 ) -> None:
-    boxes = {box.name: box for box in scene.boxes(of, diagram.chosen(of))}
+    boxes = {box.name: box for box in scene.boxes(output_map, diagram.drawn_call(output_map))}
     assert [(row.indices, row.source) for row in boxes[name].rows] == sources
-    arrows = list(slot_of(drawn(of), name).iter(f"{SVG}path"))
+    arrows = list(slot_of(drawn(output_map), name).iter(f"{SVG}path"))
     assert len(arrows) == 2 * sum(source is not None for _, source in sources)
 
 
@@ -153,13 +155,13 @@ def test_a_layer_that_another_module_inside_made_is_still_one_of_the_layers() ->
     slot = EAGER.calls[3].slots[2]
     items = (*slot.items[:12], replace(slot.items[12], origin=apart))
     slots = (*EAGER.calls[3].slots[:2], replace(slot, items=items))
-    of = replace(EAGER, calls=(*EAGER.calls[:3], replace(EAGER.calls[3], slots=slots)))
-    roberta, _ = scene.modules(of, of.main_calls)
+    output_map = replace(EAGER, calls=(*EAGER.calls[:3], replace(EAGER.calls[3], slots=slots)))
+    roberta, _ = scene.modules(output_map, output_map.main_calls)
     assert [module.line for module in roberta.flow()] == [
         "roberta.embeddings",
         "roberta.encoder.layer.0 … 11",
     ]
-    arrows = list(slot_of(drawn(of), "hidden_states").iter(f"{SVG}path"))
+    arrows = list(slot_of(drawn(output_map), "hidden_states").iter(f"{SVG}path"))
     assert len(arrows) == 2 * 3
 
 
@@ -171,14 +173,14 @@ STATES: list[tuple[str, OutputMap, bool, bool, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "of", "return_dict", "labels", "state", "index"), STATES)
-def test_empty_none_and_absent_look_so(
-    name: str, of: OutputMap, return_dict: bool, labels: bool, state: str, index: str
+@pytest.mark.parametrize(("name", "output_map", "return_dict", "labels", "state", "index"), STATES)
+def test_empty_none_and_absent_look_different(
+    name: str, output_map: OutputMap, return_dict: bool, labels: bool, state: str, index: str
 ) -> None:
-    made = of.call(return_dict=return_dict, labels=labels)
-    box = next(box for box in scene.boxes(of, made) if box.name == name)
+    shown = output_map.call(return_dict=return_dict, labels=labels)
+    box = next(box for box in scene.boxes(output_map, shown) if box.name == name)
     assert (box.state, box.index) == (state, index)
-    assert f'"slot {state}"' in drawing(of, [made], WIDE).markup
+    assert f'"slot {state}"' in drawing(output_map, [shown], WIDE).markup
 
 
 def test_what_is_refuted_is_red_and_says_so() -> None:
@@ -188,13 +190,12 @@ def test_what_is_refuted_is_red_and_says_so() -> None:
     assert {"slot full refuted", "arrow made refuted"} <= set(styles)
     assert "✗ 1 refuted  ✓ 1 proved" in texts(slot)
     assert "refuted: equals" in " ".join(texts(slot))
-    assert not any(
-        "refuted" in (each.get("class") or "") for each in slot_of(drawn(refuted), "logits").iter()
-    )
+    logits = slot_of(drawn(refuted), "logits")
+    assert not any("refuted" in (element.get("class") or "") for element in logits.iter())
 
 
 def test_a_labelled_tuple_that_raised_gives_way_to_a_call_that_returned() -> None:
-    assert diagram.chosen(REFUTED) == REFUTED.main_calls[0]
+    assert diagram.drawn_call(REFUTED) == REFUTED.main_calls[0]
     raised = drawing(REFUTED, [REFUTED.calls[3]], WIDE).markup
     assert "it raised IndexError" in raised
     assert "Target 7 is out of bounds." in raised
@@ -203,7 +204,7 @@ def test_a_labelled_tuple_that_raised_gives_way_to_a_call_that_returned() -> Non
 def test_layers_that_are_all_different_are_counted() -> None:
     items = tuple(Item(index=i, kind="tensor", shape=(i,), dtype="float32") for i in range(100))
     slot = replace(SDPA.calls[3].slots[2], items=items)
-    calls = tuple(replace(each, slots=(*each.slots[:2], slot)) for each in SDPA.calls)
+    calls = tuple(replace(before, slots=(*before.slots[:2], slot)) for before in SDPA.calls)
     boxes = scene.boxes(replace(SDPA, calls=calls), calls[3])
     rows = next(box for box in boxes if box.name == "hidden_states").rows
     assert [row.remark for row in rows][-1] == "and 96 more rows"
@@ -219,13 +220,13 @@ def page() -> Iterator[Any]:
 INSIDE = Path(__file__).with_name("inside.js").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("form", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("of", [*MAPS.values(), hostile(MATRIX)])
-def test_no_text_stands_outside_its_box(page: Any, of: OutputMap, form: Any) -> None:
-    for made in of.main_calls:
-        picture = drawing(of, [made], form)
+@pytest.mark.parametrize("layout", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("output_map", [*MAPS.values(), hostile(MATRIX)])
+def test_no_text_stands_outside_its_box(page: Any, output_map: OutputMap, layout: Any) -> None:
+    for shown in output_map.main_calls:
+        picture = drawing(output_map, [shown], layout)
         page.set_content(
-            f"<style>{diagram.stylesheet()}</style><svg class='diagram' width={form.width} "
-            f"viewBox='0 0 {form.width} {picture.height}'>{picture.markup}</svg>"
+            f"<style>{diagram.stylesheet()}</style><svg class='diagram' width={layout.width} "
+            f"viewBox='0 0 {layout.width} {picture.height}'>{picture.markup}</svg>"
         )
         assert page.evaluate(INSIDE) == []

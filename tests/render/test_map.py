@@ -46,12 +46,12 @@ from roberta_inspect.records import (
     Weights,
 )
 from roberta_inspect.render import FORMATS, Format, formats_of, phrases, rendered
-from roberta_inspect.render.blocks import LABEL, SENTENCE, SIDE_BY_SIDE
+from roberta_inspect.render.blocks import LABEL_WIDTH, SENTENCE_WIDTH, SIDE_BY_SIDE
 from roberta_inspect.render.explain import explanation
 from roberta_inspect.render.github import annotation
-from roberta_inspect.render.markdown import code, escaped
-from roberta_inspect.render.plain import plain
-from roberta_inspect.render.runs import Line, folded, numbered
+from roberta_inspect.render.markdown import code_span, escaped
+from roberta_inspect.render.plain import plain_text
+from roberta_inspect.render.runs import Line, folded_lines, numbered
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 MAPS = {
@@ -69,12 +69,12 @@ def words(text: str) -> str:
     return " ".join(text.split())
 
 
-def told_by(table: str, width: int) -> str:
+def visible_words(table: str, width: int) -> str:
     """The words of a table; where remarks have a column of their own, also column by column."""
     lines = table.splitlines()
-    start = LABEL + 2
-    columns = [[line[start : start + SENTENCE] for line in lines]]
-    columns += [[line[start + SENTENCE + 2 :] for line in lines]]
+    start = LABEL_WIDTH + 2
+    columns = [[line[start : start + SENTENCE_WIDTH] for line in lines]]
+    columns += [[line[start + SENTENCE_WIDTH + 2 :] for line in lines]]
     parts = [lines, *columns] if width - start >= SIDE_BY_SIDE else [lines]
     return "  ".join(words("\n".join(part)) for part in parts)
 
@@ -84,17 +84,19 @@ def told_by(table: str, width: int) -> str:
 )
 def test_golden(name: str, width: int, same_as_file: Any) -> None:
     text = rendered(MAPS[name], "table", width=width)
-    assert untold(MAPS[name], told_by(text, width)) == []
+    assert missing_facts(MAPS[name], visible_words(text, width)) == []
     assert outcomes(text) == outcomes_of(MAPS[name])
     same_as_file(text, GOLDENS / f"{name}-{width}.txt")
 
 
-def untold(of: OutputMap, text: str) -> list[str]:
-    """What a table should hold and does not: each place, claim, detail, finding and hint."""
-    facts = [slot.access.removeprefix("outputs") for call in of.main_calls for slot in call.slots]
-    facts += [fact for proof in of.proofs for fact in (proof.claim, proof.detail)]
-    facts += [f"{finding.id}: {finding.message}" for finding in of.findings]
-    facts += [f"Hint: {finding.hint}" for finding in of.findings if finding.hint]
+def missing_facts(output_map: OutputMap, text: str) -> list[str]:
+    """The places, claims, details, findings and hints that a table should show and does not."""
+    facts = [
+        slot.access.removeprefix("outputs") for call in output_map.main_calls for slot in call.slots
+    ]
+    facts += [fact for proof in output_map.proofs for fact in (proof.claim, proof.detail)]
+    facts += [f"{finding.id}: {finding.message}" for finding in output_map.findings]
+    facts += [f"Hint: {finding.hint}" for finding in output_map.findings if finding.hint]
     return [fact for fact in facts if fact not in text]
 
 
@@ -104,26 +106,26 @@ def outcomes(text: str) -> list[int]:
     return [] if counts is None else [int(count) for count in counts.groups()]
 
 
-def outcomes_of(of: OutputMap) -> list[int]:
+def outcomes_of(output_map: OutputMap) -> list[int]:
     statuses: tuple[Status, ...] = ("proved", "refuted", "not-tested")
-    return [len(of.proofs_with(status)) for status in statuses]
+    return [len(output_map.proofs_with(status)) for status in statuses]
 
 
-@pytest.mark.parametrize("of", MAPS.values(), ids=MAPS)
-def test_the_headings_of_the_markdown(of: OutputMap) -> None:
-    headings = re.findall(r"^### (.+)$", rendered(of, "markdown"), re.M)
+@pytest.mark.parametrize("output_map", MAPS.values(), ids=MAPS)
+def test_the_headings_of_the_markdown(output_map: OutputMap) -> None:
+    headings = re.findall(r"^### (.+)$", rendered(output_map, "markdown"), re.M)
     assert headings == [
         "Where each output is",
-        *(["How each index moves with the flags"] if of.matrix else []),
+        *(["How each index moves with the flags"] if output_map.matrix else []),
         "What each output is",
         "How the tuple is built",
-        *(["What the logits say"] if of.predictions else []),
+        *(["What the logits say"] if output_map.predictions else []),
         "Findings",
     ]
 
 
 @pytest.mark.parametrize(
-    ("of", "lines"),
+    ("output_map", "lines"),
     [
         (EAGER, ["::notice title=problem-type-written::a call with labels writes", "✓ "]),
         (
@@ -137,9 +139,11 @@ def test_the_headings_of_the_markdown(of: OutputMap) -> None:
         ),
     ],
 )
-def test_github_has_a_line_per_finding_and_the_verdict(of: OutputMap, lines: list[str]) -> None:
-    shown = rendered(of, "github").splitlines()
-    assert len(shown) == len(of.findings) + 1
+def test_github_has_a_line_per_finding_and_the_verdict(
+    output_map: OutputMap, lines: list[str]
+) -> None:
+    shown = rendered(output_map, "github").splitlines()
+    assert len(shown) == len(output_map.findings) + 1
     for line, start in zip(shown, lines, strict=True):
         assert line.startswith(start)
 
@@ -158,7 +162,7 @@ HEAD = Weights(
 
 
 @pytest.mark.parametrize(
-    ("weights", "mark", "told"),
+    ("weights", "mark", "expected"),
     [
         (EAGER.checkpoint.weights, "·", "not read: model.safetensors names all 201 tensors"),
         (
@@ -179,19 +183,21 @@ HEAD = Weights(
         ),
     ],
 )
-def test_weights_that_were_not_read_have_no_tick(weights: Weights, mark: str, told: str) -> None:
-    of = replace(FAKE, checkpoint=replace(FAKE.checkpoint, weights=weights))
-    assert f"Weights {mark} {told} Input" in words(rendered(of, "table", width=80))
-    assert f"| Weights | {escaped(told)} |" in rendered(of, "markdown")
+def test_weights_that_were_not_read_have_no_tick(
+    weights: Weights, mark: str, expected: str
+) -> None:
+    output_map = replace(FAKE, checkpoint=replace(FAKE.checkpoint, weights=weights))
+    assert f"Weights {mark} {expected} Input" in words(rendered(output_map, "table", width=80))
+    assert f"| Weights | {escaped(expected)} |" in rendered(output_map, "markdown")
 
 
 def failing(*ids: str) -> OutputMap:
-    findings = [Finding(id=each, level="error", message="so") for each in ids]
+    findings = [Finding(id=finding_id, level="error", message="so") for finding_id in ids]
     return replace(EAGER, findings=(*findings, Finding(id="x", level="warning", message="so")))
 
 
 @pytest.mark.parametrize(
-    ("of", "line"),
+    ("output_map", "line"),
     [
         (SDPA, "6 proofs hold · 0 refuted · 2 not tested · 1 warning"),
         (
@@ -205,60 +211,63 @@ def failing(*ids: str) -> OutputMap:
         ),
     ],
 )
-def test_the_last_line_starts_with_what_failed(of: OutputMap, line: str) -> None:
-    assert phrases.verdict(of) == line
+def test_the_last_line_starts_with_what_failed(output_map: OutputMap, line: str) -> None:
+    assert phrases.map_verdict(output_map) == line
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
-@pytest.mark.parametrize("of", [*MAPS.values(), hostile(), hostile(MATRIX)])
-def test_no_line_is_wider_than_the_page_or_ends_in_spaces(of: OutputMap, width: int) -> None:
-    for line in rendered(of, "table", width=width).splitlines():
+@pytest.mark.parametrize("output_map", [*MAPS.values(), hostile(), hostile(MATRIX)])
+def test_no_line_is_wider_than_the_page_or_ends_in_spaces(
+    output_map: OutputMap, width: int
+) -> None:
+    for line in rendered(output_map, "table", width=width).splitlines():
         assert cell_len(line) <= width
         assert line == line.rstrip()
 
 
-@pytest.mark.parametrize("of", MAPS.values(), ids=MAPS)
-def test_the_wide_table_tells_everything(of: OutputMap) -> None:
-    assert untold(of, told_by(rendered(of, "table", width=140), 140)) == []
+@pytest.mark.parametrize("output_map", MAPS.values(), ids=MAPS)
+def test_the_wide_table_tells_everything(output_map: OutputMap) -> None:
+    text = rendered(output_map, "table", width=140)
+    assert missing_facts(output_map, visible_words(text, 140)) == []
 
 
-@pytest.mark.parametrize("of", MAPS.values(), ids=MAPS)
-def test_the_table_marks_every_outcome_in_words(of: OutputMap) -> None:
-    text = rendered(of, "table", width=140)
+@pytest.mark.parametrize("output_map", MAPS.values(), ids=MAPS)
+def test_the_table_marks_every_outcome_in_words(output_map: OutputMap) -> None:
+    text = rendered(output_map, "table", width=140)
     for status, word in (("refuted", "✗ refuted"), ("proved", "✓ proved")):
-        assert (word in text) == bool(of.proofs_with(status))
-    assert ("· not tested" in text) == bool(of.proofs_with("not-tested"))
-    assert outcomes(text) == outcomes_of(of)
-    assert text.splitlines()[-1][0] == ("✓" if of.ok else "✗")
+        assert (word in text) == bool(output_map.proofs_with(status))
+    assert ("· not tested" in text) == bool(output_map.proofs_with("not-tested"))
+    assert outcomes(text) == outcomes_of(output_map)
+    assert text.splitlines()[-1][0] == ("✓" if output_map.ok else "✗")
 
 
-@pytest.mark.parametrize("of", MAPS.values(), ids=MAPS)
-def test_the_markdown_tells_every_access_proof_and_finding(of: OutputMap) -> None:
-    text = rendered(of, "markdown")
-    for each in of.main_calls:
-        for slot in each.slots:
-            assert code(slot.access) in text
-    for proof in of.proofs:
+@pytest.mark.parametrize("output_map", MAPS.values(), ids=MAPS)
+def test_the_markdown_tells_every_access_proof_and_finding(output_map: OutputMap) -> None:
+    text = rendered(output_map, "markdown")
+    for main_call in output_map.main_calls:
+        for slot in main_call.slots:
+            assert code_span(slot.access) in text
+    for proof in output_map.proofs:
         assert f"| {escaped(proof.claim)} | {escaped(proof.detail)} |" in text
-    for finding in of.findings:
-        assert f"| {code(finding.id)} | {escaped(finding.message)} |" in text
+    for finding in output_map.findings:
+        assert f"| {code_span(finding.id)} | {escaped(finding.message)} |" in text
 
 
-@pytest.mark.parametrize("of", [*MAPS.values(), hostile()])
-def test_the_markdown_tables_have_as_many_cells_in_every_row(of: OutputMap) -> None:
-    tables = re.findall(r"(?:^\|.*\|$\n)+", rendered(of, "markdown"), flags=re.MULTILINE)
+@pytest.mark.parametrize("output_map", [*MAPS.values(), hostile()])
+def test_the_markdown_tables_have_as_many_cells_in_every_row(output_map: OutputMap) -> None:
+    tables = re.findall(r"(?:^\|.*\|$\n)+", rendered(output_map, "markdown"), flags=re.MULTILINE)
     assert len(tables) >= 4
     for table in tables:
         cells = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(cells) == 1, table
 
 
-@pytest.mark.parametrize("of", [EAGER, MATRIX])
-def test_the_columns_of_the_places_line_up(of: OutputMap) -> None:
-    lines = rendered(of, "table", width=80).splitlines()
+@pytest.mark.parametrize("output_map", [EAGER, MATRIX])
+def test_the_columns_of_the_places_line_up(output_map: OutputMap) -> None:
+    lines = rendered(output_map, "table", width=80).splitlines()
     heads = next(line for line in lines if "by name" in line)
     logits = next(line for line in lines if line.startswith("  logits"))
-    starts = [found.start() for found in re.finditer(r"(no )?labels", heads)]
+    starts = [match.start() for match in re.finditer(r"(no )?labels", heads)]
     assert [logits[start : start + 3] for start in starts] == ["[0]", "[1]", "[0]", "[1]"]
 
 
@@ -274,11 +283,12 @@ PLACES: list[tuple[str, OutputMap, bool, bool, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "of", "return_dict", "labels", "told"), PLACES)
+@pytest.mark.parametrize(("name", "output_map", "return_dict", "labels", "expected"), PLACES)
 def test_none_absent_empty_and_holes_are_told_apart(
-    name: str, of: OutputMap, return_dict: bool, labels: bool, told: str
+    name: str, output_map: OutputMap, return_dict: bool, labels: bool, expected: str
 ) -> None:
-    assert phrases.where_it_is(of.call(return_dict=return_dict, labels=labels), name) == told
+    shown = output_map.call(return_dict=return_dict, labels=labels)
+    assert phrases.where_it_is(shown, name) == expected
 
 
 def test_a_place_of_the_tuple_that_is_none_has_its_index() -> None:
@@ -287,23 +297,23 @@ def test_a_place_of_the_tuple_that_is_none_has_its_index() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labelled", "told"),
+    ("labelled", "expected"),
     [
         (("loss", "logits"), "+1 places further than without labels: the loss comes first"),
         (("extra", "logits"), "+1 places further than without labels absent"),
         (("extra", "logits", "loss"), "+1 places further than without labels absent"),
     ],
 )
-def test_the_loss_comes_first_only_where_it_does(labelled: tuple[str, ...], told: str) -> None:
+def test_the_loss_comes_first_only_where_it_does(labelled: tuple[str, ...], expected: str) -> None:
     calls = tuple(
         call(False, labels, dict.fromkeys(names, LOGITS))
         for labels, names in ((False, ("logits",)), (True, labelled))
     )
-    assert told in words(rendered(replace(EAGER, calls=calls), "table", width=80))
+    assert expected in words(rendered(replace(EAGER, calls=calls), "table", width=80))
 
 
 @pytest.mark.parametrize(
-    ("of", "told"),
+    ("value", "expected"),
     [
         (Slot(index=0, name="", key=None, access="", **LOSS), "() float32"),
         (
@@ -319,12 +329,12 @@ def test_the_loss_comes_first_only_where_it_does(labelled: tuple[str, ...], told
         (Item(index=0, kind="tensor", shape=(2, 3), dtype="int64"), "(2, 3) int64"),
     ],
 )
-def test_what_a_slot_holds(of: Slot | Item, told: str) -> None:
-    assert phrases.what(of) == told
+def test_the_contents_of_a_slot(value: Slot | Item, expected: str) -> None:
+    assert phrases.contents_text(value) == expected
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "expected"),
     [
         ([], []),
         ([("a",), ("b",)], ["[0] a", "[1] b"]),
@@ -347,13 +357,13 @@ def test_what_a_slot_holds(of: Slot | Item, told: str) -> None:
         ([("layer.", n) for n in (0, 1, 1)], ["[0] … [1] layer.0 … 1", "[2] layer.1"]),
     ],
 )
-def test_runs_are_folded(lines: list[Line], told: list[str]) -> None:
-    assert [f"{run.indices} {run.line}" for run in folded(lines)] == told
+def test_runs_are_folded(lines: list[Line], expected: list[str]) -> None:
+    assert [f"{run.indices} {run.line}" for run in folded_lines(lines)] == expected
 
 
 def test_runs_within_runs_are_folded() -> None:
     """Keys and values of each layer, as a tuple in a tuple."""
-    made = [
+    from_layers = [
         Item(index=0, kind="tensor", origin=Origin(module=f"l.{n}", through=f"l.{n}.key"))
         for n in (0, 1)
     ]
@@ -364,15 +374,16 @@ def test_runs_within_runs_are_folded() -> None:
         )
         for n in (2, 3)
     ]
-    items = [Item(index=0, kind="tuple", items=each) for each in [(made[0],), (made[1],), *same]]
-    assert [f"{run.indices} {run.line}" for run in phrases.runs(items, alike=True)] == [
+    nested = [*((item,) for item in from_layers), *same]
+    items = [Item(index=0, kind="tuple", items=parts) for parts in nested]
+    assert [f"{run.indices} {run.line}" for run in phrases.item_runs(items, alike=True)] == [
         "[0] … [1] [0]: l.0 … 1 (its key)",
         "[2] … [3] [0] … [1]: the same tensor as cache[2 … 3][0 … 1]",
     ]
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "expected"),
     [
         (["<s>", "hi", "</s>"], ["0 <s>", "1 hi", "2 </s>"]),
         (["a", "<pad>", "<pad>", "<pad>"], ["0 a", "1 … 3 <pad>"]),
@@ -382,12 +393,12 @@ def test_runs_within_runs_are_folded() -> None:
         ),
     ],
 )
-def test_which_token_each_position_is(row: list[str], told: list[str]) -> None:
-    assert [" ".join(each) for each in phrases.tokens(row)] == told
+def test_which_token_each_position_is(row: list[str], expected: list[str]) -> None:
+    assert [" ".join(token) for token in phrases.tokens(row)] == expected
 
 
 @pytest.mark.parametrize(
-    ("count", "told"),
+    ("count", "expected"),
     [
         (2, "2: N0 and N1"),
         (6, "6: N0, N1, N2, N3, N4 and N5"),
@@ -395,19 +406,19 @@ def test_which_token_each_position_is(row: list[str], told: list[str]) -> None:
         (100_000, "100,000: N0, N1, N2, N3, N4 and 99,995 more"),
     ],
 )
-def test_labels_that_are_not_named_are_counted(count: int, told: str) -> None:
+def test_labels_that_are_not_named_are_counted(count: int, expected: str) -> None:
     names = {str(number): f"N{number}" for number in range(count)}
     many = replace(EAGER.checkpoint, num_labels=count, id2label=names)
-    assert phrases.labels(many).partition(" · ")[0] == told
+    assert phrases.labels_line(many).partition(" · ")[0] == expected
 
 
 @pytest.mark.parametrize("form", formats_of("run"))
-@pytest.mark.parametrize("of", [hostile(EAGER), hostile(MATRIX)])
-def test_nothing_hostile_reaches_the_reader(of: OutputMap, form: str) -> None:
-    text = rendered(of, form)
+@pytest.mark.parametrize("output_map", [hostile(EAGER), hostile(MATRIX)])
+def test_nothing_hostile_reaches_the_reader(output_map: OutputMap, form: str) -> None:
+    text = rendered(output_map, form)
     shown = text.replace("\n", "")
-    bad = {hex(ord(each)) for each in shown if unicodedata.category(each) in {"Cc", "Cf", "Co"}}
-    assert not bad
+    controls = [letter for letter in shown if unicodedata.category(letter) in {"Cc", "Cf", "Co"}]
+    assert not controls
     assert HOSTILE not in text
 
 
@@ -444,7 +455,7 @@ def test_annotations_are_escaped(title: str, message: str, line: str) -> None:
     ],
 )
 def test_code_in_markdown(text: str, shown: str) -> None:
-    assert code(text) == shown
+    assert code_span(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -481,11 +492,11 @@ def test_many_labels_and_texts_are_counted_not_listed(form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "told"),
+    ("count", "expected"),
     [(2, ()), (3, ("and 1 more text",)), (5000, ("and 4,998 more texts",))],
 )
-def test_what_is_left_out_is_counted(count: int, told: tuple[str, ...]) -> None:
-    assert phrases.first(range(count), 2, "text") == (range(2), told)
+def test_what_is_left_out_is_counted(count: int, expected: tuple[str, ...]) -> None:
+    assert phrases.first(range(count), 2, "text") == (range(2), expected)
 
 
 def test_layers_that_are_all_different_are_counted_not_listed() -> None:
@@ -493,14 +504,14 @@ def test_layers_that_are_all_different_are_counted_not_listed() -> None:
         Item(index=i, kind="tensor", shape=(7 * i % 13, i), dtype="float32") for i in range(1000)
     )
     held = {**ATTENTIONS, "items": items}
-    of = replace(EAGER, calls=tuple(call(d, False, {"a": held}) for d in (True, False)))
-    text = rendered(of, "table", width=80)
+    output_map = replace(EAGER, calls=tuple(call(d, False, {"a": held}) for d in (True, False)))
+    text = rendered(output_map, "table", width=80)
     assert len(text.splitlines()) < 120
     assert "and 988 more lines" in text
 
 
 @pytest.mark.parametrize(
-    ("function", "score", "told"),
+    ("function", "score", "expected"),
     [
         ("softmax", Score(label="", logit=1.5, probability=0.25), ("0.250", "logit 1.5")),
         (
@@ -511,9 +522,9 @@ def test_layers_that_are_all_different_are_counted_not_listed() -> None:
         ("none", Score(label="", logit=2.5, probability=None), ("value 2.5",)),
     ],
 )
-def test_scores(function: str, score: Score, told: tuple[str, ...]) -> None:
+def test_scores(function: str, score: Score, expected: tuple[str, ...]) -> None:
     prediction = Prediction(text=Text(first=""), function=function, scores=(score,))
-    assert phrases.score(prediction, score) == told
+    assert phrases.score_texts(prediction, score) == expected
 
 
 def test_the_highest_score_comes_first() -> None:
@@ -556,25 +567,28 @@ EXPLAINED: list[tuple[str, OutputMap, bool, int, list[str]]] = [
 
 
 @pytest.mark.parametrize(
-    ("of", "labels", "index", "told"),
+    ("output_map", "labels", "index", "expected"),
     [case[1:] for case in EXPLAINED],
     ids=[case[0] for case in EXPLAINED],
 )
-def test_one_index_is_explained(of: OutputMap, labels: bool, index: int, told: list[str]) -> None:
-    made = of.call(return_dict=False, labels=labels)
-    shown = words(plain(explanation(of, made, made.positions[index]), width=80))
-    for part in told:
-        assert part in shown
+def test_one_index_is_explained(
+    output_map: OutputMap, labels: bool, index: int, expected: list[str]
+) -> None:
+    explained = output_map.call(return_dict=False, labels=labels)
+    group = explanation(output_map, explained, explained.positions[index])
+    text = words(plain_text(group, width=80))
+    for part in expected:
+        assert part in text
 
 
-@pytest.mark.parametrize("of", [EAGER, hostile()])
-def test_the_picture_is_well_formed_and_the_same_every_time(of: OutputMap) -> None:
-    made = rendered(of, "terminal")
-    picture = ElementTree.fromstring(made)
-    assert made == rendered(of, "terminal")
+@pytest.mark.parametrize("output_map", [EAGER, hostile()])
+def test_the_picture_is_well_formed_and_the_same_every_time(output_map: OutputMap) -> None:
+    svg = rendered(output_map, "terminal")
+    picture = ElementTree.fromstring(svg)
+    assert svg == rendered(output_map, "terminal")
     assert picture.findtext("{http://www.w3.org/2000/svg}title") == "roberta-inspect run"
-    assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)[^<]*\.(css|woff)", made)
-    assert "<script" not in made
+    assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)[^<]*\.(css|woff)", svg)
+    assert "<script" not in svg
 
 
 def test_the_picture_shows_what_the_table_shows() -> None:
@@ -592,9 +606,9 @@ def test_a_map_prints_itself_with_rich() -> None:
     assert printed == rendered(EAGER, "table", width=80)
 
 
-@pytest.mark.parametrize("of", MAPS.values(), ids=MAPS)
-def test_json_is_the_map_itself(of: OutputMap) -> None:
-    assert json.loads(rendered(of, "json")) == of.to_dict()
+@pytest.mark.parametrize("output_map", MAPS.values(), ids=MAPS)
+def test_json_is_the_map_itself(output_map: OutputMap) -> None:
+    assert json.loads(rendered(output_map, "json")) == output_map.to_dict()
 
 
 def test_colour_is_not_the_only_carrier() -> None:

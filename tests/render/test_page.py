@@ -36,13 +36,13 @@ CONSUMERS = (
 )
 PLAIN = tuple(
     replace(
-        each,
+        main_call,
         return_dict=None,
         output_hidden_states=None,
         output_attentions=None,
-        slots=each.slots[:2],
+        slots=main_call.slots[:2],
     )
-    for each in calls()[:2]
+    for main_call in calls()[:2]
 )
 FULL = replace(
     EAGER,
@@ -106,7 +106,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Opened]:
 # What it says
 
 
-def told(call: dict[str, Any], name: str) -> str:
+def expected_cell(call: dict[str, Any], name: str) -> str:
     """Where a name is in a call of the JSON, worked out by other code than the page's."""
     if call["error"]:
         return "raised"
@@ -128,26 +128,27 @@ def told(call: dict[str, Any], name: str) -> str:
     return ", ".join(places) or "absent"
 
 
-@pytest.mark.parametrize("of", [FULL, REFUTED, DECODER, MATRIX])
-def test_every_cell_is_that_of_the_json(opened: Opened, of: OutputMap) -> None:
-    page = opened(of)
-    value = json.loads(of.to_json())
-    made = [*value["plain"], *value["calls"]]
+@pytest.mark.parametrize("output_map", [FULL, REFUTED, DECODER, MATRIX])
+def test_every_cell_is_that_of_the_json(opened: Opened, output_map: OutputMap) -> None:
+    page = opened(output_map)
+    value = json.loads(output_map.to_json())
+    json_calls = [*value["plain"], *value["calls"]]
     cells = page.eval_on_selector_all(
         "td[data-call]",
         "all => all.map(e => [e.dataset.call, e.dataset.name, e.firstChild.textContent])",
     )
-    assert [text for key, name, text in cells if text != told(made[int(key)], name)] == []
-    assert {int(key) for key, _, _ in cells} == set(range(len(made)))
+    for key, name, text in cells:
+        assert text == expected_cell(json_calls[int(key)], name)
+    assert {int(key) for key, _, _ in cells} == set(range(len(json_calls)))
 
 
-@pytest.mark.parametrize("of", [FULL, REFUTED, DECODER])
-def test_it_tells_every_proof_and_finding(opened: Opened, of: OutputMap) -> None:
-    text = opened(of).evaluate("document.body.textContent")
-    for proof in of.proofs:
+@pytest.mark.parametrize("output_map", [FULL, REFUTED, DECODER])
+def test_it_tells_every_proof_and_finding(opened: Opened, output_map: OutputMap) -> None:
+    text = opened(output_map).evaluate("document.body.textContent")
+    for proof in output_map.proofs:
         assert proof.claim in text
         assert proof.detail in text
-    for finding in of.findings:
+    for finding in output_map.findings:
         assert finding.message in text
 
 
@@ -164,8 +165,8 @@ def test_a_proof_shows_its_control_and_its_power(opened: Opened) -> None:
 
 def written(labels: bool, *flags: bool) -> str:
     names = ("return_dict", "output_hidden_states", "output_attentions")
-    given = [f"{name}={flag}" for name, flag in zip(names, flags, strict=False)]
-    return f"model({', '.join(['**inputs', *(['labels=labels'] if labels else []), *given])})"
+    arguments = [f"{name}={flag}" for name, flag in zip(names, flags, strict=False)]
+    return f"model({', '.join(['**inputs', *(['labels=labels'] if labels else []), *arguments])})"
 
 
 SWITCHED: list[tuple[str, list[str], Call, str]] = [
@@ -191,15 +192,17 @@ def shown(page: Any) -> tuple[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("names", "made", "code"), [case[1:] for case in SWITCHED], ids=[case[0] for case in SWITCHED]
+    ("names", "expected", "code"),
+    [case[1:] for case in SWITCHED],
+    ids=[case[0] for case in SWITCHED],
 )
 def test_each_switch_shows_a_call_that_was_made(
-    opened: Opened, names: list[str], made: Call, code: str
+    opened: Opened, names: list[str], expected: Call, code: str
 ) -> None:
     page = opened(FULL)
     for name in names:
         page.click(f".switches [name={name}]")
-    positions = [f"[{slot.index}] {slot.name}" for slot in made.positions]
+    positions = [f"[{slot.index}] {slot.name}" for slot in expected.positions]
     assert shown(page) == (code, positions)
 
 
@@ -209,7 +212,7 @@ def test_only_switches_that_something_was_called_with_are_there(opened: Opened) 
     assert names == ["labels", "return_dict"]
 
 
-WAYS = [
+ROUTES = [
     ("loss", {"input", "roberta.embeddings", "roberta.encoder.layer.0", "classifier", "forward"}),
     ("logits", {"input", "roberta.embeddings", "roberta.encoder.layer.0", "classifier"}),
     ("hidden_states", {"input", "roberta.embeddings", "roberta.encoder.layer.0"}),
@@ -217,9 +220,9 @@ WAYS = [
 
 
 @pytest.mark.parametrize("how", ["mouse", "touch", "keyboard"])
-@pytest.mark.parametrize(("name", "way"), WAYS)
-def test_pointing_lights_the_way_and_opens_what_is_known(
-    opened: Opened, name: str, way: set[str], how: str
+@pytest.mark.parametrize(("name", "route"), ROUTES)
+def test_pointing_lights_the_route_and_opens_what_is_known(
+    opened: Opened, name: str, route: set[str], how: str
 ) -> None:
     page = opened(FULL, has_touch=how == "touch")
     slot = page.locator(f'svg.beside .call:not([hidden]) [data-slot="{name}"]')
@@ -231,7 +234,7 @@ def test_pointing_lights_the_way_and_opens_what_is_known(
     else:
         slot.focus()
     lit = page.locator("svg.beside .node.lit").evaluate_all("all => all.map(e => e.dataset.module)")
-    assert set(lit) == way
+    assert set(lit) == route
     open_ones = page.locator(".slots details[open]").evaluate_all(
         "all => all.map(e => e.dataset.slot)"
     )
@@ -307,18 +310,22 @@ def test_the_search_box_understands(opened: Opened, query: str, answers: list[st
 # Whoever reads it, wherever
 
 
-@pytest.mark.parametrize("of", MAPS.values(), ids=MAPS)
+@pytest.mark.parametrize("output_map", MAPS.values(), ids=MAPS)
 @pytest.mark.parametrize("width", [360, 700, 1400, 1600])
-def test_nothing_is_wider_than_the_page(opened: Opened, of: OutputMap, width: int) -> None:
-    page = opened(of, width=width)
+def test_nothing_is_wider_than_the_page(opened: Opened, output_map: OutputMap, width: int) -> None:
+    page = opened(output_map, width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("of", [FULL, replace(REFUTED, calls=calls())], ids=["full", "refuted"])
-def test_its_contrast_is_that_of_wcag_aa(opened: Opened, of: OutputMap, scheme: str) -> None:
+@pytest.mark.parametrize(
+    "output_map", [FULL, replace(REFUTED, calls=calls())], ids=["full", "refuted"]
+)
+def test_its_contrast_is_that_of_wcag_aa(
+    opened: Opened, output_map: OutputMap, scheme: str
+) -> None:
     warned = Finding(id="warned", level="warning", message="so", hint="Do.")
-    page = opened(replace(of, findings=(*of.findings, warned)), scheme=scheme)
+    page = opened(replace(output_map, findings=(*output_map.findings, warned)), scheme=scheme)
     assert page.evaluate(CONTRAST) == []
 
 
@@ -393,12 +400,14 @@ def test_a_person_can_look_at_it(
 # In a notebook
 
 
-@pytest.mark.parametrize("of", [EAGER, hostile()])
-def test_the_fragment_is_no_document_and_has_the_colours_of_the_notebook(of: OutputMap) -> None:
-    made = fragment(of)
-    assert of._repr_html_() == made
-    assert made.startswith("<div")
-    assert not re.search(r"<(html|head|body|style|script|link)|[^-]color:", made)
+@pytest.mark.parametrize("output_map", [EAGER, hostile()])
+def test_the_fragment_is_no_document_and_has_the_colours_of_the_notebook(
+    output_map: OutputMap,
+) -> None:
+    markup = fragment(output_map)
+    assert output_map._repr_html_() == markup
+    assert markup.startswith("<div")
+    assert not re.search(r"<(html|head|body|style|script|link)|[^-]color:", markup)
 
 
 @pytest.mark.parametrize(("paper", "ink"), [("#ffffff", "#111111"), ("#111111", "#eeeeee")])
@@ -414,7 +423,7 @@ def test_the_fragment_fits_a_light_and_a_dark_notebook(browser: Any, paper: str,
 
 
 @pytest.fixture(scope="module")
-def others() -> dict[str, Any]:
+def products() -> dict[str, Any]:
     report = ConsumerReport(
         versions=EAGER.versions,
         checkpoint=EAGER.checkpoint,
@@ -429,17 +438,17 @@ def others() -> dict[str, Any]:
 @pytest.mark.parametrize("width", [360, 1400])
 @pytest.mark.parametrize("name", ["tree", "consumers"])
 def test_trees_and_consumers_have_a_page_of_the_same_parts(
-    opened: Opened, others: dict[str, Any], name: str, width: int, scheme: str
+    opened: Opened, products: dict[str, Any], name: str, width: int, scheme: str
 ) -> None:
-    page = opened(others[name], width=width, scheme=scheme)
+    page = opened(products[name], width=width, scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(CONTRAST) == []
-    assert not re.search(r"<(html|style|script)", fragment(others[name]))
+    assert not re.search(r"<(html|style|script)", fragment(products[name]))
 
 
 def test_the_tree_tells_every_module_and_what_it_feeds(
-    opened: Opened, others: dict[str, Any]
+    opened: Opened, products: dict[str, Any]
 ) -> None:
-    text = opened(others["tree"]).inner_text("main")
+    text = opened(products["tree"]).inner_text("main")
     for line in ("embeddings RobertaEmbeddings", "0 … 1 RobertaLayer × 2", "→ hidden_states[i+1]"):
         assert line in text

@@ -52,22 +52,22 @@ def test_colours_are_readable_in_the_picture(name: str) -> None:
 def test_no_other_colour_is_drawn() -> None:
     drawn = {
         fill
-        for of in (REFUTED, MATRIX)
-        for fill in re.findall(r"fill: (#[0-9a-f]{6})", rendered(of, "terminal"))
+        for output_map in (REFUTED, MATRIX)
+        for fill in re.findall(r"fill: (#[0-9a-f]{6})", rendered(output_map, "terminal"))
     }
     foreground = tuple(picture.THEME.foreground_color)
     plain = "#" + "".join(f"{part:02x}" for part in foreground)
-    others = drawn - set(picture.BRIGHTER.values()) - {plain}
+    other_fills = drawn - set(picture.BRIGHTER.values()) - {plain}
     assert all(
-        contrast(tuple(Color.parse(each).get_truecolor()), tuple(picture.THEME.background_color))
+        contrast(tuple(Color.parse(fill).get_truecolor()), tuple(picture.THEME.background_color))
         >= 4.5
-        for each in others
+        for fill in other_fills
     )
 
 
-@pytest.mark.parametrize("of", [EAGER, REFUTED, MATRIX, hostile()])
-def test_no_text_stands_outside_the_frame(of: OutputMap) -> None:
-    drawn = ElementTree.fromstring(rendered(of, "terminal"))
+@pytest.mark.parametrize("output_map", [EAGER, REFUTED, MATRIX, hostile()])
+def test_no_text_stands_outside_the_frame(output_map: OutputMap) -> None:
+    drawn = ElementTree.fromstring(rendered(output_map, "terminal"))
     frame = drawn.find(f".//{SVG}clipPath[@id='roberta-inspect-run-clip-terminal']/{SVG}rect")
     lines = drawn.findall(f".//{SVG}g[@class='roberta-inspect-run-matrix']/{SVG}text")
     size = re.search(r"font-size: (\d+)px", drawn.findtext(f"{SVG}style") or "")

@@ -1,6 +1,6 @@
 """The picture of how the tuple is built: modules on one side, the numbered container on the other.
 
-`scene` says what is in it, from the records; `modules` and `container` draw the two sides.
+`scene` decides from the records what is in it; `modules` and `container` draw the two sides.
 """
 
 from __future__ import annotations
@@ -14,12 +14,21 @@ from roberta_inspect.records import Call, OutputMap
 from roberta_inspect.render import phrases
 from roberta_inspect.render.diagram import scene
 from roberta_inspect.render.diagram.container import Container
-from roberta_inspect.render.diagram.ink import NARROW, WIDE, Form, arrow, text
+from roberta_inspect.render.diagram.ink import NARROW, WIDE, Layout, arrow, text
 from roberta_inspect.render.diagram.modules import ModuleColumn
 from roberta_inspect.render.html import Html, joined, tag
 from roberta_inspect.text import safe
 
-__all__ = ["NARROW", "WIDE", "Drawing", "chosen", "description", "drawing", "map_svg", "stylesheet"]
+__all__ = [
+    "NARROW",
+    "WIDE",
+    "Drawing",
+    "alt_text",
+    "drawing",
+    "drawn_call",
+    "map_svg",
+    "stylesheet",
+]
 
 
 class Drawing(NamedTuple):
@@ -29,15 +38,15 @@ class Drawing(NamedTuple):
     height: float
 
 
-def map_svg(of: OutputMap) -> str:
-    """The diagram of the labelled tuple as a picture of its own, in the reader's light or dark."""
-    call = chosen(of)
-    markup, height = drawing(of, [call], WIDE)
-    title = f"What {safe(of.checkpoint.source)} returns, and which module returned it"
+def map_svg(output_map: OutputMap) -> str:
+    """The diagram of the labelled tuple as a picture of its own, in light or dark colours."""
+    call = drawn_call(output_map)
+    markup, height = drawing(output_map, [call], WIDE)
+    title = f"What {safe(output_map.checkpoint.source)} returns, and which module returned it"
     svg = tag(
         "svg",
         tag("title", title),
-        tag("desc", description(of, call)),
+        tag("desc", alt_text(output_map, call)),
         tag("style", Html(f"\n{stylesheet()}")),
         tag("rect", class_="paper", width=WIDE.width, height=f"{height:g}", rx=8),
         markup,
@@ -51,48 +60,48 @@ def map_svg(of: OutputMap) -> str:
 
 @cache
 def stylesheet() -> str:
-    """The colours of a diagram, for a light and a dark reader."""
+    """The colours of a diagram, light and dark."""
     return (files(__package__) / "diagram.css").read_text(encoding="utf-8")
 
 
-def chosen(of: OutputMap) -> Call:
-    """The labelled tuple, or the first call that returned anything where that one raised."""
-    labelled = of.call(return_dict=False, labels=True)
-    made = [call for call in (labelled, *of.main_calls) if call.error is None]
-    return made[0] if made else labelled
+def drawn_call(output_map: OutputMap) -> Call:
+    """The call with labels that returns a tuple; if it raised, the first call that did not."""
+    labelled = output_map.call(return_dict=False, labels=True)
+    returned = [call for call in (labelled, *output_map.main_calls) if call.error is None]
+    return returned[0] if returned else labelled
 
 
-def description(of: OutputMap, call: Call) -> str:
+def alt_text(output_map: OutputMap, call: Call) -> str:
     """The picture in words."""
-    modules = [module.line for root in scene.modules(of, [call]) for module in root.flow()]
-    told = [box.described for box in scene.boxes(of, call)]
-    returned = f"{phrases.code(call)} returns {scene.container(call)}."
-    return " ".join([returned, f"{' → '.join(modules)}.", *told])
+    modules = [module.line for root in scene.modules(output_map, [call]) for module in root.flow()]
+    slots = [box.described for box in scene.boxes(output_map, call)]
+    returned = f"{phrases.call_code(call)} returns {scene.container_words(call)}."
+    return " ".join([returned, f"{' → '.join(modules)}.", *slots])
 
 
 def drawing(
-    of: OutputMap, calls: Sequence[Call], form: Form, *, keys: Sequence[str] = ()
+    output_map: OutputMap, calls: Sequence[Call], layout: Layout, *, keys: Sequence[str] = ()
 ) -> Drawing:
-    """The modules once, and a group for each of `calls`, of which the first one shows.
+    """The modules once, and a group for each of `calls`, of which only the first is visible.
 
     Args:
-        of: the map.
-        calls: of this map.
-        form: where things stand.
-        keys: what each call is called on a page, where its slots can be pointed at.
+        output_map: the map.
+        calls: calls of this map.
+        layout: where things stand.
+        keys: the key of each call in a page, where its slots can be pointed at.
     """
-    modules = ModuleColumn(of, calls, form)
+    modules = ModuleColumn(output_map, calls, layout)
     named = zip(calls, keys or [""] * len(calls), strict=True)
-    containers = [Container(of, call, modules, key) for call, key in named]
+    containers = [Container(output_map, call, modules, key) for call, key in named]
     height = max([modules.bottom, *(container.bottom for container in containers)]) + 36
     groups = [container.markup(hidden=number > 0) for number, container in enumerate(containers)]
-    return Drawing(joined(modules.markup(), *groups, _legend(form, height)), height)
+    return Drawing(joined(modules.markup(), *groups, _legend(layout, height)), height)
 
 
-def _legend(form: Form, height: float) -> Html:
+def _legend(layout: Layout, height: float) -> Html:
     """What the two kinds of arrows mean."""
-    left, y = form.modules[0], height - 13
-    half = 280 if form.beside else 196
+    left, y = layout.modules[0], height - 13
+    half = 280 if layout.beside else 196
     kinds = (("the same tensor object", "", left), ("computed from it", "made", left + half))
     parts = [
         joined(

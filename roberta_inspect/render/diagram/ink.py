@@ -1,6 +1,6 @@
-"""What a diagram is drawn with: letters, boxes and arrows, and where they stand.
+"""What a diagram is drawn with: text, boxes and arrows.
 
-Sizes are pixels at the width of a code host's page; letters are taken to be as wide as those of
+Sizes are pixels at the width of a code host's page. Letters are assumed to be as wide as those of
 the widest common fonts, so that text stays in its box whichever font the reader has.
 """
 
@@ -30,23 +30,23 @@ LANE = 9
 INSET = 10
 
 STACK = 6
-"""How far alike modules look out behind the first of them."""
+"""How far the modules of a run stick out behind the first one."""
 
 
-class Form(NamedTuple):
-    """Where things stand at one width."""
+class Layout(NamedTuple):
+    """Where things stand in a diagram of one width."""
 
     width: int
     modules: tuple[int, int]
-    """From where to where the modules reach; the same for the slots."""
+    """The left and the right side of the modules; likewise for the slots."""
     slots: tuple[int, int]
     beside: bool
-    """Whether the container stands beside the modules, which then go from the bottom to the top,
-    so that what comes last in the model comes first in the container; else it stands below them."""
+    """Whether the container stands beside the modules, else below them. Beside it they go from the
+    bottom to the top, because what comes last in the model comes first in the container."""
 
 
-WIDE = Form(860, (16, 280), (568, 844), beside=True)
-NARROW = Form(344, (8, 276), (8, 276), beside=False)
+WIDE = Layout(860, (16, 280), (568, 844), beside=True)
+NARROW = Layout(344, (8, 276), (8, 276), beside=False)
 
 
 class Area(NamedTuple):
@@ -75,26 +75,26 @@ HEADS = {"right": "l-8 -4v8z", "left": "l8 -4v8z", "up": "l-4 8h8z", "down": "l-
 
 
 def arrow(
-    start: str, end: tuple[float, float], way: str, style: str, module: str | None = None
+    start: str, end: tuple[float, float], direction: str, style: str, module: str | None = None
 ) -> Html:
     """A line from `start`, whose last part is a step to `end`, and its head there."""
     x, y = end
-    last = x if way in ("right", "left") else y
+    last = x if direction in ("right", "left") else y
     line = tag("path", class_=f"arrow {style}".strip(), d=f"{start}{last:g}", data_module=module)
-    head = tag("path", class_=f"head {style}".strip(), d=f"M{x:g} {y:g}{HEADS[way]}")
+    head = tag("path", class_=f"head {style}".strip(), d=f"M{x:g} {y:g}{HEADS[direction]}")
     return joined(line, head)
 
 
 def text(words: str, x: float, y: float, style: str, room: float, *, size: int = SMALL) -> Html:
-    """A line of text, cut where there is no room for it; `style` starts with `code` for code and
-    ends in `end` where the text is to end at `x`."""
+    """A line of text, shortened to `room`. `style` starts with `code` for code; it ends in `end`
+    where the text ends at `x`."""
     letter = CODE_LETTER if style.startswith("code") else LETTER
     most = max(int(room / (letter * size)), 1)
     return tag("text", fitted(words, most), x=f"{x:g}", y=f"{y:g}", class_=style)
 
 
 def fitted(words: str, most: int) -> str:
-    """`words`, the middle left out where they have more than `most` letters."""
+    """`words` with their middle left out where they have more than `most` letters."""
     if len(words) <= most:
         return words
     return f"{words[: (most - 1) // 2]}…{words[len(words) - most // 2 :]}" if most > 2 else "…"

@@ -17,7 +17,7 @@ from roberta_inspect.render.diagram.ink import (
     LINE,
     STACK,
     Area,
-    Form,
+    Layout,
     arrow,
     rect,
     text,
@@ -30,28 +30,28 @@ from roberta_inspect.text import safe
 INPUT = Module(("input",), "input", title="input")
 
 MARGIN = 8
-"""Between a box and the words in it."""
+"""Between a box and the text in it."""
 
 
 @dataclass
 class ModuleColumn:
     """Every module with its area, drawn."""
 
-    of: OutputMap
+    output_map: OutputMap
     calls: Sequence[Call]
-    form: Form
+    layout: Layout
     areas: dict[str, Area] = field(default_factory=dict)
-    """Path → where that module stands, those of a run at the same place."""
+    """Path → the area of that module; the modules of a run share one."""
     flow: list[Module] = field(default_factory=list)
-    """What the input goes through, in order."""
+    """The modules that the input goes through, in order."""
     drawn: list[Html] = field(default_factory=list)
     bottom: float = 0
 
     def __post_init__(self) -> None:
-        roots = scene.modules(self.of, self.calls)
-        computed = _computed(self.of, self.calls)
-        left, right = self.form.modules
-        top = 64.0 if self.form.beside else 12.0
+        roots = scene.modules(self.output_map, self.calls)
+        computed = _computed(self.output_map, self.calls)
+        left, right = self.layout.modules
+        top = 64.0 if self.layout.beside else 12.0
         for module in self._stacked([INPUT, *roots, *computed]):
             top = self._place(module, Area(left, top, right - left, 0)) + GAP
         self.bottom = top - GAP
@@ -59,13 +59,13 @@ class ModuleColumn:
         self.drawn += self._steps()
 
     def _stacked(self, modules: list[Module]) -> list[Module]:
-        """From the top to the bottom of the picture."""
-        return modules[::-1] if self.form.beside else modules
+        """`modules` from the top to the bottom of the picture."""
+        return modules[::-1] if self.layout.beside else modules
 
     def _place(self, module: Module, area: Area, *, repeats: int = 1) -> float:
-        """Draw a module and those in it into the width of `area`; returns where it ends.
+        """Draws a module and those inside it into the width of `area`; returns where it ends.
 
-        `repeats` is how often the module around it is there.
+        `repeats` is the number of modules in the run around it.
         """
         notes = self._notes(module, area.width - 2 * MARGIN)
         top = area.top + 28 + LINE * len(notes)
@@ -81,7 +81,7 @@ class ModuleColumn:
         return end
 
     def _notes(self, module: Module, room: float) -> list[str]:
-        lines = _given(self.of.input) if module is INPUT else [module.note or ""]
+        lines = _input_notes(self.output_map.input) if module is INPUT else [module.note or ""]
         return [line for words in lines for line in wrapped(words, room)]
 
     def _node(self, module: Module, notes: Sequence[str], *, stacked: bool) -> Html:
@@ -107,21 +107,21 @@ class ModuleColumn:
 
     def _steps(self) -> Iterator[Html]:
         """An arrow from each module to the next one."""
-        left, right = self.form.modules
+        left, right = self.layout.modules
         x = left + (right - left) * 0.72
         for before, after in pairwise(self.flow):
             start, end = self.areas[before.path], self.areas[after.path]
             style, name = "flow made" if after.path == FORWARD else "flow", key(after.path)
-            behind = STACK if (before if self.form.beside else after).count > 1 else 0
-            if self.form.beside:
+            behind = STACK if (before if self.layout.beside else after).count > 1 else 0
+            if self.layout.beside:
                 line = f"M{x:g} {start.top - behind:g}V"
                 yield arrow(line, (x, end.bottom), "up", style, name)
             else:
                 line = f"M{x:g} {start.bottom:g}V"
                 yield arrow(line, (x, end.top - behind), "down", style, name)
 
-    def way(self, path: str) -> list[str]:
-        """The modules through which the input goes until that one returns."""
+    def route(self, path: str) -> list[str]:
+        """The modules that the input passes through up to that one."""
         passed = []
         for module in self.flow:
             passed.append(module.path)
@@ -131,11 +131,11 @@ class ModuleColumn:
         return [key(module) for module in passed]
 
     def free_side(self, area: Area) -> tuple[float, float]:
-        """From where to where arrows may leave a module: beside nothing that is in it."""
+        """The part of a module's side where arrows may leave: above all modules inside it."""
         inside = [
-            other.top
-            for other in self.areas.values()
-            if other.left > area.left and area.top < other.top < area.bottom
+            inner.top
+            for inner in self.areas.values()
+            if inner.left > area.left and area.top < inner.top < area.bottom
         ]
         return area.top, min([area.bottom, *inside])
 
@@ -145,11 +145,11 @@ class ModuleColumn:
 
 
 def key(path: str) -> str:
-    """How a module is called in the markup."""
+    """The name of a module in the markup."""
     return safe(path) or "forward"
 
 
-def _computed(of: OutputMap, calls: Sequence[Call]) -> list[Module]:
+def _computed(output_map: OutputMap, calls: Sequence[Call]) -> list[Module]:
     """The model's own `forward`, where it made a tensor itself."""
     slots = [slot for call in calls for slot in call.slots]
     names = [
@@ -157,11 +157,11 @@ def _computed(of: OutputMap, calls: Sequence[Call]) -> list[Module]:
     ]
     if not names:
         return []
-    line = f"{phrases.name(of.checkpoint.architecture)}.forward"
+    line = f"{phrases.name(output_map.checkpoint.architecture)}.forward"
     note = f"computes {', '.join(dict.fromkeys(names))}"
     return [Module((FORWARD,), line, note=note, title="model.forward")]
 
 
-def _given(of: Input) -> list[str]:
-    names = ", ".join(phrases.name(each.name) for each in of.fields)
-    return [names, f"batch_size {of.batch_size:,} × sequence_length {of.sequence_length:,}"]
+def _input_notes(model_input: Input) -> list[str]:
+    names = ", ".join(phrases.name(keyword.name) for keyword in model_input.fields)
+    return [names, phrases.input_size(model_input)]

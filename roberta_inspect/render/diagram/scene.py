@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from roberta_inspect.records import Call, Item, Origin, OutputMap, Proof, Slot, Status
+from roberta_inspect.records import Call, Item, Origin, OutputMap, Proof, Slot
 from roberta_inspect.render import phrases
-from roberta_inspect.render.runs import folded, numbered
+from roberta_inspect.render.blocks import REFUTED_FIRST, STATUS
+from roberta_inspect.render.runs import folded_lines, numbered
 from roberta_inspect.text import counted, safe
 
 FORWARD = ""
 """The path of the model itself: what no submodule returned was computed in its `forward`."""
 
-MOST_ROWS = 4
+ROWS_DRAWN = 4
 """Rows of one slot that are drawn."""
 
 
@@ -26,9 +27,9 @@ class Module:
     """A module, or a run of alike ones, with what stands inside it."""
 
     paths: tuple[str, ...]
-    """Of each of the run."""
+    """The path of each module of the run."""
     line: str
-    """All of them in one: `roberta.encoder.layer.0 … 11`."""
+    """All paths in one: `roberta.encoder.layer.0 … 11`."""
     note: str | None = None
     is_stage: bool = False
     """Whether it is a stage, drawn as a frame around what is inside."""
@@ -37,20 +38,20 @@ class Module:
 
     @property
     def path(self) -> str:
-        """Of the first."""
+        """The path of the first one."""
         return self.paths[0]
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """How many modules there are."""
         return len(self.paths)
 
     def has(self, path: str) -> bool:
-        """Whether that module is one of the run, or stands in one of them."""
-        return path in self.paths or any(path.startswith(f"{each}.") for each in self.paths if each)
+        """Whether the module at `path` is one of the run, or inside one of them."""
+        return path in self.paths or any(path.startswith(f"{own}.") for own in self.paths if own)
 
     def flow(self) -> Iterator[Module]:
-        """The modules that a tensor goes through, frames left out."""
+        """The modules that a tensor goes through, without the frames."""
         if self.is_stage and self.inside:
             for module in self.inside:
                 yield from module.flow()
@@ -59,7 +60,7 @@ class Module:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class SlotRow:
     """One tensor of a slot, or a run of alike ones: an arrow ends here."""
 
     indices: str
@@ -67,7 +68,7 @@ class Row:
     source: str | None
     """The path of the module that returned it; `None` where none did."""
     words: str
-    """Its shape in axis words, and how many there are."""
+    """The shape in axis words, and how many tensors there are."""
     remark: str = ""
     """Why no arrow ends here."""
 
@@ -85,56 +86,58 @@ class Box:
     """How many proofs hold, and how many do not."""
     refuted: str | None
     """The first claim that is refuted."""
-    rows: tuple[Row, ...]
+    rows: tuple[SlotRow, ...]
     described: str
-    """All of it in a sentence, for who does not see it."""
+    """The slot in one sentence, for readers who do not see the picture."""
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """What is said of its proofs."""
+    def remarks(self) -> tuple[str, ...]:
+        """The lines on its proofs."""
         return tuple(words for words in (self.outcome, self.refuted) if words)
 
 
-def container(call: Call) -> str:
-    """What came back, or what was raised."""
+def container_words(call: Call) -> str:
+    """What the call returned or raised."""
     if call.error is not None:
         return f"nothing: it raised {phrases.name(call.error.type)}"
     return phrases.name(call.container)
 
 
-def modules(of: OutputMap, calls: Sequence[Call]) -> list[Module]:
+def modules(output_map: OutputMap, calls: Sequence[Call]) -> list[Module]:
     """The modules of these calls, nested as their paths are, in the order of the flow."""
-    known: dict[str, Module] = {}
+    by_path: dict[str, Module] = {}
     drawn: set[str] = set()
-    for module in (*_within(of, calls), *_outer(calls), *_readers(of)):
+    for module in (*_within(output_map, calls), *_outer(calls), *_readers(output_map)):
         if module.path not in drawn:
-            known[module.path] = module
+            by_path[module.path] = module
             drawn.update(module.paths)
-    for stage in of.stages:
+    for stage in output_map.stages:
         if stage.module:
             notes = [f"{phrases.name(slot.name)} is None" for slot in stage.slots if slot.note]
-            known[stage.module].is_stage = True
-            known[stage.module].note = ", ".join(notes) or None
-    return _nested(list(known.values()))
+            by_path[stage.module].is_stage = True
+            by_path[stage.module].note = ", ".join(notes) or None
+    return _nested(list(by_path.values()))
 
 
-def _within(of: OutputMap, calls: Sequence[Call]) -> Iterator[Module]:
-    """What returned the items of the tuples, those of the hidden states first: they tell the flow;
-    then the stages."""
+def _within(output_map: OutputMap, calls: Sequence[Call]) -> Iterator[Module]:
+    """The modules that returned the items of tuples, then the stages. Those of the hidden states
+    come first, because they show the order of the flow."""
     slots = [slot for call in calls for slot in call.slots if slot.items]
     for slot in sorted(slots, key=lambda slot: slot.name != "hidden_states"):
         yield from _origins(slot)
-    yield from (Module((stage.module,), safe(stage.module)) for stage in of.stages if stage.module)
+    yield from (
+        Module((stage.module,), safe(stage.module)) for stage in output_map.stages if stage.module
+    )
 
 
-def _readers(of: OutputMap) -> Iterator[Module]:
-    slots = [slot for stage in of.stages for slot in stage.slots]
+def _readers(output_map: OutputMap) -> Iterator[Module]:
+    slots = [slot for stage in output_map.stages for slot in stage.slots]
     places = [place for slot in slots for place in slot.reaches if place.read and place.module]
     yield from (Module((place.module or "",), safe(place.module)) for place in places)
 
 
 def _outer(calls: Sequence[Call]) -> Iterator[Module]:
-    """What returned a tensor that stands in the container itself."""
+    """The modules that returned a tensor of the container itself."""
     for call in calls:
         for slot in call.slots:
             if not slot.items:
@@ -142,15 +145,17 @@ def _outer(calls: Sequence[Call]) -> Iterator[Module]:
 
 
 def _origins(slot: Slot) -> Iterator[Module]:
-    origins = [each for each in (slot.origin, *map(_origin, slot.items)) if each is not None]
-    for run in folded([numbered(safe(origin.module)) for origin in origins]):
+    origins = [
+        origin for origin in (slot.origin, *map(_item_origin, slot.items)) if origin is not None
+    ]
+    for run in folded_lines([numbered(safe(origin.module)) for origin in origins]):
         alike = origins[run.first : run.last + 1]
         paths = tuple(origin.module for origin in alike)
         yield Module(tuple(dict.fromkeys(paths)), run.line, _inner(alike[0]))
 
 
-def _origin(item: Item) -> Origin | None:
-    return item.origin or next((each.origin for each in item.items if each.origin), None)
+def _item_origin(item: Item) -> Origin | None:
+    return item.origin or next((nested.origin for nested in item.items if nested.origin), None)
 
 
 def _inner(origin: Origin) -> str | None:
@@ -159,13 +164,13 @@ def _inner(origin: Origin) -> str | None:
     return f"by its {safe(origin.through.removeprefix(f'{origin.module}.'))}"
 
 
-def _nested(known: Sequence[Module]) -> list[Module]:
-    """The outermost ones, in the order of the flow; each other is put into the one around it."""
-    rank = {module.path: number for number, module in enumerate(known)}
+def _nested(flat: Sequence[Module]) -> list[Module]:
+    """The outermost modules in the order of the flow, with the other ones inside them."""
+    rank = {module.path: number for number, module in enumerate(flat)}
     roots: list[Module] = []
-    for module in known:
-        around = [other for other in known if _is_inside(module, other)]
-        parent = max(around, key=lambda other: len(other.path), default=None)
+    for module in flat:
+        around = [candidate for candidate in flat if _is_inside(module, candidate)]
+        parent = max(around, key=lambda candidate: len(candidate.path), default=None)
         module.title = _relative(module, parent)
         (roots if parent is None else parent.inside).append(module)
 
@@ -189,15 +194,15 @@ def _relative(module: Module, around: Module | None) -> str:
     return line.removeprefix(prefix)
 
 
-def boxes(of: OutputMap, call: Call) -> list[Box]:
+def boxes(output_map: OutputMap, call: Call) -> list[Box]:
     """The slots of one call in order, then the names that it lacks."""
-    present = [_box(of, slot) for slot in call.slots]
+    present = [_box(output_map, slot) for slot in call.slots]
     present.sort(key=lambda box: not box.index)
-    lacking = [name for name in of.names if not call.error and call.slot(name) is None]
-    return [*present, *(_absent(name) for name in lacking)]
+    lacking = [name for name in output_map.names if not call.error and call.slot(name) is None]
+    return [*present, *(_absent_box(name) for name in lacking)]
 
 
-def _absent(name: str) -> Box:
+def _absent_box(name: str) -> Box:
     return Box(
         name=phrases.name(name),
         index="",
@@ -210,14 +215,14 @@ def _absent(name: str) -> Box:
     )
 
 
-def _box(of: OutputMap, slot: Slot) -> Box:
-    proofs = of.proofs_of(slot.name)
+def _box(output_map: OutputMap, slot: Slot) -> Box:
+    proofs = output_map.proofs_of(slot.name)
     missing = slot.kind == "none"
     state = "missing" if missing else "empty" if slot.is_empty else "full"
     index = "" if slot.index is None else f"[{slot.index}]"
-    rows = tuple(_rows(slot))
-    told = [f"{index} {phrases.name(slot.name)}: {phrases.what(slot)}"]
-    told += [f"{row.indices} from {safe(row.source)}".strip() for row in rows if row.source]
+    rows = tuple(_slot_rows(slot))
+    facts = [f"{index} {phrases.name(slot.name)}: {phrases.contents_text(slot)}"]
+    facts += [f"{row.indices} from {safe(row.source)}".strip() for row in rows if row.source]
     outcome = "" if missing else tally(proofs)
     return Box(
         name=phrases.name(slot.name),
@@ -225,61 +230,59 @@ def _box(of: OutputMap, slot: Slot) -> Box:
         holds=holds(slot),
         state=state,
         outcome=outcome,
-        refuted=None if missing else refuted(proofs),
+        refuted=None if missing else refutation(proofs),
         rows=rows,
-        described=", ".join([*told, *([outcome] if outcome else [])]).strip() + ".",
+        described=", ".join([*facts, *([outcome] if outcome else [])]).strip() + ".",
     )
 
 
-def _rows(slot: Slot) -> Iterator[Row]:
+def _slot_rows(slot: Slot) -> Iterator[SlotRow]:
     if slot.kind == "tensor":
         source = slot.origin.module if slot.origin else FORWARD
-        yield Row(indices="", source=source, words=axes(slot))
-    runs = list(phrases.runs(slot.items, alike=phrases.alike(slot)))
-    shown, rest = phrases.first(runs, MOST_ROWS, "row")
+        yield SlotRow(indices="", source=source, words=shape_in_axes(slot))
+    runs = list(phrases.item_runs(slot.items, alike=phrases.alike(slot)))
+    shown, rest = phrases.first(runs, ROWS_DRAWN, "row")
     for run in shown:
         first, number = slot.items[run.first], run.last - run.first + 1
-        origin = _origin(first)
-        yield Row(
+        origin = _item_origin(first)
+        yield SlotRow(
             indices=run.indices,
             source=origin.module if origin else None,
-            words=("" if number == 1 else f"{number:,} × ") + axes(first),
+            words=("" if number == 1 else f"{number:,} × ") + shape_in_axes(first),
             remark="" if origin else run.line,
         )
-    yield from (Row(indices="…", source=None, words="", remark=words) for words in rest)
+    yield from (SlotRow(indices="…", source=None, words="", remark=words) for words in rest)
 
 
-def axes(of: Slot | Item) -> str:
-    """`(batch_size, num_labels)`; of a nested item how many there are of the first."""
-    if of.items:
-        return f"{len(of.items):,} × {axes(of.items[0])}"
-    return f"({', '.join(map(phrases.name, of.axes))})" if of.kind == "tensor" else ""
+def shape_in_axes(value: Slot | Item) -> str:
+    """`(batch_size, num_labels)`; for a nested item its length and the axes of its first item."""
+    if value.items:
+        return f"{len(value.items):,} × {shape_in_axes(value.items[0])}"
+    return f"({', '.join(map(phrases.name, value.axes))})" if value.kind == "tensor" else ""
 
 
-def holds(of: Slot | Item) -> str:
-    """`13 × (2, 16, 768) float32`: how much there is, in numbers."""
-    if of.kind == "tensor":
-        sizes = ", ".join(f"{size}" for size in of.shape or ())
-        return f"({sizes}) {phrases.name(of.dtype)}"
-    if not of.items or len({holds(item) for item in of.items}) > 1:
-        return phrases.what(of)
-    return f"{len(of.items):,} × {holds(of.items[0])}"
-
-
-WORDS: dict[Status, str] = {
-    "refuted": "✗ {} refuted",
-    "proved": "✓ {} proved",
-    "not-tested": "· {} not tested",
-}
+def holds(value: Slot | Item) -> str:
+    """`13 × (2, 16, 768) float32`: the contents with bare sizes."""
+    if value.kind == "tensor":
+        sizes = ", ".join(f"{size}" for size in value.shape or ())
+        return f"({sizes}) {phrases.name(value.dtype)}"
+    if not value.items or len({holds(item) for item in value.items}) > 1:
+        return phrases.contents_text(value)
+    return f"{len(value.items):,} × {holds(value.items[0])}"
 
 
 def tally(proofs: Sequence[Proof]) -> str:
     """`✓ 6 proved`, `✗ 1 refuted ✓ 5 proved`: what failed comes first."""
-    counts = {status: [proof.status for proof in proofs].count(status) for status in WORDS}
-    return "  ".join(WORDS[status].format(number) for status, number in counts.items() if number)
+    statuses = [proof.status for proof in proofs]
+    counts = [
+        f"{STATUS[status].sign} {statuses.count(status)} {STATUS[status].word}"
+        for status in REFUTED_FIRST
+        if status in statuses
+    ]
+    return "  ".join(counts)
 
 
-def refuted(proofs: Sequence[Proof]) -> str | None:
+def refutation(proofs: Sequence[Proof]) -> str | None:
     """The first claim that is refuted, and how many more are."""
     claims = [phrases.sentence(proof.claim) for proof in proofs if proof.status == "refuted"]
     more = f", and {counted(len(claims) - 1, 'more claim')}" if len(claims) > 1 else ""

@@ -10,19 +10,19 @@ from roberta_inspect.render.html import Html, joined, tag
 from roberta_inspect.render.page import parts
 from roberta_inspect.text import safe
 
-MOST_PARTS = 60
-"""Parts of one consumer that are shown: a graph of a large model has one for each layer."""
+PARTS_SHOWN = 60
+"""Parts shown of one consumer; the graph of a large model has one for each layer."""
 
 
-def consumers(rows: Sequence[Consumer]) -> Html | None:
-    """One table per consumer, for the page of a map too; nothing where there is none."""
-    if not rows:
+def consumers_section(consumers: Sequence[Consumer]) -> Html | None:
+    """One table per consumer, for the page of a map too; `None` without consumers."""
+    if not consumers:
         return None
-    return parts.section("Who gets what", *map(_consumer, rows))
+    return parts.section("Who gets what", *map(_consumer, consumers))
 
 
-def _consumer(of: Consumer) -> Html:
-    shown, rest = phrases.first(of.parts, MOST_PARTS, "part")
+def _consumer(consumer: Consumer) -> Html:
+    shown, rest = phrases.first(consumer.parts, PARTS_SHOWN, "part")
     lines = [
         [
             parts.row_head(parts.code(safe(part.access))),
@@ -34,37 +34,38 @@ def _consumer(of: Consumer) -> Html:
     ]
     lines += [[parts.row_head(words)] for words in rest]
     heads = ["reached as", "declared as", "is", "shape"]
-    returned = f" returns {safe(of.container)}" if of.container else ""
-    failure = of.error and f"raised {safe(of.error.type)}: {phrases.sentence(of.error.message)}"
+    returned = f" returns {safe(consumer.container)}" if consumer.container else ""
+    error = consumer.error
+    failure = error and f"raised {safe(error.type)}: {phrases.sentence(error.message)}"
     return joined(
-        tag("h3", phrases.sentence(of.title), returned),
+        tag("h3", phrases.sentence(consumer.title), returned),
         tag("p", failure, class_="bad") if failure else None,
-        parts.table(heads, lines, name=phrases.name(of.id)) if lines else None,
-        *(tag("p", phrases.sentence(note), class_="hint") for note in of.notes),
-        _suggested(of.suggested),
+        parts.table(heads, lines, name=phrases.name(consumer.id)) if lines else None,
+        *(tag("p", phrases.sentence(note), class_="hint") for note in consumer.notes),
+        _suggested_names(consumer.suggested),
     )
 
 
-def _suggested(of: Suggested | None) -> Html | None:
+def _suggested_names(suggested: Suggested | None) -> Html | None:
     """The names that the outputs of a graph should have."""
-    if of is None:
+    if suggested is None:
         return None
-    names = joined(*(parts.code(phrases.name(name)) for name in of.output_names), between=", ")
-    return tag("p", "output_names: ", names)
+    names = [parts.code(phrases.name(name)) for name in suggested.output_names]
+    return tag("p", "output_names: ", joined(*names, between=", "))
 
 
-def consumers_page(of: ConsumerReport) -> str:
+def consumers_page(report: ConsumerReport) -> str:
     """The report as a page of its own."""
-    source = of.checkpoint.source
-    raised = sum(row.status == "raised" for row in of.consumers)
-    verdict = f"{len(of.consumers)} consumers, {raised} raised"
+    source = report.checkpoint.source
+    raised = sum(consumer.status == "raised" for consumer in report.consumers)
+    verdict = f"{len(report.consumers)} consumers, {raised} raised"
     return parts.document(
         f"roberta-inspect consumers: {safe(source)}",
-        parts.heading("Who gets what", source, verdict, ok=of.ok),
-        tag("main", parts.findings(of.findings), consumers(of.consumers)),
+        parts.heading("Who gets what", source, verdict, ok=report.ok),
+        tag("main", parts.findings_section(report.findings), consumers_section(report.consumers)),
     )
 
 
-def fragment(of: ConsumerReport) -> str:
+def consumers_fragment(report: ConsumerReport) -> str:
     """The report for a notebook."""
-    return tag("div", parts.findings(of.findings), consumers(of.consumers))
+    return tag("div", parts.findings_section(report.findings), consumers_section(report.consumers))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Sequence
 
-from roberta_inspect.records import Call, OutputMap, Slot
+from roberta_inspect.records import Call, OutputMap, Prediction, Slot
 from roberta_inspect.render import diagram, phrases
-from roberta_inspect.render.diagram.ink import Form
-from roberta_inspect.render.html import Html, joined, tag
+from roberta_inspect.render.blocks import REFUTED_FIRST, STATUS
+from roberta_inspect.render.diagram.ink import Layout
+from roberta_inspect.render.html import Html, HtmlContent, joined, tag
 from roberta_inspect.render.page import parts, search
-from roberta_inspect.render.page.consumers import consumers
+from roberta_inspect.render.page.consumers import consumers_section
 from roberta_inspect.text import counted, safe
 
 SWITCHES = {
@@ -20,42 +21,52 @@ SWITCHES = {
     "output_hidden_states": "hidden states",
     "output_attentions": "attentions",
 }
-"""Switch → its words."""
+"""Name of a switch → its label on the page."""
 
 
-def map_page(of: OutputMap) -> str:
+def map_page(output_map: OutputMap) -> str:
     """The whole map as a page of its own."""
-    calls = [*of.plain, *of.calls]
-    start = calls.index(diagram.chosen(of))
+    calls = [*output_map.plain, *output_map.calls]
+    start = calls.index(diagram.drawn_call(output_map))
     return parts.document(
-        f"roberta-inspect run: {safe(of.checkpoint.source)}",
-        parts.heading("What each output is", of.checkpoint.source, phrases.verdict(of), ok=of.ok),
+        f"roberta-inspect run: {safe(output_map.checkpoint.source)}",
+        parts.heading(
+            "What each output is",
+            output_map.checkpoint.source,
+            phrases.map_verdict(output_map),
+            ok=output_map.ok,
+        ),
         tag(
             "main",
             _search(),
-            tag("div", _picture(of, calls, start), _slots(of), class_="pointing"),
-            parts.findings(of.findings),
-            _places(of, calls),
-            _stages(of),
-            _predictions(of),
-            consumers(of.consumers or ()),
-            parts.section("What was inspected", parts.facts(phrases.head(of)), _tokens(of)),
+            tag("div", _picture(output_map, calls, start), _slots(output_map), class_="pointing"),
+            parts.findings_section(output_map.findings),
+            _places(output_map, calls),
+            _stages(output_map),
+            _predictions(output_map),
+            consumers_section(output_map.consumers or ()),
+            parts.section(
+                "What was inspected",
+                parts.fact_list(phrases.header_facts(output_map)),
+                _tokens(output_map),
+            ),
         ),
-        data={**search.index(of), "start": start},
+        data={**search.index(output_map), "start": start},
     )
 
 
-def fragment(of: OutputMap) -> str:
+def map_fragment(output_map: OutputMap) -> str:
     """The map for a notebook: no page of its own, in the notebook's own colours."""
-    picture = base64.b64encode(diagram.map_svg(of).encode()).decode()
-    described = diagram.description(of, diagram.chosen(of))
+    picture = base64.b64encode(diagram.map_svg(output_map).encode()).decode()
+    described = diagram.alt_text(output_map, diagram.drawn_call(output_map))
+    keys = [str(number) for number in range(len(output_map.main_calls))]
     return tag(
         "div",
         tag(
             "p",
-            tag("b", "✓ " if of.ok else "✗ "),
-            f"{safe(of.checkpoint.source)}: ",
-            phrases.verdict(of),
+            tag("b", "✓ " if output_map.ok else "✗ "),
+            f"{safe(output_map.checkpoint.source)}: ",
+            phrases.map_verdict(output_map),
         ),
         tag(
             "img",
@@ -63,14 +74,18 @@ def fragment(of: OutputMap) -> str:
             alt=described,
             style="max-width: 100%; width: 860px",
         ),
-        parts.findings(of.findings),
-        _where(of, of.main_calls, [*map(str, range(len(of.main_calls)))]),
+        parts.findings_section(output_map.findings),
+        _places_table(output_map, output_map.main_calls, keys),
         *(
-            tag("details", tag("summary", parts.code(phrases.name(name))), *_about(of, name))
-            for name in of.names
+            tag("details", tag("summary", _name(name)), *_about(output_map, name))
+            for name in output_map.names
         ),
         class_="roberta-inspect",
     )
+
+
+def _name(name: str) -> Html:
+    return parts.code(phrases.name(name))
 
 
 def _search() -> Html:
@@ -93,170 +108,162 @@ def _search() -> Html:
     )
 
 
-def _picture(of: OutputMap, calls: Sequence[Call], start: int) -> Html:
-    """The switches, and the diagram in its two forms with a group for every call."""
+def _picture(output_map: OutputMap, calls: Sequence[Call], start: int) -> Html:
+    """The switches, and the diagram in both layouts with a group for every call."""
     order = [calls[start], *(call for call in calls if call is not calls[start])]
     keys = [str(calls.index(call)) for call in order]
     drawings = [
-        _drawn(diagram.drawing(of, order, form, keys=keys), form, name)
-        for form, name in ((diagram.WIDE, "beside"), (diagram.NARROW, "below"))
+        _drawn(diagram.drawing(output_map, order, layout, keys=keys), layout, name)
+        for layout, name in ((diagram.WIDE, "beside"), (diagram.NARROW, "below"))
     ]
-    words = diagram.description(of, calls[start])
+    words = diagram.alt_text(output_map, calls[start])
     return tag(
         "figure",
-        _switches(of, calls),
+        _switches(output_map, calls),
         *drawings,
         tag("figcaption", words, class_="unseen"),
         aria_label="How the container is built",
     )
 
 
-def _drawn(drawing: diagram.Drawing, form: Form, name: str) -> Html:
+def _drawn(drawing: diagram.Drawing, layout: Layout, name: str) -> Html:
     return tag(
         "svg",
         drawing.markup,
-        viewBox=f"0 0 {form.width} {drawing.height:g}",
+        viewBox=f"0 0 {layout.width} {drawing.height:g}",
         class_=f"diagram {name}",
         role="group",
         aria_label="Modules and slots",
     )
 
 
-def _switches(of: OutputMap, calls: Sequence[Call]) -> Html:
-    """One for each part of a call that differs between the calls that were made."""
-    held = {
-        "plain": {call.spec.is_plain for call in calls},
-        **{
-            name: {value for call in of.calls for value in [getattr(call, name)]}
-            for name in list(SWITCHES)[1:]
-        },
-    }
-    offered = [
+def _switches(output_map: OutputMap, calls: Sequence[Call]) -> Html:
+    """One switch for each part of a call that differs between the calls of the map."""
+    values = {"plain": {call.spec.is_plain for call in calls}}
+    for name in list(SWITCHES)[1:]:
+        values[name] = {getattr(call, name) for call in output_map.calls}
+    switches = [
         tag("label", tag("input", type="checkbox", name=name), f" {words}")
         for name, words in SWITCHES.items()
-        if len(held[name]) > 1
+        if len(values[name]) > 1
     ]
-    return tag("fieldset", tag("legend", "Called with"), *offered, class_="switches", hidden=True)
+    return tag("fieldset", tag("legend", "Called with"), *switches, class_="switches", hidden=True)
 
 
-def _slots(of: OutputMap) -> Html:
+def _slots(output_map: OutputMap) -> Html:
     """A paragraph for each name, opened by pointing at its slot; all open without a script."""
-    others = dict.fromkeys(proof.slot for proof in of.proofs if proof.slot not in of.names)
-    told = [
+    without_slot = dict.fromkeys(
+        proof.slot for proof in output_map.proofs if proof.slot not in output_map.names
+    )
+    paragraphs = [
         tag(
             "details",
-            tag("summary", parts.code(phrases.name(name)), " ", _outcome(of, name)),
-            *_about(of, name),
+            tag("summary", _name(name), " ", _outcome(output_map, name)),
+            *_about(output_map, name),
             open=True,
             data_slot=phrases.name(name),
         )
-        for name in (*of.names, *others)
+        for name in (*output_map.names, *without_slot)
     ]
-    return parts.section("What each output is", *told, class_="slots")
+    return parts.section("What each output is", *paragraphs, class_="slots")
 
 
-def _outcome(of: OutputMap, name: str) -> Html | None:
-    proofs = of.proofs_of(name)
-    counts = [
-        tag(
-            "span",
-            f"{parts.SIGNS[status][0]} {number}",
-            class_=f"mark {status}",
-            title=parts.SIGNS[status][1],
-        )
-        for status in ("refuted", "proved", "not-tested")
-        if (number := sum(proof.status == status for proof in proofs))
-    ]
+def _outcome(output_map: OutputMap, name: str) -> Html | None:
+    proofs = output_map.proofs_of(name)
+    counts = []
+    for status in REFUTED_FIRST:
+        number = sum(proof.status == status for proof in proofs)
+        sign, word, _ = STATUS[status]
+        if number:
+            counts.append(tag("span", f"{sign} {number}", class_=f"mark {status}", title=word))
     return joined(*counts, between=" ")
 
 
-def _about(of: OutputMap, name: str) -> Iterator[Html | None]:
-    slots = of.fullest_slots(name)
+def _about(output_map: OutputMap, name: str) -> Iterator[Html | None]:
+    slots = output_map.fullest_slots(name)
     for slot in slots:
-        yield parts.facts(
-            {
-                "holds": phrases.what(slot),
-                "meaning": phrases.sentence(slot.meaning or ""),
-                "same as": f"the same tensor as {phrases.place(slot.same_as)}"
-                if slot.same_as
-                else None,
-                "origin": phrases.made_by(slot, of.checkpoint.architecture)
-                if slot.kind == "tensor"
-                else None,
-                "reached as": _reached(of, name),
-            }
-        )
+        facts: dict[str, HtmlContent] = {
+            "holds": phrases.contents_text(slot),
+            "meaning": phrases.sentence(slot.meaning or ""),
+        }
+        if slot.same_as:
+            facts["same as"] = f"the same tensor as {phrases.place_text(slot.same_as)}"
+        if slot.kind == "tensor":
+            facts["origin"] = phrases.origin_sentence(slot, output_map.checkpoint.architecture)
+        facts["reached as"] = _accesses(output_map, name)
+        yield parts.fact_list(facts)
         yield _items(slot)
     if not slots:
-        together = "all of them together" if name == "outputs" else "no call returned it"
-        yield tag("p", together)
-    yield parts.proofs(of.proofs_of(name))
+        yield tag("p", "all of them together" if name == "outputs" else "no call returned it")
+    yield parts.proof_list(output_map.proofs_of(name))
 
 
-def _reached(of: OutputMap, name: str) -> Html:
-    """Where it stands in each of the main calls."""
-    told = [
+def _accesses(output_map: OutputMap, name: str) -> Html:
+    """How to reach a slot in each of the plain and the main calls."""
+    accesses = [
         joined(parts.code(safe(slot.access)), f" with {call.words}")
-        for call in (*of.plain, *of.main_calls)
+        for call in (*output_map.plain, *output_map.main_calls)
         for slot in call.slots
         if slot.name == name and slot.index is not None
     ]
-    return tag("ul", *(tag("li", each) for each in told), class_="plain")
+    return tag("ul", *(tag("li", access) for access in accesses), class_="plain")
 
 
 def _items(slot: Slot) -> Html | None:
-    runs = list(phrases.runs(slot.items, alike=phrases.alike(slot)))
-    shown, rest = phrases.first(runs, phrases.MOST_RUNS, "line")
+    runs = list(phrases.item_runs(slot.items, alike=phrases.alike(slot)))
+    shown, rest = phrases.first(runs, phrases.RUNS_SHOWN, "line")
     lines = [joined(parts.code(run.indices), f" {run.line}") for run in shown]
-    return (
-        tag("ul", *(tag("li", line) for line in (*lines, *rest)), class_="plain") if runs else None
-    )
+    lines = [tag("li", line) for line in (*lines, *rest)]
+    return tag("ul", *lines, class_="plain") if lines else None
 
 
-def _places(of: OutputMap, calls: Sequence[Call]) -> Html:
+def _places(output_map: OutputMap, calls: Sequence[Call]) -> Html:
     keys = {call.spec: str(number) for number, call in enumerate(calls)}
-    shown = [*of.plain, *of.main_calls]
-    told = [tag("li", parts.code(sign), f" {words}") for sign, words in phrases.legend(of).items()]
-    more = None
-    if of.matrix:
-        whole = _where(of, of.calls, [keys[call.spec] for call in of.calls], flags=True)
-        summary = f"Every combination of the flags: {counted(len(of.calls), 'call')}"
-        more = tag("details", tag("summary", summary), whole, open=True, class_="matrix")
+    shown = [*output_map.plain, *output_map.main_calls]
+    legend = [
+        tag("li", parts.code(sign), f" {words}")
+        for sign, words in phrases.legend(output_map).items()
+    ]
+    config = f"config: {phrases.configured_line(output_map.setup)}"
+    matrix = None
+    if output_map.matrix:
+        matrix_keys = [keys[call.spec] for call in output_map.calls]
+        matrix = tag(
+            "details",
+            tag("summary", f"Every combination of the flags: {counted(len(matrix_keys), 'call')}"),
+            _places_table(output_map, output_map.calls, matrix_keys, flags=True),
+            open=True,
+            class_="matrix",
+        )
     return parts.section(
         "Where each output is",
-        _where(of, shown, [keys[call.spec] for call in shown]),
-        tag("ul", *told, class_="plain legend"),
-        tag("p", f"config: {phrases.configured(of.setup)}", class_="legend") if of.plain else None,
-        more,
+        _places_table(output_map, shown, [keys[call.spec] for call in shown]),
+        tag("ul", *legend, class_="plain legend"),
+        tag("p", config, class_="legend") if output_map.plain else None,
+        matrix,
     )
 
 
-def _where(
-    of: OutputMap, calls: Sequence[Call], keys: Sequence[str], *, flags: bool = False
+def _places_table(
+    output_map: OutputMap, calls: Sequence[Call], keys: Sequence[str], *, flags: bool = False
 ) -> Html:
     """One row per call, one column per name."""
-    heads = ["called with", *(parts.code(phrases.name(name)) for name in of.names)]
+    heads = ["called with", *map(_name, output_map.names)]
     rows = [
         [
-            parts.row_head(_called(call, flags)),
-            *(_place(of, call, name, key) for name in of.names),
+            parts.row_head(tag("span", ", ".join(call.spec.flags) if flags else call.words)),
+            *(_place(output_map, call, name, key) for name in output_map.names),
         ]
         for call, key in zip(calls, keys, strict=True)
     ]
     return parts.table(heads, rows, name="Where each output is")
 
 
-def _called(call: Call, flags: bool) -> Html:
-    asked = ", ".join(call.spec.flags) if flags else call.words
-    return tag("span", asked)
-
-
-def _place(of: OutputMap, call: Call, name: str, key: str) -> Html:
-    where = phrases.where_it_is(call, name)
+def _place(output_map: OutputMap, call: Call, name: str, key: str) -> Html:
     gone = not any(slot.name == name and slot.index is not None for slot in call.slots)
-    shift = phrases.moved(of, call, name).strip()
+    shift = phrases.moved(output_map, call, name).strip()
     return parts.cell(
-        tag("span", where),
+        tag("span", phrases.where_it_is(call, name)),
         tag("small", f" {shift}") if shift else None,
         class_="gone" if gone else None,
         data_call=key,
@@ -264,64 +271,55 @@ def _place(of: OutputMap, call: Call, name: str, key: str) -> Html:
     )
 
 
-def _stages(of: OutputMap) -> Html | None:
-    if not of.stages:
+def _stages(output_map: OutputMap) -> Html | None:
+    if not output_map.stages:
         return None
     tables = []
-    for stage in of.stages:
-        whose = safe(stage.module or of.checkpoint.architecture)
+    for stage in output_map.stages:
+        module = safe(stage.module or output_map.checkpoint.architecture)
         rows = [
             [
                 parts.cell(parts.code(phrases.stage_index(slot))),
                 parts.row_head(phrases.stage_slot(slot)),
-                parts.cell(phrases.goes(slot)),
+                parts.cell(phrases.stage_reaches(slot)),
             ]
             for slot in stage.shown
         ]
         tables += [
-            tag("h3", parts.code(whose), " returned ", parts.code(safe(stage.container))),
-            parts.table(["index", "what", "found again"], rows, name=f"What {whose} returned"),
+            tag("h3", parts.code(module), " returned ", parts.code(safe(stage.container))),
+            parts.table(["index", "what", "found again"], rows, name=f"What {module} returned"),
         ]
     return parts.section("How the container is built", *tables)
 
 
-def _predictions(of: OutputMap) -> Html | None:
-    if not of.predictions:
+def _predictions(output_map: OutputMap) -> Html | None:
+    if not output_map.predictions:
         return None
     rows = []
-    shown, rest = phrases.first(of.predictions, phrases.MOST_TEXTS, "text")
-    for each in shown:
-        ranked, others = phrases.first(each.ranked, phrases.MOST_LABELS, "label")
-        scores = [
-            tag(
-                "li",
-                tag("b", phrases.name(score.label)),
-                f" {', '.join(phrases.score(each, score))}",
-            )
-            for score in ranked
-        ]
-        more = [tag("li", words) for words in others]
-        rows.append(
-            [
-                parts.row_head(phrases.text(each.text)),
-                parts.cell(tag("ul", *scores, *more, class_="plain")),
-            ]
-        )
+    shown, rest = phrases.first(output_map.predictions, phrases.TEXTS_SHOWN, "text")
+    for prediction in shown:
+        labels = tag("ul", *_labels(prediction), class_="plain")
+        rows.append([parts.row_head(phrases.text_or_pair(prediction.text)), parts.cell(labels)])
     rows += [[parts.row_head(words), parts.cell()] for words in rest]
-    heads = ["text", phrases.function(of.predictions[0])]
+    heads = ["text", phrases.function(output_map.predictions[0])]
     return parts.section("What the logits say", parts.table(heads, rows, name="Predictions"))
 
 
-def _tokens(of: OutputMap) -> Html | None:
-    shown, rest = phrases.first(of.input.tokens or (), phrases.MOST_ROWS, "row")
-    lines = [
-        tag(
-            "li",
-            *(
-                joined(tag("small", place), " ", parts.code(token), " ")
-                for place, token in phrases.tokens(row)
-            ),
-        )
-        for row in shown
-    ]
+def _labels(prediction: Prediction) -> Iterator[Html]:
+    ranked, rest = phrases.first(prediction.ranked, phrases.LABELS_SHOWN, "label")
+    for score in ranked:
+        scores = ", ".join(phrases.score_texts(prediction, score))
+        yield tag("li", tag("b", phrases.name(score.label)), f" {scores}")
+    yield from (tag("li", words) for words in rest)
+
+
+def _tokens(output_map: OutputMap) -> Html | None:
+    shown, rest = phrases.first(output_map.input.tokens or (), phrases.ROWS_SHOWN, "row")
+    lines = []
+    for row in shown:
+        tokens = [
+            joined(tag("small", positions), " ", parts.code(token), " ")
+            for positions, token in phrases.tokens(row)
+        ]
+        lines.append(tag("li", *tokens))
     return tag("ol", *lines, *(tag("li", words) for words in rest)) if lines else None

@@ -1,5 +1,5 @@
 "use strict";
-// Shows what the page holds already: which call, which slot. All words were written with the page.
+// Selects a call or a slot of the page. All text was written with the page.
 const data = JSON.parse(document.getElementById("data").textContent);
 const all = (selector, inside = document) => [...inside.querySelectorAll(selector)];
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -13,7 +13,7 @@ let current = data.start;
 const box = (name) => switches.querySelector(`[name=${name}]`);
 const isPlain = (call) => call.spec[0] === null;
 
-function wanted() {
+function chosenSpec() {
   const base = data.calls[current].spec;
   const main = isPlain(data.calls[current]) ? data.calls[data.start].spec : base;
   return FLAGS.map((flag, i) => {
@@ -24,9 +24,11 @@ function wanted() {
 
 const find = (spec) => data.calls.findIndex((call) => call.spec.every((v, i) => v === spec[i]));
 
+const slotKey = (slot) => slot.closest("svg").classList + slot.dataset.slot;
+
 function tops() {
-  return Object.fromEntries(all(`[data-call="${current}"].call .position`).map((each) =>
-    [each.closest("svg").classList + each.dataset.slot, each.querySelector(".slot").y.baseVal.value]));
+  return Object.fromEntries(all(`[data-call="${current}"].call .position`).map((slot) =>
+    [slotKey(slot), slot.querySelector(".slot").y.baseVal.value]));
 }
 
 function show(number) {
@@ -41,41 +43,41 @@ function show(number) {
   }
   if (box("plain")) box("plain").checked = isPlain(call);
   document.querySelector("figcaption").textContent = call.described;
-  for (const each of all("tr[aria-current]")) each.removeAttribute("aria-current");
-  for (const each of all(`td[data-call="${number}"]`)) each.parentNode.setAttribute("aria-current", "true");
+  for (const row of all("tr[aria-current]")) row.removeAttribute("aria-current");
+  for (const cell of all(`td[data-call="${number}"]`)) cell.parentNode.setAttribute("aria-current", "true");
   light(figure.dataset.lit);
   if (!still.matches) move(before, tops());
 }
 
 function move(before, after) {
-  for (const each of all(`[data-call="${current}"].call .position`)) {
-    const key = each.closest("svg").classList + each.dataset.slot;
+  for (const slot of all(`[data-call="${current}"].call .position`)) {
+    const key = slotKey(slot);
     const frames = key in before
       ? [{ transform: `translateY(${before[key] - after[key]}px)` }, { transform: "none" }]
       : [{ opacity: 0 }, { opacity: 1 }];
-    each.animate(frames, { duration: 350, easing: "ease-out" });
+    slot.animate(frames, { duration: 350, easing: "ease-out" });
   }
 }
 
 // Which slot is pointed at
 
 function light(name) {
-  for (const each of all(".lit", figure)) each.classList.remove("lit");
+  for (const element of all(".lit", figure)) element.classList.remove("lit");
   delete figure.dataset.lit;
-  const slots = all(".call:not([hidden]) .position", figure).filter((each) => each.dataset.slot === name);
+  const slots = all(".call:not([hidden]) .position", figure).filter((slot) => slot.dataset.slot === name);
   if (!slots.length) return;
   figure.dataset.lit = name;
   for (const slot of slots) {
     slot.classList.add("lit");
-    const way = new Set(JSON.parse(slot.dataset.modules));
-    for (const each of all("[data-module]", figure)) {
-      if (way.has(each.dataset.module)) each.classList.add("lit");
+    const route = new Set(JSON.parse(slot.dataset.modules));
+    for (const element of all("[data-module]", figure)) {
+      if (route.has(element.dataset.module)) element.classList.add("lit");
     }
   }
 }
 
 function open(name) {
-  for (const each of all(".slots details")) each.open = each.dataset.slot === name;
+  for (const details of all(".slots details")) details.open = details.dataset.slot === name;
 }
 
 function point(name) {
@@ -100,8 +102,8 @@ figure.addEventListener("keydown", (event) => {
 function reveal(name) {
   point(name);
   open(name);
-  const told = all(".slots details").find((each) => each.dataset.slot === name);
-  told?.scrollIntoView({ block: "nearest", behavior: still.matches ? "auto" : "smooth" });
+  const details = all(".slots details").find((element) => element.dataset.slot === name);
+  details?.scrollIntoView({ block: "nearest", behavior: still.matches ? "auto" : "smooth" });
 }
 
 // What an expression is: outputs[1][-1], logits, hidden_states[-1][:, 0], CLS
@@ -113,7 +115,7 @@ function parse(text) {
   const match = EXPRESSION.exec(bare);
   if (!match) return null;
   const name = match[2] ?? match[3] ?? match[4];
-  const path = [...match[5].matchAll(/\[([^\]]+)\]/g)].map((each) => each[1].replaceAll(" ", ""));
+  const path = [...match[5].matchAll(/\[([^\]]+)\]/g)].map((index) => index[1].replaceAll(" ", ""));
   return name || match[1] ? { name, path } : null;
 }
 
@@ -135,13 +137,13 @@ function position(index, length) {
   return Number.isInteger(number) && place >= 0 && place < length ? place : null;
 }
 
-function held(slot, rest) {
+function described(slot, rest) {
   let inside = slot, words = slot.name;
   for (const index of rest) {
     if (inside.axes) {
-      const left = indexed(inside, index.split(","));
-      if (!left) return `${words}[${index}]: no such index of ${inside.what}`;
-      inside = left;
+      const remaining = indexed(inside, index.split(","));
+      if (!remaining) return `${words}[${index}]: no such index of ${inside.what}`;
+      inside = remaining;
       words += `[${index}]`;
     } else {
       const place = position(index, inside.items.length);
@@ -173,69 +175,71 @@ function indexed(tensor, indices) {
 function answers(query) {
   const text = query.trim();
   if (!text) return [];
-  const found = data.consumers.filter((part) => part.access === text)
+  const results = data.consumers.filter((part) => part.access === text)
     .map((part) => ({ where: part.who, words: `${part.access} is ${part.is}` }));
-  const known = Object.entries(data.words).find(([word]) => word === text.toLowerCase());
-  if (known?.[1][1]) found.push({ where: text, words: known[1][1] });
-  const parsed = parse(known?.[1][0] || (known ? "" : text));
-  if (!parsed) return found;
+  const [, term] = Object.entries(data.words).find(([word]) => word === text.toLowerCase()) ?? [];
+  if (term?.[1]) results.push({ where: text, words: term[1] });
+  const parsed = parse(term?.[0] || (term ? "" : text));
+  if (!parsed) return results;
   const specs = [false, true].map((labels) => data.calls[current].spec.map((v, i) => (i === 1 ? labels : v)));
-  for (const number of specs.map(find).filter((each) => each >= 0)) {
+  for (const number of specs.map(find).filter((index) => index >= 0)) {
     const call = data.calls[number];
     const { slot, rest, failure } = slotIn(call, parsed);
-    found.push({ where: call.words, words: failure ?? held(slot, rest), name: slot?.name, number });
+    results.push({ where: call.words, words: failure ?? described(slot, rest), name: slot?.name, number });
   }
-  return found.some((each) => each.name) || known || text.startsWith("output") ? found : found.filter((each) => !each.number);
+  const useful = results.some((result) => result.name) || term || text.startsWith("output");
+  return useful ? results : results.filter((result) => !result.number);
 }
 
 function matching(text) {
   const word = text.trim().toLowerCase();
   if (word.length < 3) return [];
-  return all(".slots details, .findings li").filter((each) => each.textContent.toLowerCase().includes(word))
+  return all(".slots details, .findings li").filter((element) => element.textContent.toLowerCase().includes(word))
     .slice(0, 6)
-    .map((each) => ({ where: each.dataset.slot ?? "findings", words: sentence(each, word), name: each.dataset.slot }));
+    .map((element) => ({ where: element.dataset.slot ?? "findings", words: sentence(element, word), name: element.dataset.slot }));
 }
 
 function sentence(inside, word) {
-  const lines = all("dd, p, .claim, summary", inside).map((each) => each.textContent);
+  const lines = all("dd, p, .claim, summary", inside).map((element) => element.textContent);
   return (lines.find((line) => line.toLowerCase().includes(word)) ?? inside.textContent).trim().slice(0, 240);
 }
 
 function answer(query) {
   const area = document.getElementById("answers");
-  let found = answers(query);
-  if (!found.length) found = matching(query);
-  if (!found.length && query.trim()) found = [{ where: "nothing", words: `nothing here is called ${query.trim()}` }];
-  area.replaceChildren(...found.map(({ where, words }) => {
+  let results = answers(query);
+  if (!results.length) results = matching(query);
+  if (!results.length && query.trim()) results = [{ where: "nothing", words: `nothing here is called ${query.trim()}` }];
+  area.replaceChildren(...results.map(({ where, words }) => {
     const line = document.createElement("p");
     const place = document.createElement("small");
     place.textContent = where;
     line.append(place, document.createElement("br"), words);
     return line;
   }));
-  const shown = found.find((each) => each.name && (each.number ?? current) === current) ?? found.find((each) => each.name);
+  const named = results.filter((result) => result.name);
+  const shown = named.find((result) => (result.number ?? current) === current) ?? named[0];
   if (shown) point(shown.name);
 }
 
-// What needs a script is hidden until one runs; on paper everything is open.
+// Controls that need a script stay hidden until it runs; everything is open in print.
 
 document.querySelector("form").hidden = false;
 document.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
 document.getElementById("query").addEventListener("input", (event) => answer(event.target.value));
 if (switches.querySelector("input")) switches.hidden = false;
 switches.addEventListener("change", () => {
-  const number = find(wanted());
+  const number = find(chosenSpec());
   if (number >= 0) show(number);
   answer(document.getElementById("query").value);
 });
 let opened = [];
 addEventListener("beforeprint", () => {
-  opened = all("details").filter((each) => !each.open);
-  for (const each of opened) each.open = true;
+  opened = all("details").filter((details) => !details.open);
+  for (const details of opened) details.open = true;
 });
 addEventListener("afterprint", () => {
-  for (const each of opened) each.open = false;
+  for (const details of opened) details.open = false;
 });
-for (const each of all(".matrix")) each.open = false;
+for (const details of all(".matrix")) details.open = false;
 show(current);
-open((all(".slots details").find((each) => each.querySelector(".refuted")) ?? document.querySelector(".slots details"))?.dataset.slot);
+open((all(".slots details").find((details) => details.querySelector(".refuted")) ?? document.querySelector(".slots details"))?.dataset.slot);

@@ -12,19 +12,10 @@ from typing import Any
 
 from roberta_inspect.records import Finding, Level, Proof, Status
 from roberta_inspect.render import phrases
+from roberta_inspect.render.blocks import LEVEL, STATUS, Mark
 from roberta_inspect.render.diagram import stylesheet
-from roberta_inspect.render.html import Content, Html, joined, tag
+from roberta_inspect.render.html import Html, HtmlContent, joined, tag
 from roberta_inspect.text import safe
-
-SIGNS: dict[Status | Level, tuple[str, str]] = {
-    "proved": ("✓", "proved"),
-    "refuted": ("✗", "refuted"),
-    "not-tested": ("·", "not tested"),
-    "error": ("✗", "error"),
-    "warning": ("!", "warning"),
-    "note": ("·", "note"),
-}
-"""Outcome → its sign and its word: no colour is the only carrier."""
 
 
 @cache
@@ -33,13 +24,13 @@ def asset(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
 
 
-def document(title: str, *body: Content, data: Mapping[str, Any] | None = None) -> str:
-    """A whole page with its policy, its style and, where there is something to do, its script.
+def document(title: str, *body: HtmlContent, data: Mapping[str, Any] | None = None) -> str:
+    """A whole page with its policy, its style and, where it has data, its script.
 
     Args:
         title: plain text.
         body: of the page.
-        data: what the script works with; no script runs where it is `None`.
+        data: for the script; no script runs where it is `None`.
     """
     style = f"{stylesheet()}{asset('page.css')}"
     script = asset("page.js") if data is not None else ""
@@ -69,17 +60,17 @@ def _digest(text: str) -> str:
 
 
 def _data(data: Mapping[str, Any]) -> Html:
-    """Data for the script, with nothing in it that could end the element."""
+    """Data for the script, escaped so that it cannot end the element."""
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
     return tag("script", Html(text.replace("<", "\\u003c")), type="application/json", id="data")
 
 
-def heading(title: str, of: str, verdict: str, *, ok: bool) -> Html:
+def heading(title: str, subject: str, verdict: str, *, ok: bool) -> Html:
     """The head of a page: what it is about, and the verdict."""
     return tag(
         "header",
         tag("p", title, class_="what"),
-        tag("h1", safe(of)),
+        tag("h1", safe(subject)),
         tag(
             "p",
             tag("b", "✓ " if ok else "✗ "),
@@ -89,31 +80,31 @@ def heading(title: str, of: str, verdict: str, *, ok: bool) -> Html:
     )
 
 
-def section(title: str, *contents: Content, **attributes: Any) -> Html:
+def section(title: str, *contents: HtmlContent, **attributes: Any) -> Html:
     """A part of a page under a heading."""
     return tag("section", tag("h2", title), *contents, **attributes)
 
 
-def facts(told: Mapping[str, Content]) -> Html:
-    """Labels and what is said of them; those of which nothing is said are left out."""
-    pairs = [joined(tag("dt", label), tag("dd", words)) for label, words in told.items() if words]
+def fact_list(facts: Mapping[str, HtmlContent]) -> Html:
+    """Labels and their facts; labels without a fact are left out."""
+    pairs = [joined(tag("dt", label), tag("dd", words)) for label, words in facts.items() if words]
     return tag("dl", *pairs)
 
 
-def table(heads: Sequence[Content], rows: Iterable[Iterable[Html]], *, name: str) -> Html:
-    """A table that scrolls by itself where the page is narrower; `rows` hold finished cells."""
-    head = tag("tr", *(tag("th", each, scope="col") for each in heads))
+def table(heads: Sequence[HtmlContent], rows: Iterable[Iterable[Html]], *, name: str) -> Html:
+    """A table of finished cells, which scrolls by itself where the page is narrower."""
+    head = tag("tr", *(tag("th", column, scope="col") for column in heads))
     lines = [tag("tr", *row) for row in rows]
     whole = tag("table", tag("thead", head), tag("tbody", *lines))
     return tag("div", whole, class_="wide", tabindex=0, role="region", aria_label=name)
 
 
-def cell(*contents: Content, **attributes: Any) -> Html:
+def cell(*contents: HtmlContent, **attributes: Any) -> Html:
     """A cell of a table."""
     return tag("td", *contents, **attributes)
 
 
-def row_head(*contents: Content) -> Html:
+def row_head(*contents: HtmlContent) -> Html:
     """The first cell of a row."""
     return tag("th", *contents, scope="row")
 
@@ -123,41 +114,40 @@ def code(text: str) -> Html:
     return tag("code", text)
 
 
-def mark(outcome: Status | Level) -> Html:
-    """The sign and the word of an outcome."""
-    return tag("b", " ".join(SIGNS[outcome]), class_=f"mark {outcome}")
+def _mark(outcome: Status | Level, mark: Mark) -> Html:
+    return tag("b", f"{mark.sign} {mark.word}", class_=f"mark {outcome}")
 
 
-def findings(of: Sequence[Finding]) -> Html | None:
-    """What the user should know, the worst first."""
-    if not of:
+def findings_section(findings: Sequence[Finding]) -> Html | None:
+    """The findings, the worst first."""
+    if not findings:
         return None
-    told = [
+    paragraphs = [
         tag(
             "li",
-            mark(each.level),
+            _mark(finding.level, LEVEL[finding.level]),
             " ",
-            code(phrases.name(each.id)),
-            tag("p", phrases.sentence(each.message)),
-            tag("p", "→ ", phrases.sentence(each.hint), class_="hint") if each.hint else None,
+            code(phrases.name(finding.id)),
+            tag("p", phrases.sentence(finding.message)),
+            tag("p", "→ ", phrases.sentence(finding.hint), class_="hint") if finding.hint else None,
         )
-        for each in of
+        for finding in findings
     ]
-    return section("Findings", tag("ul", *told, class_="plain"), class_="findings")
+    return section("Findings", tag("ul", *paragraphs, class_="plain"), class_="findings")
 
 
-def proofs(of: Sequence[Proof]) -> Html | None:
+def proof_list(proofs: Sequence[Proof]) -> Html | None:
     """Each claim with its outcome, what was measured, its control and its power."""
-    if not of:
+    if not proofs:
         return None
-    told = [
+    paragraphs = [
         tag(
             "li",
-            mark(proof.status),
+            _mark(proof.status, STATUS[proof.status]),
             " ",
             tag("span", phrases.sentence(proof.claim), class_="claim"),
             *(tag("p", words, class_="measured") for words in phrases.measured(proof)),
         )
-        for proof in of
+        for proof in proofs
     ]
-    return tag("ul", *told, class_="plain proofs")
+    return tag("ul", *paragraphs, class_="plain proofs")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from roberta_inspect.records import ModuleTree, Node, Returned
-from roberta_inspect.records.tree import cut, folded
+from roberta_inspect.records import ModuleTree, Node
 from roberta_inspect.render import phrases
 from roberta_inspect.render.html import Html, joined, tag
 from roberta_inspect.render.page import parts
+from roberta_inspect.render.tree import class_words, counted_shape, visible_root
 from roberta_inspect.text import counted, safe
 
 
@@ -25,56 +25,50 @@ def tree_page(tree: ModuleTree, *, expand: bool = False, depth: int | None = Non
         parts.heading(
             "Which module makes which output",
             tree.checkpoint.source,
-            phrases.weights(tree.checkpoint.weights),
+            phrases.weights_line(tree.checkpoint.weights),
             ok=tree.ok,
         ),
-        tag("main", parts.findings(tree.findings), _modules(tree, expand, depth)),
+        tag("main", parts.findings_section(tree.findings), _modules(tree, expand, depth)),
     )
 
 
-def fragment(tree: ModuleTree) -> str:
+def tree_fragment(tree: ModuleTree) -> str:
     """The tree for a notebook."""
-    return tag("div", parts.findings(tree.findings), _modules(tree, False, None))
+    return tag("div", parts.findings_section(tree.findings), _modules(tree, False, None))
 
 
 def _modules(tree: ModuleTree, expand: bool, depth: int | None) -> Html:
-    kept = tree.root if depth is None else cut(tree.root, depth)
-    root = kept if expand else folded(kept)
-    return parts.section("Modules", tag("ul", _node(root, "", None), class_="tree"))
+    root = _node(visible_root(tree.root, expand, depth), "", None)
+    return parts.section("Modules", tag("ul", root, class_="tree"))
 
 
 def _node(node: Node, name: str, number: int | None) -> Html:
-    line = joined(*_line(node, name, number), between=" ")
+    line = joined(*_node_line(node, name, number), between=" ")
     if not node.children:
         return tag("li", tag("div", line))
     children = [
-        _node(child, _name(child), child.number if child.last else number)
+        _node(child, _run_name(child), child.number if child.last else number)
         for child in node.children
     ]
     return tag("li", tag("details", tag("summary", line), tag("ul", *children), open=True))
 
 
-def _name(node: Node) -> str:
+def _run_name(node: Node) -> str:
     last = f" … {phrases.name(node.last)}" if node.last else ""
     return f"{phrases.name(node.name)}{last}"
 
 
-def _line(node: Node, name: str, number: int | None) -> Iterator[Html]:
+def _node_line(node: Node, name: str, number: int | None) -> Iterator[Html]:
     yield tag("b", name or "the model")
-    yield parts.code(safe(node.repr if not node.children else node.repr.removesuffix("()")))
+    yield parts.code(class_words(node))
     if node.repeat > 1 and node.last:
         yield tag("span", f"× {node.repeat}")
-    told = [counted(node.parameters_each, "parameter")] if node.parameters else []
-    shapes = [_returned(entry) for entry in node.output]
-    told += [f"returns {', '.join(shapes)}"] if shapes else []
-    if told:
-        yield tag("small", " · ".join(told))
+    facts = [counted(node.parameters_each, "parameter")] if node.parameters else []
+    shapes = ", ".join(map(counted_shape, node.output))
+    facts += [f"returns {shapes}"] if shapes else []
+    if facts:
+        yield tag("small", " · ".join(facts))
     if node.feeds:
         yield tag("span", f"→ {', '.join(phrases.fed(node.feeds, number))}", class_="feeds")
     if node.note:
         yield tag("em", safe(node.note))
-
-
-def _returned(of: Returned) -> str:
-    shape = f"({', '.join(map(phrases.name, of.axes))})"
-    return shape if of.count is None else f"{of.count} × {shape}"
