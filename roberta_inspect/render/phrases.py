@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
-from typing import TypeVar
 
 from roberta_inspect.records import (
     Call,
@@ -26,7 +25,7 @@ from roberta_inspect.records import (
     Text,
     Weights,
 )
-from roberta_inspect.records.place import spans
+from roberta_inspect.records.place import Element, spans
 from roberta_inspect.render.runs import Line, Run, folded_lines, line_text, numbered
 from roberta_inspect.text import counted, listed, safe
 
@@ -50,9 +49,6 @@ RUNS_SHOWN = 12
 TEXTS_SHOWN = 8
 LABELS_SHOWN = 5
 """Texts whose predictions are shown, and labels of each."""
-
-Element = TypeVar("Element")
-
 
 LEGEND = {
     "+1": "places further than without labels",
