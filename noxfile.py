@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import nox
@@ -62,21 +61,15 @@ def lowest(*names: str) -> list[str]:
     return [f"{name}=={LOWEST[name]}" for name in names] + beside(LOWEST["transformers"])
 
 
-CORE = ("tests/api", "tests/claims", "tests/live", "tests/test_releases.py")
-"""Where a release shows: what it returns, what is proved of it, and how it is called."""
-
-
 def suite(
     session: nox.Session,
     row: str,
     python: str,
     variables: dict[str, str],
-    marks: str,
-    places: Sequence[str] = (),
+    marks: str = "not slow",
 ) -> None:
-    """The tests with these marks, in these places; the closing line goes into the summary."""
-    asked = session.posargs or places
-    command = [python, "-m", "pytest", "-q", "-n", "2", "-m", marks, *asked]
+    """The tests with these marks; the closing line goes into the summary."""
+    command = [python, "-m", "pytest", "-q", "-n", "2", "-m", marks, *session.posargs]
     environment = {**os.environ, **variables}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines() or ["no output"]
@@ -91,26 +84,23 @@ def suite(
 @nox.session
 @nox.parametrize("release", RELEASES, ids=RELEASES)
 def release(session: nox.Session, release: str) -> None:
-    """The suite on the first release and on the last, there what is slow too; its core on the
-    others."""
+    """The suite on one release; on the last one what is slow too."""
     variables = {"TRANSFORMERS_RELEASE": release}
     if release != RELEASES[-1]:
         folder = installed(release, [f"transformers=={release}", *beside(release)])
         variables["PYTHONPATH"] = str(folder)
     marks = "" if release == RELEASES[-1] else "not slow"
-    places = () if release in (RELEASES[0], RELEASES[-1]) else CORE
-    suite(session, f"transformers {release}", sys.executable, variables, marks, places)
+    suite(session, f"transformers {release}", sys.executable, variables, marks)
 
 
 @nox.session
 def minima(session: nox.Session) -> None:
-    """The core, and what typer and rich show, on the lowest versions, but for torch."""
+    """The suite on the lowest versions, but for torch."""
     folder = installed(
         "-".join(["minima", *LOWEST.values()]), lowest("transformers", "typer", "rich")
     )
     variables = {"PYTHONPATH": str(folder), "TRANSFORMERS_RELEASE": LOWEST["transformers"]}
-    places = (*CORE, "tests/cli", "tests/inputs", "tests/findings")
-    suite(session, "minima", sys.executable, variables, "not slow", places)
+    suite(session, "minima", sys.executable, variables)
 
 
 @nox.session(default=False)
@@ -122,7 +112,7 @@ def lowest_torch(session: nox.Session) -> None:
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     wanted = [*lowest("torch", "transformers", "typer", "rich"), "-e", ".[test]"]
     subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True)
-    suite(session, "lowest torch", python, {}, "not slow")
+    suite(session, "lowest torch", python, {})
 
 
 def skipped(lines: list[str]) -> Counter[str]:
