@@ -17,6 +17,7 @@ import os
 import shlex
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -101,6 +102,7 @@ PEERS = {"with_torchinfo.py": "torchinfo", "with_torchlens.py": "torchlens"}
 
 RUN = "roberta-inspect run base --attention eager"
 FOUR_CALLS = "python four_calls.py base"
+CONSUMERS = "roberta-inspect consumers base --attention eager"
 IMPORT_TORCH = "python -c 'import torch'"
 USAGE_ERROR = "roberta-inspect run --no-such-option"
 DIFF = "roberta-inspect diff eager.json sdpa.json"
@@ -129,7 +131,7 @@ RATIOS = (
     Ratio("help", "wall", "roberta-inspect --help", IMPORT_TORCH, 0.15),
     Ratio("help", "wall", USAGE_ERROR, IMPORT_TORCH, 0.15),
     Ratio("diff", "wall", DIFF, IMPORT_TORCH, 0.15),
-    Ratio("run", "wall", RUN, FOUR_CALLS, 0.85),
+    Ratio("run", "wall", RUN, FOUR_CALLS, 0.9),
     Ratio("run", "memory", RUN, FOUR_CALLS, 1.1),
     *(
         Ratio("tree", "wall", f"roberta-inspect tree {size}", f"python print_model.py {size}", 0.85)
@@ -138,6 +140,8 @@ RATIOS = (
     Ratio("sizes", "wall", "roberta-inspect tree large", "roberta-inspect tree tiny", 1.15),
     Ratio("sizes", "memory", "roberta-inspect tree large", "roberta-inspect tree tiny", 1.1),
     Ratio("matrix", "memory", f"{RUN} --matrix", RUN, 1.05),
+    Ratio("consumers", "wall", CONSUMERS, RUN),
+    Ratio("consumers", "memory", CONSUMERS, RUN),
     *(
         Ratio("peers", unit, f"roberta-inspect {command}", f"python {script} {size}")
         for size in ("tiny", "base")
@@ -152,10 +156,16 @@ RATIOS = (
 INSIDE = "inside"
 """The group that is measured within one process, in which everything is imported and loaded."""
 
-INPUTS = ((2, 16), (8, 512))
-"""Rows and tokens per row of the group `inside`."""
+INPUTS = {(2, 16): 0.8, (4, 256): 0.5, (8, 512): 0.5}
+"""Rows and tokens per row of the group `inside` → the largest part of the six bare forwards that
+`inspect` may add to them."""
 
-GROUPS = [*dict.fromkeys(ratio.group for ratio in RATIOS), INSIDE]
+COLD = "cold"
+"""The group of commands whose files are not in the cache of the file system."""
+
+COLD_STARTS = (IMPORT_TORCH, "roberta-inspect --help", FOUR_CALLS, RUN)
+
+GROUPS = [*dict.fromkeys(ratio.group for ratio in RATIOS), COLD, INSIDE]
 PACKAGES = ["roberta-inspect", "torch", "transformers", "torchinfo", "torchlens"]
 
 
@@ -212,16 +222,29 @@ class Bench:
         in_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return Sample(wall, usage.ru_utime + usage.ru_stime, in_bytes / 1e6)
 
-    def samples(self, commands: Sequence[str], rounds: int) -> dict[str, list[Sample]]:
-        """One warm-up of each command, then `rounds` of all of them, side by side."""
+    def samples(
+        self, commands: Sequence[str], rounds: int, *, cold: bool = False
+    ) -> dict[str, list[Sample]]:
+        """One warm-up of each command, then `rounds` of all of them, side by side; before each of
+        them its files are dropped from the cache where it is to be `cold`."""
         for command in commands:
             self.sample(command)
         taken: dict[str, list[Sample]] = {command: [] for command in commands}
         for number in range(1, rounds + 1):
-            print(f"round {number} of {rounds}", file=sys.stderr)
+            print(f"{'cold ' if cold else ''}round {number} of {rounds}", file=sys.stderr)
             for command in commands:
+                if cold:
+                    self.cool()
                 taken[command].append(self.sample(command))
         return taken
+
+    def cool(self) -> None:
+        """Drop the installed packages and the checkpoints from the cache of the file system."""
+        for folder in (Path(sysconfig.get_path("purelib")), self.folder):
+            for path in folder.rglob("*"):
+                if path.is_file():
+                    with path.open("rb") as file:
+                        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
     def prepare(self, commands: Iterable[str]) -> None:
         """Make the scripts, and the checkpoints and maps that the commands name."""
@@ -254,33 +277,26 @@ def inside(*arguments: Any) -> str:
 
 @dataclass(frozen=True)
 class Inside:
-    """What four calls take in one process: medians, in seconds of processor time."""
+    """What the forwards of one map take in one process: medians, in seconds of processor time."""
 
-    bare: float
+    four: float
+    """Bare forwards, with flags."""
+    six: float
+    """Those and the two without flags."""
     observed: float
-    """With hooks on every module."""
-    everything: float
-    """With hooks, all claims, records and findings."""
+    """The six with hooks on every module."""
+    inspected: float
+    """All that `inspect` does: the six observed, claims, records and findings."""
 
     @classmethod
     def of(cls, folder: Path, size: tuple[int, int], rounds: int) -> Inside:
         """Measured on the base-size checkpoint with this many rows and tokens per row.
 
-        The larger input takes minutes, so it gets half the rounds.
+        The largest input takes minutes, so it gets half the rounds.
         """
-        times = rounds if size == INPUTS[0] else max(1, rounds // 2)
+        times = rounds if size != max(INPUTS) else max(1, rounds // 2)
         taken = json.loads(inside("parts", folder / "base", *size, times))
         return cls(**{part: median(sample[part] for sample in taken) for part in taken[0]})
-
-    @property
-    def hooks(self) -> float:
-        """What the hooks cost per forward."""
-        return (self.observed - self.bare) / 4
-
-    @property
-    def claims(self) -> float:
-        """What everything but the four observed calls costs."""
-        return self.everything - self.observed
 
 
 @dataclass(frozen=True)
@@ -297,8 +313,12 @@ class Results:
     """Command → the package it needs, which is not installed."""
     samples: Mapping[str, Sequence[Sample]]
     scripts: Mapping[str, str]
+    cold: Mapping[str, Sequence[Sample]]
+    """Of the commands whose files were dropped from the cache before."""
     inside: Mapping[tuple[int, int], Inside]
-    """By rows and tokens per row, the smaller input first."""
+    """By rows and tokens per row."""
+    targets: Mapping[tuple[int, int], float]
+    """By the same, as in `INPUTS`."""
 
     def middle(self, command: str, unit: str) -> float:
         """The median of what a command took."""
@@ -356,10 +376,12 @@ def main() -> None:
     )
     lacking = {command: name for command in named if (name := bench.lacks(command, versions))}
     commands = [command for command in named if command not in lacking]
-    sizes = INPUTS if INSIDE in chosen.only else ()
-    bench.prepare([*commands, *(["base"] if sizes else [])])
+    sizes = INPUTS if INSIDE in chosen.only else {}
+    cold = COLD_STARTS if COLD in chosen.only else ()
+    bench.prepare([*commands, *cold, *(["base"] if sizes else [])])
     before = os.getloadavg()[0]
     samples = bench.samples(commands, chosen.rounds)
+    cold_samples = bench.samples(cold, chosen.rounds, cold=True)
     parts = {size: Inside.of(bench.folder, size, chosen.rounds) for size in sizes}
     results = Results(
         command=command_of(chosen),
@@ -369,8 +391,12 @@ def main() -> None:
         ratios=ratios,
         lacking=lacking,
         samples=samples,
-        scripts={name: code for name, code in SCRIPTS.items() if name in " ".join(commands)},
+        scripts={
+            name: code for name, code in SCRIPTS.items() if name in " ".join([*commands, *cold])
+        },
+        cold=cold_samples,
         inside=parts,
+        targets=INPUTS,
     )
     chosen.page.write_text(page(results), encoding="utf-8")
 

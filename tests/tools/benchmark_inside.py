@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -17,8 +17,9 @@ from roberta_inspect.api import map_of
 from roberta_inspect.checkpoint.load import load
 from roberta_inspect.checkpoint.locate import locate
 from roberta_inspect.inputs.synthetic import synthetic
-from roberta_inspect.live.calls import calls_asked
+from roberta_inspect.live.calls import PLAIN, calls_asked
 from roberta_inspect.live.observe import arguments, observing
+from roberta_inspect.records import CallSpec
 
 
 def checkpoint(folder: str, config: str) -> None:
@@ -41,21 +42,27 @@ def parts(folder: str, batch_size: str, sequence_length: str, times: str) -> Non
         model.config, batch_size=int(batch_size), sequence_length=int(sequence_length)
     )
 
-    def bare() -> None:
+    def bare(specs: Sequence[CallSpec]) -> None:
         with torch.no_grad():
-            for call in calls:
-                model(**arguments(probe, call))
+            for spec in specs:
+                model(**arguments(probe, spec))
+
+    def four() -> None:
+        bare(calls)
+
+    def six() -> None:
+        bare((*calls, *PLAIN))
 
     def observed() -> None:
         with observing(model) as observer:
-            for call in calls:
-                observer.call(probe, call)
+            for spec in (*calls, *PLAIN):
+                observer.call(probe, spec)
 
-    def everything() -> None:
+    def inspected() -> None:
         map_of(loaded, probe, calls)
 
-    bare()
-    measured = (bare, observed, everything)
+    four()
+    measured = (four, six, observed, inspected)
     print(
         json.dumps(
             [

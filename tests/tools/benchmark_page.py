@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,15 +32,17 @@ of 768, a vocabulary of 32000 and 30 labels.
 
 The numbers hold for one machine, and whatever else ran on it moved them: a ratio that is close to
 its target may fall on either side the next time, and a load average far above 1 before or after
-makes all of them doubtful. Peak memory counts the pages of the weight file that were read.
+makes all of them doubtful. For a cold start the installed packages and the checkpoints are dropped
+from the cache of the file system before each command. Peak memory counts the pages of the weight
+file that were read.
 
 The other tools do other work, so their ratios have no target. torchinfo, the debugger of
-transformers and TorchLens call the model once and prove nothing, where `run` makes four calls and
+transformers and TorchLens call the model once and prove nothing, where `run` makes six calls and
 tests every meaning; TorchLens records every operation, which `run` does not."""
 
 WITHIN = """\
 Everything is imported and loaded before. Processor time is compared, which is the time of all
-threads; the larger input is measured in half the rounds."""
+threads; the largest input is measured in half the rounds."""
 
 
 def page(results: Results) -> str:
@@ -52,7 +55,7 @@ def page(results: Results) -> str:
         for name, code in results.scripts.items()
     )
     ratios = [ratio_row(results, ratio) for ratio in results.ratios]
-    within = inside_rows(results.inside)
+    within = inside_rows(results.inside, results.targets)
     sections = [
         f"{INTRODUCTION} {summary([*ratios, *within])}".strip(),
         f"Measured on {machine}, {platform.system()}, Python {platform.python_version()}, "
@@ -73,6 +76,11 @@ def page(results: Results) -> str:
             "Each process",
             ("command", "wall seconds, median (range)", "processor seconds", "peak memory, MB"),
             [process_row(command, results) for command in results.samples],
+        ),
+        table(
+            "Cold start",
+            ("command", "wall seconds, files not in the cache", "in the cache"),
+            [cold_row(command, results) for command in results.cold],
         ),
         HOW,
         f"## The scripts\n\n{scripts}" if scripts else "",
@@ -111,23 +119,37 @@ def ratio_row(results: Results, ratio: Ratio) -> tuple[str, ...]:
     return (*first, *verdict(ours / baseline, ratio.target))
 
 
-def inside_rows(inside: Mapping[tuple[int, int], Inside]) -> list[tuple[str, ...]]:
-    """What hooks and claims cost beside bare forwards, and whether that grows with the input."""
+def inside_rows(
+    inside: Mapping[tuple[int, int], Inside], targets: Mapping[tuple[int, int], float]
+) -> list[tuple[str, ...]]:
+    """What `inspect` costs beside bare forwards, and what it adds to those that a map is about."""
     rows = []
-    for (batch_size, sequence_length), taken in inside.items():
-        size = f"{batch_size} × {sequence_length}"
-        bare = f"four bare forwards, {taken.bare:.3f} s"
-        hooked = f"four observed forwards, {taken.observed:.3f} s"
-        claims = f"all claims and the records, {taken.claims:.3f} s"
-        rows.append((size, hooked, bare, *verdict(taken.observed / taken.bare, None)))
-        rows.append((size, claims, bare, *verdict(taken.claims / taken.bare, 3)))
-    if inside:
-        small, large = inside.values()
-        allowed = large.bare / 4 + small.hooks
-        forward = f"one observed forward, {large.observed / 4:.3f} s"
-        beside = f"one bare forward and what hooks cost at 2 × 16, {allowed:.3f} s"
-        rows.append(("8 × 512", forward, beside, *verdict(large.observed / 4 / allowed, 1.02)))
+    for size, taken in inside.items():
+        words = " × ".join(map(str, size))
+        four, six = (
+            f"{count} bare forwards, {seconds:.3f} s"
+            for count, seconds in (("four", taken.four), ("six", taken.six))
+        )
+        whole, added = taken.inspected, taken.inspected - taken.six
+        rows += [
+            (words, f"`inspect`, {whole:.3f} s", four, *verdict(whole / taken.four, None)),
+            (words, "six observed forwards", six, *verdict(taken.observed / taken.six, None)),
+            (
+                words,
+                f"what `inspect` adds to six forwards, {added:.3f} s",
+                six,
+                *verdict(added / taken.six, targets[size]),
+            ),
+        ]
     return rows
+
+
+def cold_row(command: str, results: Results) -> tuple[str, ...]:
+    """The medians of a command with its files out of the cache, and in it."""
+    cold = median(sample.wall for sample in results.cold[command])
+    warm = results.samples.get(command)
+    beside = f"{median(sample.wall for sample in warm):.2f}" if warm else ""
+    return (f"`{command}`", f"{cold:.2f}", beside)
 
 
 def process_row(command: str, results: Results) -> tuple[str, ...]:
