@@ -257,13 +257,13 @@ def _with_consumers(
     """The map with a row for each way of calling a consumer, and what is surprising about them."""
     from roberta_inspect.checkpoint.load import load_tokenizer, quiet
     from roberta_inspect.consumer.subject import TEXTS
-    from roberta_inspect.findings import CONSUMERS, by_level
+    from roberta_inspect.findings import CONSUMER_QUESTIONS, by_level
 
     with quiet():
         if tokenizer is None:
             tokenizer = load_tokenizer(opened.location, probe.texts or TEXTS)
         rows = consumer_rows(opened, probe, tokenizer, progress=progress)
-    findings = by_level(*output_map.findings, *CONSUMERS.about(rows))
+    findings = by_level(*output_map.findings, *CONSUMER_QUESTIONS.about(rows))
     return replace(output_map, consumers=rows, findings=findings)
 
 

@@ -75,21 +75,21 @@ class Questions(list[tuple[str, Level, Question]]):
                 )
 
 
-CHECKPOINT = Questions()
+CHECKPOINT_QUESTIONS = Questions()
 """Of a `Checkpoint`, whatever was done with it."""
-MAP = Questions()
+MAP_QUESTIONS = Questions()
 """Of an `OutputMap`."""
-TREE = Questions()
+TREE_QUESTIONS = Questions()
 """Of a `ModuleTree`."""
-CONSUMERS = Questions()
+CONSUMER_QUESTIONS = Questions()
 """Of the rows of the consumers."""
 
 
 def findings_of(output_map: OutputMap, *, allow_missing_head: bool = False) -> tuple[Finding, ...]:
     """All findings about a map, by level."""
     return by_level(
-        *CHECKPOINT.about(output_map.checkpoint, allow_missing_head=allow_missing_head),
-        *MAP.about(output_map),
+        *CHECKPOINT_QUESTIONS.about(output_map.checkpoint, allow_missing_head=allow_missing_head),
+        *MAP_QUESTIONS.about(output_map),
     )
 
 
@@ -98,8 +98,8 @@ def tree_findings(
 ) -> tuple[Finding, ...]:
     """All findings about a module tree; `error` is what the call of the model raised."""
     return by_level(
-        *CHECKPOINT.about(tree.checkpoint, allow_missing_head=allow_missing_head),
-        *TREE.about(tree, error=error),
+        *CHECKPOINT_QUESTIONS.about(tree.checkpoint, allow_missing_head=allow_missing_head),
+        *TREE_QUESTIONS.about(tree, error=error),
     )
 
 
@@ -107,13 +107,17 @@ def consumer_findings(
     output_map: OutputMap, consumers: tuple[Consumer, ...]
 ) -> tuple[Finding, ...]:
     """All findings about consumers, and the errors of the map, which names their parts."""
-    return by_level(*output_map.findings_of("error"), *CONSUMERS.about(consumers))
+    return by_level(*output_map.findings_of("error"), *CONSUMER_QUESTIONS.about(consumers))
 
 
 def ids() -> tuple[str, ...]:
     """The ids of all findings."""
     return tuple(
-        dict.fromkeys(row[0] for rows in (CHECKPOINT, MAP, TREE, CONSUMERS) for row in rows)
+        dict.fromkeys(
+            row[0]
+            for rows in (CHECKPOINT_QUESTIONS, MAP_QUESTIONS, TREE_QUESTIONS, CONSUMER_QUESTIONS)
+            for row in rows
+        )
     )
 
 
@@ -126,7 +130,7 @@ HEAD_SLOTS = ("loss", "logits")
 """What the head decides."""
 
 
-@CHECKPOINT.register("renamed-tensors", "error")
+@CHECKPOINT_QUESTIONS.register("renamed-tensors", "error")
 def _renamed_tensors(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     weights = checkpoint.weights
     if weights.renaming is not None:
@@ -144,7 +148,7 @@ def renaming_hint(renaming: Renaming) -> str:
     return f"Save it right, in its directory:\n{renaming.code}"
 
 
-@CHECKPOINT.register("head-not-in-checkpoint", "error")
+@CHECKPOINT_QUESTIONS.register("head-not-in-checkpoint", "error")
 def _head_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     weights = checkpoint.weights
     if weights.verdict == "head-not-in-checkpoint":
@@ -160,7 +164,7 @@ def _head_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[
         )
 
 
-@CHECKPOINT.register("encoder-not-in-checkpoint", "error")
+@CHECKPOINT_QUESTIONS.register("encoder-not-in-checkpoint", "error")
 def _encoder_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     if checkpoint.weights.verdict == "encoder-not-in-checkpoint":
         layers, held = checkpoint.layers, checkpoint.layers_in_file
@@ -174,7 +178,7 @@ def _encoder_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterat
         )
 
 
-@CHECKPOINT.register("nothing-from-checkpoint", "error")
+@CHECKPOINT_QUESTIONS.register("nothing-from-checkpoint", "error")
 def _everything_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     weights = checkpoint.weights
     if weights.verdict == "nothing-from-checkpoint":
@@ -198,7 +202,7 @@ def _saved_as(checkpoint: Checkpoint) -> str | None:
     return safe(named[0], longest=80)
 
 
-@CHECKPOINT.register("fewer-layers", "warning")
+@CHECKPOINT_QUESTIONS.register("fewer-layers", "warning")
 def _fewer_layers(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     layers, held = checkpoint.layers, checkpoint.layers_in_file
     if layers is not None and held is not None and layers < held:
@@ -210,7 +214,7 @@ def _fewer_layers(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[
         )
 
 
-@CHECKPOINT.register("tensors-not-used", "warning")
+@CHECKPOINT_QUESTIONS.register("tensors-not-used", "warning")
 def _unused_tensors(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     weights = checkpoint.weights
     ignored = tuple(name for name in weights.ignored if not _of_cut_layer(checkpoint, name))
@@ -228,7 +232,7 @@ def _of_cut_layer(checkpoint: Checkpoint, name: str) -> bool:
     return layer is not None and int(layer[1]) >= (checkpoint.layers or 0) > 0
 
 
-@CHECKPOINT.register("harmless-tensors", "note")
+@CHECKPOINT_QUESTIONS.register("harmless-tensors", "note")
 def _harmless_tensors(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     if harmless := checkpoint.weights.harmless:
         yield Draft(
@@ -237,7 +241,7 @@ def _harmless_tensors(checkpoint: Checkpoint, allow_missing_head: bool) -> Itera
         )
 
 
-@CHECKPOINT.register("other-architecture", "note")
+@CHECKPOINT_QUESTIONS.register("other-architecture", "note")
 def _other_architecture(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     if saved := _saved_as(checkpoint):
         yield Draft(
@@ -246,7 +250,7 @@ def _other_architecture(checkpoint: Checkpoint, allow_missing_head: bool) -> Ite
         )
 
 
-@CHECKPOINT.register("settings-ignored", "warning")
+@CHECKPOINT_QUESTIONS.register("settings-ignored", "warning")
 def _settings_ignored(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     for setting in checkpoint.ignored_settings:
         yield Draft(
@@ -255,7 +259,7 @@ def _settings_ignored(checkpoint: Checkpoint, allow_missing_head: bool) -> Itera
         )
 
 
-@CHECKPOINT.register("labels-disagree", "warning")
+@CHECKPOINT_QUESTIONS.register("labels-disagree", "warning")
 def _labels_disagree(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     sources = checkpoint.label_sources
     if sources is None:
@@ -291,7 +295,7 @@ def label_sources_in_words(sources: LabelSources) -> str:
     return listed([words for words in parts if words])
 
 
-@CHECKPOINT.register("missing-label-names", "warning")
+@CHECKPOINT_QUESTIONS.register("missing-label-names", "warning")
 def _missing_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     if unnamed := checkpoint.unnamed_labels:
         shown = listed([f"id {label}" for label in unnamed], most=6)
@@ -303,7 +307,7 @@ def _missing_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator
         )
 
 
-@CHECKPOINT.register("duplicate-label-names", "warning")
+@CHECKPOINT_QUESTIONS.register("duplicate-label-names", "warning")
 def _duplicate_names(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     for name, labels in checkpoint.shared_names.items():
         ids = listed([f"id {label}" for label in labels], most=6)
@@ -336,7 +340,7 @@ def _some_names(checkpoint: Checkpoint) -> str:
     return listed(tuple(checkpoint.id2label.values()), most=4, show=partial(safe, longest=40))
 
 
-@MAP.register("no-weights", "note")
+@MAP_QUESTIONS.register("no-weights", "note")
 def _without_weights(output_map: OutputMap) -> Iterator[Draft]:
     if output_map.setup.no_weights:
         lacks = output_map.checkpoint.weights.verdict == "no-weights"
@@ -347,7 +351,7 @@ def _without_weights(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("wrapper-removed", "note")
+@MAP_QUESTIONS.register("wrapper-removed", "note")
 def _map_wrappers(output_map: OutputMap) -> Iterator[Draft]:
     yield from _wrappers_removed(output_map.wrappers)
 
@@ -361,7 +365,7 @@ def _wrappers_removed(wrappers: Sequence[str]) -> Iterator[Draft]:
         )
 
 
-@MAP.register("training-mode", "note")
+@MAP_QUESTIONS.register("training-mode", "note")
 def _training_mode(output_map: OutputMap) -> Iterator[Draft]:
     if output_map.setup.was_training:
         yield Draft(
@@ -371,7 +375,7 @@ def _training_mode(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("quantised", "note")
+@MAP_QUESTIONS.register("quantised", "note")
 def _quantised(output_map: OutputMap) -> Iterator[Draft]:
     if kinds := output_map.setup.quantised:
         yield Draft(
@@ -380,7 +384,7 @@ def _quantised(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("placeholder-label-names", "note")
+@MAP_QUESTIONS.register("placeholder-label-names", "note")
 def _placeholder_labels(output_map: OutputMap) -> Iterator[Draft]:
     checkpoint = output_map.checkpoint
     if checkpoint.placeholder_labels and checkpoint.num_labels > 1:
@@ -390,7 +394,7 @@ def _placeholder_labels(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("padding-left", "warning")
+@MAP_QUESTIONS.register("padding-left", "warning")
 def _padding_left(output_map: OutputMap) -> Iterator[Draft]:
     batch = output_map.input
     padded = [row for row, start in enumerate(batch.row_starts) if start]
@@ -410,7 +414,7 @@ def _padding_left(output_map: OutputMap) -> Iterator[Draft]:
     yield Draft(f"{padder} on the left: {where}{read}", hint)
 
 
-@MAP.register("tokenizer-empty", "error")
+@MAP_QUESTIONS.register("tokenizer-empty", "error")
 def _tokenizer_empty(output_map: OutputMap) -> Iterator[Draft]:
     batch = output_map.input
     rows = [row for row, content in enumerate(batch.contents) if content == "special"]
@@ -426,7 +430,7 @@ def _tokenizer_empty(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("unknown-tokens", "warning")
+@MAP_QUESTIONS.register("unknown-tokens", "warning")
 def _unknown_tokens(output_map: OutputMap) -> Iterator[Draft]:
     batch = output_map.input
     rows = [row for row, content in enumerate(batch.contents) if content == "unknown"]
@@ -445,7 +449,7 @@ def _row_words(rows: list[int]) -> str:
     return f"{'row' if len(rows) == 1 else 'rows'} {listed(rows, most=6)}"
 
 
-@MAP.register("pad-ids-differ", "warning")
+@MAP_QUESTIONS.register("pad-ids-differ", "warning")
 def _pad_ids(output_map: OutputMap) -> Iterator[Draft]:
     tokenizer, expected = output_map.input.tokenizer, output_map.checkpoint.pad_token_id
     pads = None if tokenizer is None else tokenizer.pad_token_id
@@ -459,7 +463,7 @@ def _pad_ids(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("vocabulary-too-large", "warning")
+@MAP_QUESTIONS.register("vocabulary-too-large", "warning")
 def _large_vocabulary(output_map: OutputMap) -> Iterator[Draft]:
     tokenizer, rows = output_map.input.tokenizer, output_map.checkpoint.vocab_size
     if tokenizer is not None and rows is not None and tokenizer.vocabulary > rows:
@@ -476,7 +480,7 @@ def _large_vocabulary(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("vocabulary-too-small", "warning")
+@MAP_QUESTIONS.register("vocabulary-too-small", "warning")
 def _small_vocabulary(output_map: OutputMap) -> Iterator[Draft]:
     tokenizer, rows = output_map.input.tokenizer, output_map.checkpoint.vocab_size
     if tokenizer is not None and rows is not None and tokenizer.vocabulary < rows // 2:
@@ -487,7 +491,7 @@ def _small_vocabulary(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("constant-logits", "warning")
+@MAP_QUESTIONS.register("constant-logits", "warning")
 def _constant_logits(output_map: OutputMap) -> Iterator[Draft]:
     if output_map.same_logits:
         rows = "text" if output_map.input.texts else "row"
@@ -500,7 +504,7 @@ def _constant_logits(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("labels-all-ignored", "warning")
+@MAP_QUESTIONS.register("labels-all-ignored", "warning")
 def _labels_ignored(output_map: OutputMap) -> Iterator[Draft]:
     if _all_ignored(output_map):
         yield Draft(
@@ -515,7 +519,7 @@ def _all_ignored(output_map: OutputMap) -> bool:
     return isinstance(values, list) and bool(values) and set(map(str, values)) == {str(IGNORED)}
 
 
-@MAP.register("one-label-per-row", "note")
+@MAP_QUESTIONS.register("one-label-per-row", "note")
 def _one_label(output_map: OutputMap) -> Iterator[Draft]:
     checkpoint, values = output_map.checkpoint, output_map.input.labels.values
     rows = values if isinstance(values, list) else []
@@ -530,7 +534,7 @@ def _one_label(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("logits-per-token", "error")
+@MAP_QUESTIONS.register("logits-per-token", "error")
 def _logits_per_token(output_map: OutputMap) -> Iterator[Draft]:
     shape = _logits_shape(output_map)
     if _is_per_token(output_map):
@@ -543,7 +547,7 @@ def _logits_per_token(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("head-width-differs", "error")
+@MAP_QUESTIONS.register("head-width-differs", "error")
 def _head_width(output_map: OutputMap) -> Iterator[Draft]:
     shape, labels = _logits_shape(output_map), output_map.checkpoint.num_labels
     if _is_other_width(output_map):
@@ -571,7 +575,7 @@ def _is_other_width(output_map: OutputMap) -> bool:
     return bool(shape) and shape[-1] != output_map.checkpoint.num_labels
 
 
-@MAP.register("keyword-ignored", "warning")
+@MAP_QUESTIONS.register("keyword-ignored", "warning")
 def _ignored_keywords(output_map: OutputMap) -> Iterator[Draft]:
     for name, meant in output_map.input.ignored.items():
         yield Draft(
@@ -581,7 +585,7 @@ def _ignored_keywords(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("token-types-dropped", "warning")
+@MAP_QUESTIONS.register("token-types-dropped", "warning")
 def _dropped_token_types(output_map: OutputMap) -> Iterator[Draft]:
     batch = output_map.input
     if "token_type_ids" in batch.dropped:
@@ -593,7 +597,7 @@ def _dropped_token_types(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("call-failed", "error")
+@MAP_QUESTIONS.register("call-failed", "error")
 def _failed_calls(output_map: OutputMap) -> Iterator[Draft]:
     causes: dict[Failure, list[Call]] = {}
     explained = _is_per_token(output_map) or _is_other_width(output_map)
@@ -615,7 +619,7 @@ def _error_words(error: Failure, made_with: Versions) -> str:
     return f"{safe(error.type)}: {safe(error.message)} (raised {where})"
 
 
-@MAP.register("not-deterministic", "error")
+@MAP_QUESTIONS.register("not-deterministic", "error")
 def _not_deterministic(output_map: OutputMap) -> Iterator[Draft]:
     if output_map.not_deterministic is not None:
         where = safe(output_map.not_deterministic or output_map.checkpoint.architecture)
@@ -637,7 +641,7 @@ def _kernels(device: str) -> str:
     )
 
 
-@MAP.register("input-edited", "warning")
+@MAP_QUESTIONS.register("input-edited", "warning")
 def _input_edited(output_map: OutputMap) -> Iterator[Draft]:
     if edited := output_map.input.edited:
         yield Draft(
@@ -647,7 +651,7 @@ def _input_edited(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("config-decides-outputs", "warning")
+@MAP_QUESTIONS.register("config-decides-outputs", "warning")
 def _config_decides(output_map: OutputMap) -> Iterator[Draft]:
     configured = output_map.setup.configured
     moved = {
@@ -674,7 +678,7 @@ USUAL = {"return_dict": "true", "output_hidden_states": "false", "output_attenti
 """The default of each flag, as JSON."""
 
 
-@MAP.register("claim-refuted", "error")
+@MAP_QUESTIONS.register("claim-refuted", "error")
 def _claims_refuted(output_map: OutputMap) -> Iterator[Draft]:
     for proof in output_map.proofs_with("refuted"):
         yield Draft(
@@ -684,7 +688,7 @@ def _claims_refuted(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("claim-raised", "warning")
+@MAP_QUESTIONS.register("claim-raised", "warning")
 def _claims_raised(output_map: OutputMap) -> Iterator[Draft]:
     if raised := [proof.id for proof in output_map.proofs if proof.error is not None]:
         own = _is_per_token(output_map) or _is_other_width(output_map)
@@ -696,7 +700,7 @@ def _claims_raised(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("few-claims-tested", "warning")
+@MAP_QUESTIONS.register("few-claims-tested", "warning")
 def _few_tested(output_map: OutputMap) -> Iterator[Draft]:
     untested = output_map.proofs_with("not-tested")
     tested = len(output_map.proofs) - len(untested)
@@ -709,7 +713,7 @@ def _few_tested(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("not-finite", "error")
+@MAP_QUESTIONS.register("not-finite", "error")
 def _not_finite(output_map: OutputMap) -> Iterator[Draft]:
     slots = [slot for call in output_map.main_calls for slot in call.slots]
     if _all_ignored(output_map):
@@ -739,7 +743,7 @@ def place_words(place: Place) -> str:
     return safe(place.slot) + "".join(f"[{index}]" for index in place.item)
 
 
-@MAP.register("tuple-differs-from-dict", "warning")
+@MAP_QUESTIONS.register("tuple-differs-from-dict", "warning")
 def _tuple_and_dict(output_map: OutputMap) -> Iterator[Draft]:
     named: set[str] = set()
     for labels in (False, True):
@@ -762,7 +766,7 @@ def _filled_names(call: Call) -> set[str]:
     return {slot.name for slot in call.slots if slot.kind != "none"}
 
 
-@MAP.register("unnamed-output", "warning")
+@MAP_QUESTIONS.register("unnamed-output", "warning")
 def _unnamed_outputs(output_map: OutputMap) -> Iterator[Draft]:
     places = dict.fromkeys(
         slot.access for call in output_map.calls for slot in call.slots if slot.name == UNNAMED
@@ -774,7 +778,7 @@ def _unnamed_outputs(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@MAP.register("attentions-empty", "warning")
+@MAP_QUESTIONS.register("attentions-empty", "warning")
 def _empty_attentions(output_map: OutputMap) -> Iterator[Draft]:
     calls = [call for call in output_map.calls if call.output_attentions and not call.error]
     empty = [call for call in calls if _holds_nothing(call.slot("attentions"))]
@@ -807,7 +811,7 @@ PIPELINE = {
 """Problem type → what `pipeline` makes of the logits."""
 
 
-@MAP.register("problem-type-written", "warning")
+@MAP_QUESTIONS.register("problem-type-written", "warning")
 def _problem_type(output_map: OutputMap) -> Iterator[Draft]:
     written = [call.wrote_problem_type for call in output_map.calls if call.wrote_problem_type]
     if written:
@@ -822,12 +826,12 @@ def _problem_type(output_map: OutputMap) -> Iterator[Draft]:
         )
 
 
-@TREE.register("wrapper-removed", "note")
+@TREE_QUESTIONS.register("wrapper-removed", "note")
 def _tree_wrappers(tree: ModuleTree, error: Failure | None) -> Iterator[Draft]:
     yield from _wrappers_removed(tree.wrappers)
 
 
-@TREE.register("call-failed", "error")
+@TREE_QUESTIONS.register("call-failed", "error")
 def _tree_call_failed(tree: ModuleTree, error: Failure | None) -> Iterator[Draft]:
     if error is not None:
         yield Draft(
@@ -837,7 +841,7 @@ def _tree_call_failed(tree: ModuleTree, error: Failure | None) -> Iterator[Draft
         )
 
 
-@CONSUMERS.register("mislabelled-output", "error")
+@CONSUMER_QUESTIONS.register("mislabelled-output", "error")
 def _mislabelled(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     for consumer in consumers:
         if wrong := [_mislabelled_words(part) for part in consumer.mislabelled]:
@@ -855,7 +859,7 @@ def _mislabelled_words(part: Part) -> str:
     return f"the output called {safe(part.declared)} is {safe(part.identity)}{off}"
 
 
-@CONSUMERS.register("consumer-raised", "warning")
+@CONSUMER_QUESTIONS.register("consumer-raised", "warning")
 def _consumer_raised(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     for consumer in consumers:
         if consumer.error is not None:
@@ -866,7 +870,7 @@ def _consumer_raised(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
             )
 
 
-@CONSUMERS.register("predictions-are-a-tuple", "warning")
+@CONSUMER_QUESTIONS.register("predictions-are-a-tuple", "warning")
 def _predictions_tuple(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     tuples = [row for row in consumers if row.id == "trainer" and row.container == "tuple"]
     if tuples:
@@ -879,7 +883,7 @@ def _predictions_tuple(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
         )
 
 
-@CONSUMERS.register("padding-in-hidden-states", "warning")
+@CONSUMER_QUESTIONS.register("padding-in-hidden-states", "warning")
 def _padding_in_hidden_states(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     padded = [part for row in consumers for part in row.parts if part.padding is not None]
     if padded:
@@ -890,7 +894,7 @@ def _padding_in_hidden_states(consumers: tuple[Consumer, ...]) -> Iterator[Draft
         )
 
 
-@CONSUMERS.register("empty-attentions-in-predictions", "warning")
+@CONSUMER_QUESTIONS.register("empty-attentions-in-predictions", "warning")
 def _empty_counts(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     places = [
         part.access
@@ -906,7 +910,7 @@ def _empty_counts(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
         )
 
 
-@CONSUMERS.register("score-changes-after-labels", "warning")
+@CONSUMER_QUESTIONS.register("score-changes-after-labels", "warning")
 def _other_function(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     scored = [row for row in consumers if row.id == "pipeline" and row.parts]
     before = [row.parts[0] for row in scored if not row.after_labels][:1]
@@ -924,7 +928,7 @@ def _function(part: Part) -> str:
     return words.get(part.function or "", "the logit itself" if part.function else part.identity)
 
 
-@CONSUMERS.register("features-are-logits", "warning")
+@CONSUMER_QUESTIONS.register("features-are-logits", "warning")
 def _features_are_logits(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     if any(row.id == "feature-extraction" and _is_logits(row.parts) for row in consumers):
         yield Draft(
@@ -937,7 +941,7 @@ def _is_logits(parts: tuple[Part, ...]) -> bool:
     return any(part.name == "logits" and part.function is None for part in parts)
 
 
-@CONSUMERS.register("pair-returns-a-dict", "note")
+@CONSUMER_QUESTIONS.register("pair-returns-a-dict", "note")
 def _pair_returns_a_dict(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     if any(row.id == "pipeline" and row.container == "dict" for row in consumers):
         yield Draft(
@@ -946,7 +950,7 @@ def _pair_returns_a_dict(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
         )
 
 
-@CONSUMERS.register("exported-values-differ", "warning")
+@CONSUMER_QUESTIONS.register("exported-values-differ", "warning")
 def _exported_values(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
     for consumer in consumers:
         off = [part for part in consumer.parts if part.is_off]

@@ -25,11 +25,11 @@ def versions() -> dict[str, str]:
 
 
 def cache_layers(value: Any) -> tuple[tuple[Any, ...], ...] | None:
-    """The keys and values in a cache object, per layer; `None` for what is no cache.
+    """The keys and values in a cache object, per layer; `None` for anything else.
 
     Tensors are of shape `(batch_size, num_heads, key_length, head_size)`: keys and values of the
     self-attention, then those of the cross-attention where the cache holds them. Older releases
-    hand over plain tuples instead, which are no cache objects.
+    return plain tuples instead, which are not cache objects.
     """
     if hasattr(value, "self_attention_cache"):
         own = cache_layers(value.self_attention_cache) or ()

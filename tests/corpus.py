@@ -473,7 +473,7 @@ BROKEN = [
     Case(
         situation="a `config.json` with NaN",
         make=holding("config.json", b'{"layer_norm_eps": NaN}'),
-        shown="checkpoint/config.json is not JSON: NaN is no JSON number",
+        shown="checkpoint/config.json is not JSON: NaN is not a JSON number",
     ),
     Case(
         situation="a `config.json` with an infinite number",
@@ -516,7 +516,7 @@ BROKEN = [
     Case(
         situation="a named pipe in place of `config.json`",
         make=in_place_of("config.json", os.mkfifo),
-        shown="checkpoint/config.json is no regular file",
+        shown="checkpoint/config.json is not a regular file",
     ),
     Case(
         situation="no weight file",
@@ -528,12 +528,14 @@ BROKEN = [
     Case(
         situation="an empty weight file",
         make=holding(WEIGHTS, b""),
-        shown="checkpoint/model.safetensors is broken: it has 0 bytes and is no safetensors file",
+        shown="checkpoint/model.safetensors is broken: it has 0 bytes and is not a safetensors "
+        "file",
     ),
     Case(
         situation="a weight file of 7 bytes",
         make=damaged(lambda content: content[:7]),
-        shown="checkpoint/model.safetensors is broken: it has 7 bytes and is no safetensors file",
+        shown="checkpoint/model.safetensors is broken: it has 7 bytes and is not a safetensors "
+        "file",
     ),
     Case(
         situation="a weight file cut in its header",
@@ -573,8 +575,8 @@ BROKEN = [
         situation="a weight file overwritten with text",
         make=holding(WEIGHTS, b"<!DOCTYPE html><html>not found</html>"),
         shown=(
-            "checkpoint/model.safetensors is broken: its header says to be "
-            "5,789,751,444,030,890,300 bytes long: no safetensors file"
+            "checkpoint/model.safetensors is broken: its header claims to be "
+            "5,789,751,444,030,890,300 bytes long: it is not a safetensors file"
         ),
     ),
     Case(
@@ -594,8 +596,8 @@ BROKEN = [
         situation="a header that says to be 2**63 bytes",
         make=damaged(lambda content: struct.pack("<Q", 2**63) + content[8:]),
         shown=(
-            "checkpoint/model.safetensors is broken: its header says to be "
-            "9,223,372,036,854,775,808 bytes long: no safetensors file"
+            "checkpoint/model.safetensors is broken: its header claims to be "
+            "9,223,372,036,854,775,808 bytes long: it is not a safetensors file"
         ),
     ),
     Case(
@@ -687,7 +689,7 @@ BROKEN = [
         ),
         shown=(
             "checkpoint/model.safetensors.index.json puts tensor classifier.dense.bias into "
-            "../outside.safetensors, which is no file of this directory"
+            "../outside.safetensors, which is not a file of this directory"
         ),
     ),
     Case(
@@ -697,7 +699,7 @@ BROKEN = [
         ),
         shown=(
             "checkpoint/model.safetensors.index.json puts tensor classifier.dense.bias into "
-            "/etc/passwd, which is no file of this directory"
+            "/etc/passwd, which is not a file of this directory"
         ),
     ),
     Case(
@@ -1848,7 +1850,7 @@ PREFLIGHT = [
         make=configured(problem_type="regression"),
         command="run checkpoint --label good --label bad",
         code=2,
-        shown='label "good" is no number, and this checkpoint is a regression',
+        shown='label "good" is not a number, and this checkpoint is a regression',
     ),
     Case(
         situation="one number for a regression with three outputs",

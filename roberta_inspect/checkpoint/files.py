@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from roberta_inspect.errors import CannotInspectError, InspectError, memory_error
+from roberta_inspect.records.codec import refuse_constant
 from roberta_inspect.text import safe, storage
 
 LARGEST_READ = 16 * 2**20
@@ -99,7 +100,7 @@ def size_of(path: Path) -> int:
     if not stat.S_ISREG(status.st_mode):
         is_directory = stat.S_ISDIR(status.st_mode)
         raise file_error(
-            path, "is a directory, not a file" if is_directory else "is no regular file"
+            path, "is a directory, not a file" if is_directory else "is not a regular file"
         )
     return status.st_size
 
@@ -156,7 +157,7 @@ def parsed_object(content: bytes, where: str) -> dict[str, Any]:
         raise file_error(where, "is empty")
     try:
         value = json.loads(
-            content.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_constant
+            content.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=refuse_constant
         )
     except UnicodeDecodeError as error:
         raise file_error(
@@ -188,7 +189,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"{name!r} stands there twice")
         unique[name] = value
     return unique
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")

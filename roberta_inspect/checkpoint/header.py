@@ -58,15 +58,17 @@ def read_header(path: Path) -> Header:
     size = files.size_of(path)
     files.check_pointer(path)
     if size < 8:
-        raise _broken(path, f"it has {size} bytes and is no safetensors file")
+        raise _broken(path, f"it has {size} bytes and is not a safetensors file")
     length, rest = int.from_bytes(files.head_of(path, 8), "little"), size - 8
     if length > files.LARGEST_READ:
-        raise _broken(path, f"its header says to be {length:,} bytes long: no safetensors file")
+        raise _broken(
+            path, f"its header claims to be {length:,} bytes long: it is not a safetensors file"
+        )
     if length > rest:
         raise _broken(path, f"its header should be {length:,} bytes long, {rest:,} are there")
     tensors = files.parsed_object(files.head_of(path, length, start=8), f"the header of {path}")
     if not isinstance(tensors.pop("__metadata__", {}), dict):
-        raise _broken(path, "its __metadata__ is no object")
+        raise _broken(path, "its __metadata__ is not an object")
     for name, entry in tensors.items():
         _check_tensor(path, name, entry)
     _check_offsets(path, tensors, rest - length)

@@ -20,7 +20,7 @@ def read_index(path: Path) -> dict[str, str]:
     for name, shard in weight_map.items():
         if not isinstance(shard, str) or not _is_plain(shard):
             where = f"puts tensor {safe(name)} into {safe(shard)}"
-            raise file_error(path, f"{where}, which is no file of this directory")
+            raise file_error(path, f"{where}, which is not a file of this directory")
     return weight_map
 
 

@@ -63,7 +63,7 @@ def locate(source: str | None, *, revision: str | None = None) -> Location:
 
     Raises:
         UsageError: an impossible name, or a revision of a directory.
-        CannotInspectError: a path that does not exist or is no directory.
+        CannotInspectError: a path that does not exist or is not a directory.
     """
     location = _location(source, revision)
     if revision is not None and location.repo is None:

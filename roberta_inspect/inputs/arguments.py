@@ -54,7 +54,7 @@ def check_words(**words: Any) -> None:
             )
         if not value or "\0" in value or not is_unicode(value):
             raise UsageError(
-                f"{name}={shown(value)} is empty, or holds what is no character",
+                f"{name}={shown(value)} is empty, or holds an invalid character",
                 hint=f"Give {name}= a string, or leave it out.",
             )
 

@@ -118,7 +118,7 @@ def _regression_numbers(label: str, config: Any) -> Any:
         numbers = [float(part) for part in label.split(",")]
     except ValueError as error:
         raise UsageError(
-            f'label "{safe(label)}" is no number, and this checkpoint is a regression',
+            f'label "{safe(label)}" is not a number, and this checkpoint is a regression',
             hint="Give a number such as 0.5.",
         ) from error
     return numbers[0] if config.num_labels == 1 and len(numbers) == 1 else numbers

@@ -100,7 +100,7 @@ def _checked_names(batch: Any, keywords: Collection[str]) -> dict[str, Any]:
     for name in batch:
         if not isinstance(name, str):
             raise UsageError(
-                f"inputs= has the key {safe(name, longest=40)}, which is no keyword",
+                f"inputs= has the key {safe(name, longest=40)}, which is not a keyword",
                 hint="Give the names of forward's keywords, such as input_ids.",
             )
         if name in FLAGS:

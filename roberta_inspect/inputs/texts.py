@@ -103,7 +103,7 @@ def texts_of(texts: Any) -> tuple[Text, ...]:
     for number, text in enumerate(rows):
         if not is_unicode(text.first + (text.second or "")):
             raise UsageError(
-                f"texts[{number}] holds what is no character: bytes that are not UTF-8, or half "
+                f"texts[{number}] holds an invalid character: bytes that are not UTF-8, or half "
                 "of a character",
                 hint="Decode the text with its own encoding first.",
             )

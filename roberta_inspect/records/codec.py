@@ -44,7 +44,7 @@ def parsed(text: str) -> Any:
         ValueError: it is not JSON, holds NaN or infinity, or is nested too deeply.
     """
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=refuse_constant)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
@@ -119,5 +119,6 @@ def _expect(is_right: bool, value: Any, where: str, expected: str) -> Any:
     return value
 
 
-def _no_constant(name: str) -> Any:
+def refuse_constant(name: str) -> Any:
+    """Refuse NaN and infinity, which Python's `json` reads and JSON does not have."""
     raise ValueError(f"{name} is not a JSON number")

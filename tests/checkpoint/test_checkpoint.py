@@ -457,7 +457,7 @@ def test_sizes_of_config_and_file_that_differ(
         (b"[]", "not an object (list)"),
         (b'"text"', "not an object (str)"),
         (b"null", "not an object (NoneType)"),
-        (b'{"layer_norm_eps": NaN}', "NaN is no JSON number"),
+        (b'{"layer_norm_eps": NaN}', "NaN is not a JSON number"),
         (b'{"hidden_size": 1' + b"0" * 5000 + b"}", "is not JSON"),
         (b'{"a": 1, "a": 2}', "'a' stands there twice"),
         (b"\xff\xfe{}", "is not UTF-8"),
@@ -645,7 +645,7 @@ def tensor(dtype: Any = "F32", shape: Any = (2,), offsets: Any = (0, 8)) -> dict
         ({"a": tensor(), "b": tensor()}, 8, "overlaps the one before it"),
         ({"a": tensor()}, 7, "truncated"),
         ({"a": tensor()}, 9, "1 bytes at its end belong to no tensor"),
-        ({"__metadata__": 3, "a": tensor()}, 8, "__metadata__ is no object"),
+        ({"__metadata__": 3, "a": tensor()}, 8, "__metadata__ is not an object"),
     ],
     ids=lambda value: str(value)[:50],
 )
@@ -662,7 +662,7 @@ def test_broken_header(folder: Path, header: Any, data: int, sentence: str) -> N
     [
         (b"", "it has 0 bytes"),
         (b"1234567", "it has 7 bytes"),
-        (b"\xff" * 64, "no safetensors file"),
+        (b"\xff" * 64, "not a safetensors file"),
         ((100).to_bytes(8, "little") + b"{}", "should be 100 bytes long, 2 are there"),
         ((2).to_bytes(8, "little") + b"{]", "is not JSON"),
         ((2).to_bytes(8, "little") + b"\xff\xff", "is not UTF-8"),
@@ -714,7 +714,7 @@ def test_broken_index(tmp_path: Path) -> None:
     for shard in ("../outside.safetensors", "/etc/passwd", "..", "a\\b", "", 3, None):
         changed = {**index["weight_map"], "classifier.dense.bias": shard}
         path.write_text(json.dumps({"weight_map": changed}))
-        assert "which is no file of this directory" in refusal(folder), shard
+        assert "which is not a file of this directory" in refusal(folder), shard
     for content in ({}, {"weight_map": []}, {"weight_map": {}}):
         path.write_text(json.dumps(content))
         assert "has no weight_map" in refusal(folder)
@@ -747,7 +747,7 @@ def test_what_stands_in_place_of_a_file(folder: Path, name: str) -> None:
     assert f"{name} cannot be read: a link that leads nowhere" in refusal(folder)
     (folder / name).unlink()
     os.mkfifo(folder / name)
-    assert f"{name} is no regular file" in refusal(folder)
+    assert f"{name} is not a regular file" in refusal(folder)
 
 
 def test_a_file_that_may_not_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

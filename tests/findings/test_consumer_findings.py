@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import small_consumers as rows
 
-from roberta_inspect.findings import CONSUMERS
+from roberta_inspect.findings import CONSUMER_QUESTIONS
 from roberta_inspect.records import Consumer, Finding
 
 
 def findings(*consumers: Consumer) -> list[Finding]:
-    return list(CONSUMERS.about(consumers))
+    return list(CONSUMER_QUESTIONS.about(consumers))
 
 
 CASES = {
@@ -77,7 +77,7 @@ def test_a_surprise_is_one_finding(name: str) -> None:
 
 
 def test_every_finding_has_a_case() -> None:
-    assert list(CASES) == [name for name, _, _ in CONSUMERS]
+    assert list(CASES) == [name for name, _, _ in CONSUMER_QUESTIONS]
 
 
 @pytest.mark.parametrize(

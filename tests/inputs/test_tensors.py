@@ -105,7 +105,7 @@ def test_keywords_that_forward_does_not_know() -> None:
 REFUSED: list[tuple[Any, str]] = [
     ([1, 2], "inputs= must be a mapping of forward's keywords, not a list"),
     (IDS, "inputs= must be a mapping of forward's keywords, not a Tensor"),
-    ({5: IDS}, "inputs= has the key 5, which is no keyword"),
+    ({5: IDS}, "inputs= has the key 5, which is not a keyword"),
     ({"input_ids": IDS, "return_dict": False}, "inputs= holds return_dict, and each call passes"),
     ({"attention_mask": MASK}, "neither input_ids nor inputs_embeds"),
     ({"input_ids": IDS, "inputs_embeds": EMBEDS}, "both input_ids and inputs_embeds"),
@@ -184,7 +184,7 @@ def test_files_of_a_batch(tmp_path: Path) -> None:
     ("name", "content", "sentence"),
     [
         ("batch.json", b"[1]", "holds JSON, but not an object"),
-        ("batch.safetensors", b"1234567", "is no safetensors file"),
+        ("batch.safetensors", b"1234567", "is not a safetensors file"),
         ("batch.pt", b"", "is neither a .safetensors nor a .json file"),
         ("missing.json", None, "does not exist"),
     ],
