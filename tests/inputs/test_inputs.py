@@ -89,7 +89,7 @@ def test_given_labels(config: dict[str, Any], labels: Any, values: list[Any]) ->
         ({}, ["0"], "1 label for 2 rows of input", "2 labels, one per row, or set the batch size"),
         ({}, [], "0 labels for 2 rows of input", "Give 2 labels, one per row."),
         (NAMED, ["goood", "bad"], 'label "goood" is neither', "bad, fair and good"),
-        ({"num_labels": 1}, ["x", "1"], '"x" is no number', "0.5"),
+        ({"num_labels": 1}, ["x", "1"], '"x" is not a number', "0.5"),
         ({}, torch.tensor([0, 1], dtype=torch.int32), "rejects labels of dtype int32", "long()"),
         (MULTI, torch.tensor([[0, 1, 0]] * 2), "rejects labels of dtype int64", "float()"),
         (MULTI, torch.tensor([0.0, 1.0]), "labels of shape (2,)", "long()"),
