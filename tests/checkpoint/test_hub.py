@@ -94,7 +94,7 @@ def test_an_index_that_points_outside(hub: Hub, ask: Any, tmp_path: Path) -> Non
     hub.models["acme/outside"] = folder = make_checkpoint(tmp_path / "sharded", form="sharded")
     index = {"weight_map": {"a": "../../secret.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert "no file of this directory" in ask(fetched("acme/outside"))["error"]
+    assert "not a file of this directory" in ask(fetched("acme/outside"))["error"]
     assert not any("secret" in request for request in hub.requests)
 
 
