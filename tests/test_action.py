@@ -1,4 +1,4 @@
-"""The steps of action.yml, run as the plain shell that a runner makes of them."""
+"""The steps of action.yml, run in a plain shell, as a runner does it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.newest
 
 @dataclass
 class Runner:
-    """The folder of a job, and an environment of its own that the tool is installed into."""
+    """The folder of a job, and the environment into which it installs the tool."""
 
     folder: Path
     python: Path

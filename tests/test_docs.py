@@ -1,4 +1,4 @@
-"""The documentation is what the tool does: every block is run, every link followed.
+"""The documentation is right: every block is run, and every link is followed.
 
 `pytest tests/test_docs.py --update` writes the outputs and the pictures anew.
 """

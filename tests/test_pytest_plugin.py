@@ -1,4 +1,4 @@
-"""The pytest plugin, in sessions of their own: what passes, what fails, and what a failure says."""
+"""The pytest plugin, in separate sessions: what passes, what fails, and what a failure says."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_live_model_and_texts(project: pytest.Pytester) -> None:
 
 
 def test_a_contract_that_was_just_written_is_compared(project: pytest.Pytester) -> None:
-    """Of two calls about one contract the second must not write over the first."""
+    """The second call with the same contract must not overwrite the first one's."""
     make_checkpoint(project.path / "other", tiny_model(id2label={0: "bad", 1: "good"}))
     code, output = session(project, TWICE, "--update-contracts")
     assert code == 1

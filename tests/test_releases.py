@@ -1,4 +1,4 @@
-"""This release of transformers: its maps are those that are kept, and nothing right is refuted."""
+"""The maps of this release of transformers are the kept ones, and nothing right is refuted."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ORDINARY: dict[str, Any] = {
     "bin": lambda folder: make_checkpoint(folder, form="bin"),
     "sharded bin": lambda folder: make_checkpoint(folder, form="sharded-bin"),
 }
-"""Checkpoints that differ in what has no say in where an output stands."""
+"""Checkpoints that differ only in what does not affect the positions of outputs."""
 
 map_of = cache(fresh_map)
 
@@ -67,7 +67,7 @@ def written(update):
 
 @pytest.fixture(scope="module")
 def release() -> str:
-    """This release, where its maps are kept."""
+    """This release. Skips if no maps are kept for it."""
     if RELEASE not in kept_releases():
         pytest.skip(
             f"docs/releases holds no maps of transformers {RELEASE}: "
@@ -77,7 +77,7 @@ def release() -> str:
 
 
 def positions(output_map: OutputMap) -> dict[str, list[tuple[Any, ...]]]:
-    """What stands where in each call."""
+    """The slots of each call, by position."""
     return {
         call.words: [
             (slot.index, slot.name, slot.key, slot.kind, len(slot.items)) for slot in call.slots

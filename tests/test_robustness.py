@@ -52,12 +52,12 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork, /pr
 
 PAGE = Path(__file__).parent.parent / "docs" / "robustness.md"
 NEVER_SHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode categories of what moves the cursor, turns the writing direction or breaks a line."""
+"""Unicode categories that move the cursor, change the writing direction or break a line."""
 
 MOST_MEMORY = 2**30
 MOST_LINES = 2
 MOST_OUTPUT = 2**18
-"""Characters of a product for people; the JSON holds everything."""
+"""The most characters in a product for people. JSON has no limit."""
 
 HASHED = 2**26
 """Bytes of a file up to which its content is compared, and not its size and time alone."""
@@ -70,7 +70,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """Everything in a folder, by what would show that it was changed."""
+    """Path → what would show a change of it, for everything in a folder."""
     return {str(path.relative_to(folder)): _state(path) for path in sorted(folder.rglob("*"))}
 
 
@@ -85,7 +85,7 @@ def _state(path: Path) -> tuple[Any, ...]:
 
 
 def check_invariants(outcome: Outcome, arguments: list[str]) -> None:
-    """What holds of every command line, whatever is given."""
+    """What must hold for every command line and input."""
     text = outcome.stdout + outcome.stderr
     assert outcome.code in (0, 1, 2, 3), f"ended with {outcome.code}: {text[-2000:]}"
     assert "Traceback" not in text
@@ -116,7 +116,7 @@ def named(cases: list[Case]) -> list[Any]:
 
 
 def shown_command(case: Case) -> str:
-    """The command with one word for the string full of escapes."""
+    """The command, with a placeholder for the string full of escapes."""
     return case.command.replace(shlex.quote(ESCAPES), "ESCAPES").replace(
         f"./{ESCAPES}", "./ESCAPES"
     )
@@ -215,7 +215,7 @@ PLAUSIBLE = (
     ("torchscript", True),
     ("vocab_size", 10**9),
 )
-"""Fields and values that pass for right ones one by one."""
+"""Fields and values that are valid one by one."""
 
 EXAMPLES = pytest.mark.parametrize(
     ("examples", "commands"),

@@ -9,7 +9,7 @@ from roberta_inspect.differences.change import Change
 from roberta_inspect.records import Checkpoint
 from roberta_inspect.text import listed, safe
 
-CHECKPOINT = "checkpoint"
+CHECKPOINT_PLACE = "checkpoint"
 
 
 def checkpoint_changes(left: Checkpoint, right: Checkpoint) -> Iterator[Change]:
@@ -18,7 +18,7 @@ def checkpoint_changes(left: Checkpoint, right: Checkpoint) -> Iterator[Change]:
         yield Change(
             "num-labels",
             None,
-            CHECKPOINT,
+            CHECKPOINT_PLACE,
             "num_labels",
             f"{left.num_labels:,} ({_names(left)})",
             f"{right.num_labels:,} ({_names(right)})",
@@ -30,7 +30,7 @@ def checkpoint_changes(left: Checkpoint, right: Checkpoint) -> Iterator[Change]:
         yield Change(
             "problem-type",
             None,
-            CHECKPOINT,
+            CHECKPOINT_PLACE,
             "problem_type",
             left.problem_type or "unset",
             right.problem_type or "unset",
@@ -40,7 +40,7 @@ def checkpoint_changes(left: Checkpoint, right: Checkpoint) -> Iterator[Change]:
         yield Change(
             "weights",
             None,
-            CHECKPOINT,
+            CHECKPOINT_PLACE,
             "the weights verdict",
             left.weights.verdict,
             right.weights.verdict,
@@ -61,7 +61,7 @@ def _name_changes(left: Checkpoint, right: Checkpoint) -> Iterator[Change]:
             yield Change(
                 "label-names",
                 None,
-                CHECKPOINT,
+                CHECKPOINT_PLACE,
                 f"label {safe(number, longest=12)}",
                 "absent" if was is None else safe(was, longest=40),
                 "absent" if now is None else safe(now, longest=40),

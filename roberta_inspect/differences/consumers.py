@@ -12,7 +12,7 @@ from roberta_inspect.differences.change import Change
 from roberta_inspect.records import Consumer, OutputMap, Part
 from roberta_inspect.text import listed, safe
 
-CONSUMERS = "consumers"
+CONSUMERS_PLACE = "consumers"
 
 MOST_PARTS = 4
 
@@ -49,7 +49,7 @@ def _changes(was: Consumer, now: Consumer) -> Iterator[Change]:
 
 def _change(id_: str, consumer: Consumer, was: str, now: str, consequence: str) -> Change:
     title = safe(consumer.title, longest=120)
-    return Change(id_, (title, was, now), CONSUMERS, title, was, now, consequence)
+    return Change(id_, (title, was, now), CONSUMERS_PLACE, title, was, now, consequence)
 
 
 def _result(consumer: Consumer) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch._subclasses import FakeTensor
 from transformers.modeling_outputs import ModelOutput
 
-from roberta_inspect.records import Kind, Place
+from roberta_inspect.records import Place, ValueKind
 from roberta_inspect.releases import cache_layers
 
 
@@ -66,7 +66,7 @@ def elements(value: Any) -> tuple[Any, ...] | None:
     return tuple(value) if isinstance(value, tuple | list) else None
 
 
-def kind_of(value: Any) -> Kind:
+def kind_of(value: Any) -> ValueKind:
     """What a position holds."""
     if value is None:
         return "none"

@@ -11,11 +11,11 @@ from roberta_inspect.records.call import (
     Failure,
     Fingerprint,
     Item,
-    Kind,
     Origin,
     Slot,
     Stage,
     StageSlot,
+    ValueKind,
 )
 from roberta_inspect.records.consumers import Consumer, ConsumerReport, Part, Suggested
 from roberta_inspect.records.input import (
@@ -60,7 +60,6 @@ __all__ = [
     "Function",
     "Input",
     "Item",
-    "Kind",
     "LabelSources",
     "Labels",
     "Level",
@@ -86,6 +85,7 @@ __all__ = [
     "Suggested",
     "Text",
     "Tokenizer",
+    "ValueKind",
     "Verdict",
     "Versions",
     "Weights",

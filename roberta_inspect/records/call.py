@@ -11,7 +11,7 @@ from roberta_inspect.records.place import Place
 UNNAMED = "unnamed"
 """The name of a slot that nothing explains."""
 
-Kind = Literal["tensor", "tuple", "list", "cache", "none", "other"]
+ValueKind = Literal["tensor", "tuple", "list", "cache", "none", "other"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Item:
     """One element of a slot that is itself a tuple or a cache: `hidden_states[3]`."""
 
     index: int
-    kind: Kind
+    kind: ValueKind
     axes: tuple[str, ...] = ()
     """One word per axis, in order; empty for a 0-d tensor and for what is no tensor."""
     shape: tuple[int, ...] | None = None
@@ -76,7 +76,7 @@ class Slot:
     """The key of a `ModelOutput`; `None` in a plain tuple."""
     access: str
     """How to reach it: `outputs[1]`, `outputs.logits`."""
-    kind: Kind
+    kind: ValueKind
     axes: tuple[str, ...] = ()
     shape: tuple[int, ...] | None = None
     """`()` for a 0-d tensor; `None` for what is no tensor."""
@@ -212,7 +212,7 @@ class StageSlot:
     index: int | None
     """Its index in the stage's container; `None` where a field is not indexable (it is `None`)."""
     name: str
-    kind: Kind
+    kind: ValueKind
     items: int | None
     """How many items a tuple or cache has; `None` for what is neither."""
     reaches: tuple[Place, ...] = ()

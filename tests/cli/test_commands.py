@@ -89,7 +89,7 @@ def test_a_shell_is_offered_what_fits(typed: str, offered: list[str]) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_written_for_each_shell(shell: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Read while the command is put together: the shell is named, not found out.
+    # The command is built at import, so the test names the shell instead of detecting it.
     monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
     done = CliRunner().invoke(app, ["--show-completion", shell], prog_name="roberta-inspect")
     assert (done.exit_code, "_ROBERTA_INSPECT_COMPLETE" in done.stdout) == (0, True)
@@ -124,7 +124,7 @@ def test_the_demo_is_proved_in_every_dtype(dtype: str) -> None:
     output_map = OutputMap.from_json(done.stdout)
     assert output_map.setup.dtype == dtype
     not_proved = {proof.id for proof in output_map.proofs if proof.status != "proved"}
-    # Not every release can switch them, and rounding in 16 bits hides what must not be hidden.
+    # Not every release can switch the attention, and rounding in 16 bits hides some mistakes.
     hidden = {"alone", "attentions-formula"} if dtype in ("float16", "bfloat16") else set()
     assert not_proved <= {"attention-implementations", *hidden}
 

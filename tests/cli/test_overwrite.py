@@ -1,4 +1,4 @@
-"""`--output` loses nothing: no file of an input, and nothing but an earlier output is replaced."""
+"""`--output` replaces nothing except an earlier output of the tool."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def hard_link(name: str, target: str) -> Callable[[], None]:
 
 
 def nothing() -> None:
-    """Nothing to make first."""
+    """A case that needs no files."""
 
 
 REFUSED = [
@@ -94,7 +94,7 @@ def test_allowed(place: Path, output: str) -> None:
 
 def test_one_name_in_another_spelling(place: Path) -> None:
     if not Path("CK").exists():
-        Path("CK").symlink_to("ck")  # as a file system that folds case shows it
+        Path("CK").symlink_to("ck")  # as on a file system that ignores case
     with pytest.raises(UsageError, match="a file of CK"):
         Target(Path("ck/config.json"), ("CK",))
 

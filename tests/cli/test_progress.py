@@ -1,4 +1,4 @@
-"""Long work is seen: every call and claim is announced, on a terminal alone."""
+"""Every call and claim is announced before it starts, and shown on a terminal only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every failure in words: a sentence, a hint and a code, what Typer refuses by itself too."""
+"""Every failure is a sentence, a hint and an exit code, also if Typer raised it."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_help_that_cannot_be_written_is_told() -> None:
 
 
 class OutOfMemoryError(RuntimeError):
-    """Named as torch names it."""
+    """Has the name of torch's error."""
 
 
 ALLOCATOR = (

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in every phase: the exit code of a shell, no traceback, nothing left over."""
+"""Ctrl-C and SIGTERM in every phase: the right exit code, no traceback, no files left behind."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def started(command: list[str], folder: Path, **environment: str) -> subprocess.
 
 
 def wait(process: subprocess.Popen[str], ready: Callable[[], object]) -> None:
-    """Until it is so far; it must still be running."""
+    """Wait until `ready` is true, while the process is running."""
     while not ready():
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
@@ -117,7 +117,7 @@ def test_while_a_tokenizer_is_tried(tmp_path: Path, number: signal.Signals) -> N
     wait(process, lambda: _is_running(children, "hang.py"))
     child = children.read_text().split()[-1]
     ended(process, number)
-    for _ in range(200):  # one that was just being started ends with its stdin
+    for _ in range(200):  # a process that was just being started ends when its stdin closes
         if not Path(f"/proc/{child}").exists():
             return
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Where the product goes: whole, or not at all."""
+"""The product is written whole, or not at all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AS_ROOT = os.name == "posix" and os.geteuid() == 0
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs /dev and POSIX signals")
 
 OLD = "Checkpoint         demo\n"
-"""What stands in a file of an earlier run."""
+"""The content of a file from an earlier run."""
 
 COLOURED = Text("hello", "bold red")
 
@@ -33,7 +33,7 @@ COLOURED = Text("hello", "bold red")
 def python(
     code: str, stdout: Any = subprocess.PIPE, **env: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run `code` as a process of its own, as the console is at its end."""
+    """Run `code` in a process of its own."""
     prelude = (
         "import sys, typer\n"
         "from roberta_inspect.cli.refusals import failures_reported, status\n"
@@ -57,7 +57,7 @@ def python(
 
 
 class Refusing(io.StringIO):
-    """A stream that fails as told when it is flushed."""
+    """A stream that raises `error` when it is flushed."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Refusing(io.StringIO):
 
 
 def only(folder: Path) -> Path:
-    """The one file in `folder`: nothing half-written is left beside it."""
+    """The only file in `folder`, so that no partly written file is beside it."""
     (file,) = folder.iterdir()
     return file
 

@@ -1,4 +1,4 @@
-"""What an array is, by its values: each case has one that is something else."""
+"""An array is identified by its values, and arrays with other values are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exported graphs: each output is identified by its values, whatever it is called."""
+"""Outputs of exported graphs are identified by their values, whatever their names are."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_names_that_are_printed_are_right(folder: Path) -> None:
     assert list(named.suggested.output_names) == RIGHT
     assert [part.declared for part in named.parts] == RIGHT
     assert not any(part.is_mislabelled for part in named.parts)
-    # They were tried on other sizes than those of the export.
+    # They were tested on sizes other than those of the export.
     assert plain.parts[0].shape != named.parts[0].shape
     printed = json.loads(report.to_json())["consumers"][1]["suggested"]
     axes = {int(axis): word for axis, word in printed["dynamic_shapes"]["input_ids"].items()}

@@ -1,4 +1,4 @@
-"""What the user would see changed by a consumer: nothing."""
+"""Consumers change nothing that the user could see."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_graphs_of_the_user_are_kept_and_those_of_the_tool_are_not() -> None:
     from torch._dynamo.testing import CompileCounter
 
     torch._dynamo.reset()
-    for _ in range(4):  # each makes several graphs, of the few that a class may have
+    for _ in range(4):  # each makes several graphs, and torch keeps only a few per function
         report = roberta_inspect.consumers(tiny_model(), only=["compile"])
         errors = [row.error and row.error.type for row in report.consumers]
         assert errors == [None, None, "Unsupported"]

@@ -1,4 +1,4 @@
-"""Who gets what: every consumer is called, and each row of the table is what it handed over."""
+"""Every consumer is called, and its row in the table says what it returned."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ATTENTIONS = [(f"predictions[2][{index}]", f"attentions[{index}]") for index in 
 
 @functools.cache
 def rows(name: str, attention: str | None = None) -> dict[str, Consumer]:
-    """Title → row of one consumer on the demo; `None` for the attention that is picked."""
+    """Title → row of one consumer on the demo. `None` means the default attention."""
     report = roberta_inspect.consumers(only=[name], attention=attention)
     return {row.title: row for row in report.consumers}
 
@@ -81,7 +81,7 @@ def test_the_pipeline_gives_a_list_a_list_of_lists_or_a_dict(
     assert (row.container, held(row)) == (container, parts)
 
 
-@pytest.mark.newest  # earlier ones raise as well, some with another exception
+@pytest.mark.newest  # earlier releases raise too, some of them another exception
 def test_the_pipeline_raises_where_the_model_returns_a_tuple() -> None:
     row = rows("pipeline")[f"{CLASSIFY}(text), config.return_dict=False"]
     assert (row.status, row.error and row.error.type) == ("raised", "TypeError")
@@ -94,7 +94,7 @@ def test_the_pipeline_raises_where_the_model_returns_a_tuple() -> None:
         ({}, None, "softmax", "softmax"),
         ({}, [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]], "softmax", "sigmoid"),
         ({"problem_type": "multi_label_classification"}, None, "sigmoid", None),
-        # Earlier releases know no regression.
+        # Earlier releases do not support regression.
         pytest.param({"num_labels": 1}, None, "sigmoid", "none", marks=pytest.mark.newest),
         pytest.param(
             {"num_labels": 1, "problem_type": "regression"},
@@ -248,7 +248,7 @@ def test_all_are_called_on_a_checkpoint_and_nothing_is_called_by_a_wrong_name(
 
 
 def unknown(report: ConsumerReport) -> list[tuple[str, str]]:
-    """The parts that nothing known explains."""
+    """The parts that match no slot."""
     return [
         (row.title, part.access)
         for row in report.consumers

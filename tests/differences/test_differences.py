@@ -1,4 +1,4 @@
-"""What `diff` says of two maps: one sentence per cause, and nothing where nothing differs."""
+"""`diff` of two maps: one sentence per cause, and none if nothing differs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps with very many or repeated entries: compared in seconds, and never taken for equal."""
+"""Maps with very many or repeated entries are compared in seconds, and never reported as equal."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def findings(count: int, *, alike: bool = False) -> list[dict[str, Any]]:
 
 
 def test_many_findings(values: dict[str, Any]) -> None:
-    """Whatever is quadratic in them does not end within the time a test has."""
+    """A comparison that is quadratic in the findings would exceed the time limit of a test."""
     report = compared(map_of(values, findings=[]), map_of(values, findings=findings(MANY)))
     assert len(report.differences) == MANY
     for name in formats_of("diff"):

@@ -1,4 +1,4 @@
-"""Folding alike siblings: what counts as alike, and that nothing gets lost in it."""
+"""Folding alike siblings: which ones are alike, and that all counts add up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from roberta_inspect.render import phrases
 
 
 def node(name: str, *children: Node, own: int = 0, **facts: Any) -> Node:
-    """A node that counts what is in it."""
+    """A node with the counts of its children added to its own."""
     parameters = own + sum(child.parameters for child in children)
     fields = {"cls": "Layer", "repr": "Layer()", "path": name, **facts}
     return Node(name=name, parameters=parameters, bytes=4 * parameters, children=children, **fields)
@@ -26,7 +26,7 @@ def at(slot: str, *item: int) -> Place:
 
 
 def layer(number: int, **facts: Any) -> Node:
-    """A layer of 5 parameters that feeds what a layer feeds."""
+    """A layer of 5 parameters with the feeds of a real one."""
     dense = node("dense", own=3, cls="Linear", repr="Linear(in_features=1, out_features=3)")
     feeds = (at("hidden_states", number + 1), at("attentions", number))
     return node(str(number), dense, own=2, **{"feeds": feeds, **facts})

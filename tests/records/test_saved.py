@@ -1,4 +1,4 @@
-"""Reading saved maps: what is no map is refused with a sentence that names the file."""
+"""Reading saved maps: a file that is not a map is refused with a sentence that names it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_what_is_no_map_is_refused(case: str, tmp_path: Path) -> None:
 
 
 def missing(path: Path) -> None:
-    """Nothing is there."""
+    """Leaves the path without a file."""
 
 
 def looped(path: Path) -> None:

@@ -60,7 +60,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def messages(name: str, value: Any) -> list[str]:
-    """What the schema says against it."""
+    """The errors of the value by the schema."""
     errors = jsonschema.Draft202012Validator(schema(name)).iter_errors(value)
     return [error.message for error in errors]
 
@@ -162,7 +162,7 @@ PLAIN = {
 
 @st.composite
 def drawn_record(draw: st.DrawFn, record: Any, depth: int = 0) -> Any:
-    """A record whose every field is drawn by its type; records hold records four deep."""
+    """A record with every field drawn by its type. Records are nested up to four deep."""
     kinds = typing.get_type_hints(record)
     return record(
         **{field.name: draw(of_kind(kinds[field.name], depth)) for field in fields(record)}

@@ -1,12 +1,12 @@
-"""Measures the tool beside the scripts that a user would write, and writes docs/benchmarks.md.
+"""Compares the tool with the scripts that a user would write, and writes docs/benchmarks.md.
 
     python tests/tools/benchmark.py --rounds 5 --folder FOLDER [--peers PYTHON] [--only GROUP …]
 
 The checkpoints and scripts are made in FOLDER once; every command runs there. `--peers` is the
 interpreter that has torchinfo and torchlens beside the same torch and transformers.
 
-torch is never imported in the process that starts the others: Linux counts the memory of a
-process into the peak of those that it starts.
+The process that starts the others never imports torch, because Linux counts its memory into their
+peak.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ SIZES: dict[str, dict[str, int]] = {
         "num_labels": 3,
     },
 }
-"""What the configurations have otherwise than `RobertaConfig()`, which is of base size."""
+"""How the configurations differ from `RobertaConfig()`, which is of base size."""
 
 LOAD = """\
 import sys
@@ -112,7 +112,7 @@ MAPS = {
     "sdpa.json": "roberta-inspect run base --attention sdpa --format json --output sdpa.json",
 }
 EXIT_CODES = {USAGE_ERROR: 2, DIFF: 1}
-"""Those of the commands that do not end with 0."""
+"""The exit codes of commands that do not end with 0."""
 
 
 @dataclass(frozen=True)
@@ -225,8 +225,8 @@ class Bench:
     def samples(
         self, commands: Sequence[str], rounds: int, *, cold: bool = False
     ) -> dict[str, list[Sample]]:
-        """One warm-up of each command, then `rounds` of all of them, side by side; before each of
-        them its files are dropped from the cache where it is to be `cold`."""
+        """One warm-up of each command, then `rounds` rounds of all commands in turn. With `cold`,
+        the files of a command are dropped from the cache before it runs."""
         for command in commands:
             self.sample(command)
         taken: dict[str, list[Sample]] = {command: [] for command in commands}
@@ -262,7 +262,7 @@ class Bench:
 
 
 def environment() -> dict[str, str]:
-    """That of a user: byte code is kept, torch takes as many threads as it likes."""
+    """The environment of a user: byte code is cached, and torch chooses the number of threads."""
     left_out = ("PYTHONDONTWRITEBYTECODE", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
     inherited = {name: value for name, value in os.environ.items() if name not in left_out}
     return {**inherited, "HF_HUB_OFFLINE": "1"}
@@ -306,7 +306,7 @@ class Results:
     command: str
     versions: Mapping[str, str]
     loads: tuple[float, float]
-    """Processes that wanted a core, averaged over a minute: before and after all measurements."""
+    """The load average over a minute, before and after all measurements."""
     rounds: int
     ratios: Sequence[Ratio]
     lacking: Mapping[str, str]

@@ -74,7 +74,7 @@ def parts(folder: str, batch_size: str, sequence_length: str, times: str) -> Non
 
 
 def seconds(function: Callable[[], None]) -> float:
-    """The processor time of one call, of all threads: neighbours on the machine move it little."""
+    """The processor time of one call in all threads, which other processes hardly change."""
     start = time.process_time()
     function()
     return time.process_time() - start

@@ -19,11 +19,11 @@ TOKEN = "hf_aTokenOfTheTests"
 
 @dataclass
 class Hub:
-    """Models by id, each a directory; what was sent of each file is counted."""
+    """Models by id, each a directory, and counts of what was sent."""
 
     models: dict[str, Path] = field(default_factory=dict)
     gated: set[str] = field(default_factory=set)
-    """Models that are handed out with `TOKEN` only."""
+    """Models that need `TOKEN`."""
     dropping: set[str] = field(default_factory=set)
     """File names whose connection is cut in the middle."""
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Hub:
     etag: str | None = None
     """The ETag of every file."""
     commit: str = COMMIT
-    """What every answer says to be the commit."""
+    """The commit that every answer names."""
     sent: Counter[str] = field(default_factory=Counter)
     """File name → bytes of content that were sent."""
     requests: Counter[str] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""The pages of the documentation as what they claim: blocks to run, links to follow.
+"""Checks the pages of the documentation: runs their blocks and follows their links.
 
 Each page runs in a folder of its own, where two checkpoints lie: `my-roberta` (the demo) and
 `not-fine-tuned` (its encoder without the head). A console block holds `$ ` lines, each followed by
@@ -77,7 +77,7 @@ class Session:
     names: dict[str, Any] = field(default_factory=lambda: {"__name__": "page"})
 
     def shell(self, command: str) -> str:
-        """What the command prints; the tool itself runs in this process, which is faster."""
+        """What the command prints. The tool itself runs in this process, which is faster."""
         words = [] if NEEDS_A_SHELL.search(command) else shlex.split(command)
         if words[:1] == ["roberta-inspect"]:
             done = CliRunner().invoke(app, words[1:], prog_name="roberta-inspect")
@@ -96,7 +96,7 @@ class Session:
         return ended(ran.stdout)
 
     def python(self, code: str) -> str:
-        """What the code prints; an exception is the test's."""
+        """What the code prints. Exceptions reach the test."""
         before = set(self.names)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             exec(compile(code, "page", "exec"), self.names)
@@ -106,7 +106,7 @@ class Session:
         return ended(printed.getvalue())
 
     def test(self, name: str) -> None:
-        """Call a test function, with the fixture of the plugin where it asks for it."""
+        """Call a test function, with the plugin's fixture if it has a parameter."""
         contract = OutputContract(self.folder / f"{name}.json", update=True)
         parameters = inspect.signature(self.names[name]).parameters
         self.names[name](**({"output_contract": contract} if parameters else {}))
@@ -146,7 +146,7 @@ def surroundings(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_build_of_torch() -> Iterator[None]:
-    """Leave the build (`+cpu`) out of the version: lines break elsewhere where it is another."""
+    """Leave the build (`+cpu`) out of the version, because its length moves line breaks."""
     build = torch.__version__
     torch.__version__ = type(build)(build.partition("+")[0])
     try:
@@ -164,7 +164,7 @@ def comparable(text: str) -> str:
 
 
 def differences(page: str, now: str) -> list[str]:
-    """The lines in which the page is not what its blocks print now, as a unified diff."""
+    """A unified diff between the page and what its blocks print now."""
     lines = difflib.unified_diff(
         comparable(page).splitlines(), comparable(now).splitlines(), "the page", "now", n=1
     )

@@ -1,4 +1,4 @@
-"""What other tools say of the same wrong models; writes docs/peers.md.
+"""What other tools report about the same wrong models. Writes docs/peers.md.
 
 PYTHONPATH=tests python tests/tools/peers.py    with torchlens, pytest-torch and torchinfo installed
 """
@@ -29,7 +29,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "peers.md"
 
 
 class Edited(RobertaForSequenceClassification):
-    """What the class returns, edited before the caller gets it."""
+    """A classifier whose output is edited before it is returned."""
 
     def edit(self, output: Any, labels: torch.Tensor | None) -> None:
         raise NotImplementedError
@@ -66,7 +66,7 @@ class Unmasked(RobertaForSequenceClassification):
 
 
 class EvenAttention(modeling_roberta.RobertaSelfAttention):
-    """Reads every position alike, and reports the softmax."""
+    """Weighs every position equally, but returns the softmax."""
 
     def forward(self, hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         context, weights, *rest = super().forward(hidden_states, *args, **kwargs)
@@ -84,7 +84,7 @@ class DroppingHead(modeling_roberta.RobertaClassificationHead):
 
 
 def with_parts(part: type[nn.Module], replaced: type[nn.Module]) -> nn.Module:
-    """A right model but for the parts of one class."""
+    """A right model, except for the modules of one class."""
     model: nn.Module = right()
     for module in model.modules():
         if type(module) is replaced:
@@ -197,5 +197,5 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")  # TorchLens tells what its record leaves out
+    warnings.simplefilter("ignore")  # TorchLens warns about what its record leaves out
     PAGE.write_text(page(), encoding="utf-8")

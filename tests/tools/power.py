@@ -28,7 +28,7 @@ from roberta_inspect.text import dtype_word
 PAGE = Path(__file__).parents[2] / "docs" / "power.md"
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 EXPONENTS = range(-27, 3)
-"""Powers of two among which the smallest mistake is looked for."""
+"""The powers of two that are tried as the size of the mistake."""
 
 BASE: dict[str, Any] = {
     "vocab_size": 50265,
@@ -43,12 +43,12 @@ Change = Callable[[Any], Any]
 
 
 def larger(e: float) -> Change:
-    """What makes a tensor larger by the share e."""
+    """A change that makes a tensor larger by the share e."""
     return lambda tensor: tensor * (1 + e)
 
 
 def item(index: int, e: float) -> Change:
-    """What makes one tensor of a tuple larger."""
+    """A change that makes one tensor of a tuple larger."""
 
     def change(items: Any) -> tuple[Any, ...]:
         place = index % len(items)
@@ -187,13 +187,13 @@ class Mistake:
     caught_by: str
     """A claim, or the finding `not-deterministic`."""
     words: str
-    """What is larger by the share e, or what else is done by that share."""
+    """What is larger by the share e, or which other change is made by that share."""
     put_into: Callable[[Any, float], None]
     config: dict[str, Any] = field(default_factory=dict)
     cls: Any = RobertaForSequenceClassification
 
     def judged(self, model: Any, e: float) -> Proof:
-        """What is said of a right model with a mistake of this size; it is right again then."""
+        """The proof for a right model with a mistake of this size, which is undone afterwards."""
         if e:
             self.put_into(model, e)
         output_map = inspect(model)
@@ -301,7 +301,7 @@ def base(mistake: Mistake) -> Any:
 
 
 def caught(mistake: Mistake, make: Callable[[Mistake], Any], dtype: torch.dtype) -> str:
-    """The smallest mistake that is refuted, in per cent, and from where on nothing is proved."""
+    """The smallest mistake that is refuted, and from which size nothing is proved, in per cent."""
     model = make(mistake).to(dtype)
 
     @cache

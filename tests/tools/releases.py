@@ -40,7 +40,7 @@ CLASSIFIER = {
     "problem_type": "single_label_classification",
 }
 TOKENS = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
-"""Where RoBERTa has them; the classes of the family do not all agree by themselves."""
+"""As in RoBERTa, because the defaults of the classes of the family differ."""
 SPARED = frozenset(
     {
         *("axes", "dtype", "error", "fingerprint", "items", "meaning", "origin", "same_as"),
@@ -94,7 +94,7 @@ def fresh_map(name: str) -> OutputMap:
 
 
 def layout(output_map: OutputMap, name: str) -> OutputMap:
-    """What a map says of the layout alone: no numbers, proofs or sentences, and no path."""
+    """The map with its layout only, without numbers, proofs, sentences and paths."""
     calls = tuple(
         replace(call, slots=tuple(_bare(slot, meaning=None) for slot in call.slots))
         for call in output_map.calls
@@ -119,7 +119,7 @@ def _spare(value: Any) -> Any:
 
 
 def behaviour() -> dict[str, str]:
-    """What the release that is imported does where no map of these setups tells it."""
+    """Behaviour of the imported release that no map of these setups shows."""
     model, ids = tiny_model(), torch.tensor([[0, 5, 2]])
     return {
         "a keyword that `forward` does not have": _outcome(
@@ -152,7 +152,7 @@ def _switched(model: Any) -> str:
 
 
 def family() -> dict[str, dict[str, str]]:
-    """Class → what stands where with labels in the tuple, and which module returned it."""
+    """Class → the positions of the tuple with labels, and the module that returned each."""
     return {member.class_name: _member(member) for member in members().values()}
 
 
@@ -308,7 +308,7 @@ QUESTIONS: Mapping[str, tuple[str, Callable[[OutputMap], str]]] = {
         lambda output_map: f"`{output_map.stages[0].container}`",
     ),
 }
-"""What a reader looks for: the setup whose map tells it, and how."""
+"""Question of a reader → the setup whose map answers it, and the function that reads the answer."""
 
 
 def _section(name: str, releases: Sequence[str]) -> str:
@@ -355,7 +355,7 @@ def _family(facts_of_class: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
 
 
 def _changes(before: str, after: str) -> str:
-    """What `diff` says of two neighbours, each sentence once with the setups that show it."""
+    """The differences of two neighbouring releases, each once with the setups that show it."""
     shown: dict[str, list[str]] = {}
     for name, setup in SETUPS.items():
         for difference in diff(kept_map(before, name), kept_map(after, name)):

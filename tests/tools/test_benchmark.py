@@ -1,4 +1,4 @@
-"""The benchmark writes its page; what it measured is asserted nowhere."""
+"""The benchmark writes its page. The measured numbers are not asserted."""
 
 from __future__ import annotations
 

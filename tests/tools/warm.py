@@ -21,8 +21,8 @@ PATIENCE = 60
 """Seconds after which a case is killed."""
 
 ROOM = 2**34
-"""Bytes of address space that a case may take beyond what it starts with: far above what it should,
-so that what one takes is seen, and little enough that the machine lives."""
+"""Bytes of address space that a case may add: far more than it should need, so that its peak can be
+measured, and little enough for the machine."""
 
 CHANGES = {
     "os.chmod": 0,
@@ -52,17 +52,17 @@ class Outcome:
     peak: int
     """Bytes of memory at the most, the imported libraries' included."""
     touched: tuple[str, ...]
-    """Files written or changed, processes started, addresses asked for; temporary files beside
-    `--output` too."""
+    """Files written or changed, processes started and addresses looked up, temporary files beside
+    `--output` included."""
 
 
 class Warm:
-    """The process with everything imported; a context manager, which ends it."""
+    """The process that has imported everything. As a context manager, it ends on exit."""
 
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-        # Offline would hide that the network was asked.
+        # In offline mode no access to the network would be seen.
         environment.pop("HF_HUB_OFFLINE", None)
         self.process = subprocess.Popen(
             [sys.executable, __file__],
@@ -137,7 +137,7 @@ def serve() -> None:
 
 
 def _import_everything() -> None:
-    """Whatever the commands import when they first need it."""
+    """Import everything that the commands import lazily."""
     for command in ("run --no-weights", "run --format json --text a", "tree", "diff demo demo"):
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
             _code_of(command.split())
@@ -197,12 +197,12 @@ def _address_space() -> int:
 
 
 def _watch(log: int) -> None:
-    """From now on, write down what this process changes, starts or connects to."""
+    """From now on, log what this process changes, starts or connects to."""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             path, _, flags = arguments
-            is_pipe = isinstance(path, int)  # it is open already
+            is_pipe = isinstance(path, int)  # an open file descriptor
             writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
             if writes and path != os.devnull and not is_pipe:
                 os.write(log, f"open {path!r}\n".encode())
@@ -212,7 +212,7 @@ def _watch(log: int) -> None:
             pass  # the process that tries a tokenizer
         elif event in STARTS or event in NETWORK:
             os.write(log, f"{event} {arguments[:2]!r}\n".encode())
-            raise RuntimeError(f"{event} is not allowed here")  # no reason to try again
+            raise RuntimeError(f"{event} is not allowed here")  # an error that is not retried
 
     sys.addaudithook(hook)
 

@@ -95,7 +95,7 @@ def by_path(tree: ModuleTree) -> dict[str, Node]:
 
 
 def printed(node: Node) -> Iterator[tuple[str, str]]:
-    """What `print(model)` shows of a folded tree: each module's name, and the rest of its line."""
+    """The lines of `print(model)` for a folded tree: the name of each module, and the rest."""
     for child in node.children:
         name = f"{child.name}-{child.last}" if child.last else child.name
         times = f"{child.repeat} x " if child.last else ""
@@ -221,7 +221,7 @@ def test_every_axis_of_a_decoder_has_a_word(tmp_path: Path) -> None:
 
 
 class Head(nn.Module):
-    """Reads what `read` picks of the last hidden state, through a layer of 64."""
+    """A head with a wide layer that reads what `read` selects from the last hidden state."""
 
     def __init__(self, read: Any) -> None:
         super().__init__()
@@ -283,7 +283,7 @@ def test_a_pooler_that_is_there_is_not_denied() -> None:
 
 
 def own_parameters(node: Node) -> int:
-    """What a node counts beside its children, in it and below; more than none of them hides."""
+    """The own parameters of a node and of those below it, which must not be negative."""
     own = node.parameters - sum(child.parameters for child in node.children)
     assert own >= 0, node.path
     return own + sum(map(own_parameters, node.children))
@@ -428,7 +428,7 @@ def test_a_configuration_alone(base: ModuleTree) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="the system does not count reads")
 def test_no_weight_of_a_large_checkpoint_is_read(tmp_path: Path) -> None:
-    """A file of 1.4 GB whose tensors are a hole: what is read of it is counted by the system."""
+    """A sparse file of 1.4 GB. The system counts how much of it is read."""
     config = tiny_config(hidden_size=64, vocab_size=5_500_000)
     config.save_pretrained(tmp_path)
     header, end = {}, 0
