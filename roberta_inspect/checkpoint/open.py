@@ -52,7 +52,8 @@ def open(  # noqa: A001
         return _live(checkpoint, needs_values, **options, no_weights=no_weights)
     if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
         raise UsageError(
-            f"a {safe(type(checkpoint).__name__)} is neither a checkpoint nor a model",
+            f"an object of type {safe(type(checkpoint).__name__)} is neither a checkpoint nor a "
+            "model",
             hint="Give a directory, a Hub model id, a live model, or nothing for the bundled demo.",
         )
     location = locate(None if checkpoint is None else os.fsdecode(checkpoint), revision=revision)

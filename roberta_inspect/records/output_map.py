@@ -153,7 +153,7 @@ class OutputMap(Product):
         """
         if not isinstance(text, str):
             raise UsageError(
-                f"a {safe(type(text).__name__)} is not the text of a map",
+                f"an object of type {safe(type(text).__name__)} is not the text of a map",
                 hint="Give the string that to_json returned, or what a saved file holds.",
             )
         return _read(text)

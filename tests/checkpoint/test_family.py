@@ -149,7 +149,7 @@ def gpt2() -> Any:
             f"{KNOWN}: its head is another one",
         ),
         (lambda: torch.nn.Linear(2, 2), f"the model is of class Linear, and not {KNOWN}"),
-        (lambda: 5, "a int is neither a checkpoint nor a model"),
+        (lambda: 5, "an object of type int is neither a checkpoint nor a model"),
     ],
 )
 def test_the_same_refusal_from_every_verb(
