@@ -297,10 +297,6 @@ def scale_in_place(output: Any, kwargs: dict[str, Any]) -> None:
     output.logits.mul_(3)
 
 
-def dropout_in_eval(head: Any, features: torch.Tensor) -> torch.Tensor:
-    return scores(head, functional.dropout(features[:, 0], 0.5, training=True))
-
-
 def overflows_elsewhere(head: Any, features: torch.Tensor) -> torch.Tensor:
     """NaN for inputs longer than that of the run; otherwise it reads position 0 alone."""
     more = torch.tensor(math.inf if features.shape[1] > 20 else 0.0)

@@ -95,13 +95,6 @@ def tar_of_torch() -> bytes:
     return file.getvalue()
 
 
-def nested_key() -> Any:
-    key: Any = ()
-    for _ in range(100):
-        key = (key, key)
-    return key
-
-
 def nested_key_pickle() -> bytes:
     """`{(((), ()), …): 1}`: to hash that key takes 2**100 steps."""
     return b"\x80\x02})" + b"q\x00h\x00\x86" * 100 + b"K\x01s."
