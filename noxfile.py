@@ -1,10 +1,10 @@
 """The suite on every supported release of transformers: `nox`, or `nox -s 'release(4.40.2)'`.
 
-All releases share the torch and the test tools of the environment that nox runs in; each brings a
-folder of its own with transformers and what it needs, which is kept between runs. A test that is
-skipped is counted with its reason, and one that fails fails the matrix. `minima` is a row too: the
-lowest versions that `pyproject.toml` allows, but for torch, whose old wheels bring 5 GB of CUDA.
-`nox -s lowest_torch` runs on that as well, in an environment of its own.
+All share the test tools of the environment that nox runs in, and the releases its torch; each
+brings a folder of its own with transformers and what it needs, which is kept between runs. A test
+that is skipped is counted with its reason, and one that fails fails the matrix. `minima` is a row
+too: the lowest versions that `pyproject.toml` allows, torch included, whose old wheels bring 5 GB
+of CUDA.
 """
 
 from __future__ import annotations
@@ -56,20 +56,11 @@ def beside(release: str) -> list[str]:
     return ["numpy<2"] if release.startswith("4.") and sys.version_info < (3, 13) else []
 
 
-def lowest(*names: str) -> list[str]:
-    """The lowest versions of these, and what goes with them."""
-    return [f"{name}=={LOWEST[name]}" for name in names] + beside(LOWEST["transformers"])
-
-
 def suite(
-    session: nox.Session,
-    row: str,
-    python: str,
-    variables: dict[str, str],
-    marks: str = "not slow",
+    session: nox.Session, row: str, variables: dict[str, str], marks: str = "not slow"
 ) -> None:
     """The tests with these marks; the closing line goes into the summary."""
-    command = [python, "-m", "pytest", "-q", "-n", "2", "-m", marks, *session.posargs]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", marks, *session.posargs]
     environment = {**os.environ, **variables}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines() or ["no output"]
@@ -90,29 +81,18 @@ def release(session: nox.Session, release: str) -> None:
         folder = installed(release, [f"transformers=={release}", *beside(release)])
         variables["PYTHONPATH"] = str(folder)
     marks = "" if release == RELEASES[-1] else "not slow"
-    suite(session, f"transformers {release}", sys.executable, variables, marks)
+    suite(session, f"transformers {release}", variables, marks)
 
 
 @nox.session
 def minima(session: nox.Session) -> None:
-    """The suite on the lowest versions, but for torch."""
+    """The suite on the lowest versions that `pyproject.toml` allows."""
+    wanted = [f"{name}=={version}" for name, version in LOWEST.items()]
     folder = installed(
-        "-".join(["minima", *LOWEST.values()]), lowest("transformers", "typer", "rich")
+        "-".join(["minima", *LOWEST.values()]), wanted + beside(LOWEST["transformers"])
     )
     variables = {"PYTHONPATH": str(folder), "TRANSFORMERS_RELEASE": LOWEST["transformers"]}
-    suite(session, "minima", sys.executable, variables)
-
-
-@nox.session(default=False)
-def lowest_torch(session: nox.Session) -> None:
-    """The same on the lowest versions of all, torch too, to be read by hand: tests of float16 fail,
-    which torch 2.2 does not compute on the CPU, and so do tests of pickles, refused before 2.6."""
-    folder = FOLDERS / PYTHON / "lowest-torch"
-    python = str(folder / "bin" / "python")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    wanted = [*lowest("torch", "transformers", "typer", "rich"), "-e", ".[test]"]
-    subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True)
-    suite(session, "lowest torch", python, {})
+    suite(session, "minima", variables)
 
 
 def skipped(lines: list[str]) -> Counter[str]:
