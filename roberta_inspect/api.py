@@ -116,8 +116,8 @@ def inspect(
     from roberta_inspect.inputs.texts import texts_of
     from roberta_inspect.live.calls import calls_asked
 
-    given = None if texts is None else texts_of(texts)
-    if given is not None and inputs is not None:
+    text_rows = None if texts is None else texts_of(texts)
+    if text_rows is not None and inputs is not None:
         raise UsageError("there are texts= and inputs=", hint="Give one of the two.")
     batch = _batch(inputs)
     with quiet(), eager():
@@ -130,7 +130,7 @@ def inspect(
             no_weights=no_weights,
         )
         sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
-        probe = _probe(opened, given, batch, tokenizer=tokenizer, labels=labels, **sizes)
+        probe = _probe(opened, text_rows, batch, tokenizer=tokenizer, labels=labels, **sizes)
         calls = calls_asked(output_hidden_states, output_attentions, matrix=matrix)
         output_map = map_of(
             opened, probe, calls, allow_missing_head=allow_missing_head, progress=progress
@@ -387,30 +387,30 @@ def consumers(
     if file is not None:
         check_onnx(file)
     entries = choose_entries(() if file is not None and only is None else only)
-    given = None if texts is None else texts_of(texts)
+    text_rows = None if texts is None else texts_of(texts)
     with quiet(), eager():
         opened = open(
             checkpoint_or_model, revision=revision, attention=attention, dtype=dtype, device=device
         )
         if tokenizer is None:
-            tokenizer = load_tokenizer(opened.location, given or TEXTS)
-        if given is None and tokenizer is not None:
-            given = TEXTS
+            tokenizer = load_tokenizer(opened.location, text_rows or TEXTS)
+        if text_rows is None and tokenizer is not None:
+            text_rows = TEXTS
         sizes = {"batch_size": batch_size, "sequence_length": sequence_length}
-        probe = _probe(opened, given, None, tokenizer=tokenizer, labels=labels, **sizes)
+        probe = _probe(opened, text_rows, None, tokenizer=tokenizer, labels=labels, **sizes)
         calls = calls_asked(True, True)
         output_map = map_of(
             opened, probe, calls, allow_missing_head=allow_missing_head, progress=progress
         )
     with quiet():
-        rows = consumer_rows(opened, probe, tokenizer, entries, onnx=file, progress=progress)
+        reports = consumer_rows(opened, probe, tokenizer, entries, onnx=file, progress=progress)
     return ConsumerReport(
         versions=output_map.versions,
         checkpoint=output_map.checkpoint,
         setup=output_map.setup,
         input=output_map.input,
-        consumers=rows,
-        findings=consumer_findings(output_map, rows),
+        consumers=reports,
+        findings=consumer_findings(output_map, reports),
     )
 
 
@@ -506,17 +506,17 @@ def inspect_like(saved: OutputMap, checkpoint_or_model: Any, **arguments: Any) -
     return inspect(checkpoint_or_model, **{**same, **arguments})
 
 
-def _same_input(given: Input) -> dict[str, Any]:
+def _same_input(model_input: Input) -> dict[str, Any]:
     """The arguments of `inspect` that make the input of a saved map again."""
     from roberta_inspect.inputs.tensors import saved_inputs
 
-    texts = None if given.texts is None else [text.parts for text in given.texts]
+    texts = None if model_input.texts is None else [text.parts for text in model_input.texts]
     return {
         "texts": texts,
-        "inputs": saved_inputs(given) if given.source == "inputs" else None,
-        "labels": given.labels,
-        "batch_size": given.batch_size,
-        "sequence_length": given.sequence_length,
+        "inputs": saved_inputs(model_input) if model_input.source == "inputs" else None,
+        "labels": model_input.labels,
+        "batch_size": model_input.batch_size,
+        "sequence_length": model_input.sequence_length,
     }
 
 

@@ -23,9 +23,9 @@ from roberta_inspect.records import Proof
 __all__ = ["CLAIMS", "Evidence", "meanings_of", "prove"]
 
 CLAIMS: tuple[Claim, ...] = tuple(
-    each
+    claim
     for module in (loss, logits, model, hidden_states, attentions, decoder, container)
-    for each in module.CLAIMS
+    for claim in module.CLAIMS
 )
 """Every claim, in the order in which the proofs are told."""
 

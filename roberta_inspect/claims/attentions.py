@@ -52,9 +52,13 @@ def about_weights(id: str, sentence: str) -> Callable[[WeightsTest], Test]:  # n
     return added
 
 
-MEANING = "attention weights of each layer: how much each position reads of every other, per head"
+WEIGHTS_MEANING = (
+    "attention weights of each layer: how much each position reads of every other, per head"
+)
 
-REPORTED = "what each layer reports as its attention weights; that it uses them is not shown"
+REPORTED_MEANING = (
+    "what each layer reports as its attention weights; that it uses them is not shown"
+)
 
 
 def meaning(evidence: Evidence, status: str | None) -> str:
@@ -62,32 +66,34 @@ def meaning(evidence: Evidence, status: str | None) -> str:
     used."""
     if evidence.fields.get("attentions") == ():
         return "an empty tuple: no layer handed its weights back"
-    return MEANING if status == "proved" or evidence.fake else REPORTED
+    return WEIGHTS_MEANING if status == "proved" or evidence.fake else REPORTED_MEANING
 
 
 @about_weights("attentions-count", "one tensor per layer")
-def count(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
-    wanted = len(evidence.layers)
-    if len(weights) != wanted:
-        return refuted(f"expected {counted(wanted, 'item')}, got {len(weights)} at attentions")
+def one_per_layer(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
+    layers = len(evidence.layers)
+    if len(weights) != layers:
+        return refuted(f"expected {counted(layers, 'item')}, got {len(weights)} at attentions")
     holes = [index for index, item in enumerate(weights) if item is None]
     if holes:
-        return refuted(f"expected tensors, got None at {_at(holes[0])}")
-    return proved(f"{counted(wanted, 'layer')}, {counted(wanted, 'item')}")
+        return refuted(f"expected tensors, got None at {_weights_at(holes[0])}")
+    return proved(f"{counted(layers, 'layer')}, {counted(layers, 'item')}")
 
 
 @about_weights("attentions-origin", "[i] is what the self-attention of layer i returned")
-def origin(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
+def returned_by_layers(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
     pairs = []
     for index, item in enumerate(weights[: len(evidence.layers)]):
         path = evidence.anatomy.self_attentions[index]
         returned = returned_by(evidence.visit(path, "self-attention"), item)
         if returned is None:
-            return refuted(f"expected what {path} returned, got something else at {_at(index)}")
+            return refuted(
+                f"expected what {path} returned, got something else at {_weights_at(index)}"
+            )
         pairs.append((item, returned))
         if evidence.trace.changed(item):
             return refuted(
-                f"expected what {path} returned, got it changed in place at {_at(index)}"
+                f"expected what {path} returned, got it changed in place at {_weights_at(index)}"
             )
     return proved(f"{counted(len(weights), 'item')}, {identity(pairs)}")
 
@@ -106,7 +112,7 @@ def _as_computed(evidence: Evidence, layer: int, weights: torch.Tensor) -> Outco
     expected = _softmax(evidence, layer, unreadable).expected
     got = weights.masked_fill(unreadable, 0.0)
     dtype = min((weights.dtype, _query(evidence, layer).dtype), key=_bits)
-    return judge(got, expected, place=_at(layer), dtype=dtype)
+    return judge(got, expected, place=_weights_at(layer), dtype=dtype)
 
 
 def _without_mask(evidence: Evidence, outcome: Outcome) -> Outcome:
@@ -137,7 +143,7 @@ def _handed_on(evidence: Evidence, layer: int, weights: Sequence[Any]) -> Outcom
     path = evidence.anatomy.self_attentions[layer]
     module = evidence.module(path, "self-attention")
     size = int(module.attention_head_size)
-    context = evidence.visit(path, "self-attention").first
+    handed_on = evidence.visit(path, "self-attention").first
     evidence.check_values()
     values = evidence.returned(f"{path}.value", "value")
     dtype, wide = values.dtype, _arithmetic(values.dtype)
@@ -146,28 +152,28 @@ def _handed_on(evidence: Evidence, layer: int, weights: Sequence[Any]) -> Outcom
     if layer < len(weights):
         shares, relative = weights[layer].to(wide), torch.zeros(())
     else:
-        known = _softmax(evidence, layer, ~readable.to(values.device))
-        shares, relative = known.values, known.relative
+        recomputed = _softmax(evidence, layer, ~readable.to(values.device))
+        shares, relative = recomputed.values, recomputed.relative
     if shares.shape[-1] != split.shape[-2]:
         raise NotTestedError(f"attentions of shape {tuple(shares.shape)} do not fit the values")
-    made = shares @ split
+    context = shares @ split
     spread = ((shares * shares) @ (split * split)).sqrt()
     length = shares.shape[-1]
-    moved = summing(dtype, length) * (made.abs() + spread) + product_epsilon(dtype) * spread
+    moved = summing(dtype, length) * (context.abs() + spread) + product_epsilon(dtype) * spread
     # What moves all weights of a row alike moves their sum; what moves each by itself averages out.
-    moved = moved + relative.to(moved) * (made.abs() + 4 * spread)
+    moved = moved + relative.to(moved) * (context.abs() + 4 * spread)
     even = (torch.ones_like(shares[:1]) / length) @ split[:1]
-    keep = readable[:, 0].to(values.device)
+    readable_rows = readable[:, 0].to(values.device)
     expected = Expected(
-        merged(made) * keep,
-        merged(moved) * keep,
-        {"the weights": merged(even) * keep[:1]} if length > 1 else {},
+        merged(context) * readable_rows,
+        merged(moved) * readable_rows,
+        {"the weights": merged(even) * readable_rows[:1]} if length > 1 else {},
     )
-    return judge(context * keep, expected, place=f"{path}", dtype=dtype)
+    return judge(handed_on * readable_rows, expected, place=f"{path}", dtype=dtype)
 
 
 @about_weights("attentions-rows", "every row sums to 1")
-def rows(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
+def rows_sum_to_one(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
     return weakest(_summed(evidence, index, item) for index, item in enumerate(weights))
 
 
@@ -179,12 +185,12 @@ def _summed(evidence: Evidence, layer: int, weights: torch.Tensor) -> Outcome:
     allowed = torch.full_like(sums, summing(weights.dtype, weights.shape[-1]))
     ones = torch.ones_like(sums)
     without = {"a position": sums[:1] - weights[:1].amax(dim=-1)}
-    place = f"{_at(layer)}.sum(-1)"
+    place = f"{_weights_at(layer)}.sum(-1)"
     return judge(sums, Expected(ones, allowed, without), place=place, dtype=weights.dtype)
 
 
 @about_weights("attentions-padding", "padded keys get exactly 0")
-def padding(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
+def padded_keys(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
     hidden = evidence.probe.attention_mask == 0
     evidence.check_values()
     if not hidden.any():
@@ -196,7 +202,7 @@ def padding(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
             raise NotTestedError("no position that can read anything is followed by padding")
         if (most := float(got.max())) > 0:
             return refuted(
-                f"expected 0 for padded keys, got {most:.3g} at {_at(index)}",
+                f"expected 0 for padded keys, got {most:.3g} at {_weights_at(index)}",
                 difference=most,
                 tolerance=0.0,
             )
@@ -242,7 +248,7 @@ def _query(evidence: Evidence, layer: int) -> torch.Tensor:
     return evidence.returned(f"{evidence.anatomy.self_attentions[layer]}.query", "query")
 
 
-class Weights(NamedTuple):
+class RecomputedWeights(NamedTuple):
     """The weights of one layer, recomputed."""
 
     values: torch.Tensor
@@ -268,7 +274,7 @@ class Weights(NamedTuple):
         return self.steep + self.flat
 
 
-def _softmax(evidence: Evidence, layer: int, unreadable: torch.Tensor) -> Weights:
+def _softmax(evidence: Evidence, layer: int, unreadable: torch.Tensor) -> RecomputedWeights:
     """The weights of one layer by the formula."""
     evidence.check_values()
     path = evidence.anatomy.self_attentions[layer]
@@ -290,7 +296,7 @@ def _softmax(evidence: Evidence, layer: int, unreadable: torch.Tensor) -> Weight
     times = 2 if wide == dtype else 1
     steep = (2 * times * moved).expm1()
     without = {"the scale": unscaled.masked_fill(unreadable[:1], 0.0)}
-    return Weights(values, steep, times * summing(dtype, scores.shape[-1]), without)
+    return RecomputedWeights(values, steep, times * summing(dtype, scores.shape[-1]), without)
 
 
 def _rounding_of_scores(
@@ -333,5 +339,5 @@ def _readable(evidence: Evidence, weights: Any) -> torch.Tensor:
     return allowed.any(dim=-1)
 
 
-def _at(index: int) -> str:
+def _weights_at(index: int) -> str:
     return f"attentions[{index}]"

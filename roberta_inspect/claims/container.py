@@ -44,10 +44,10 @@ def agreement(evidence: Evidence) -> Outcome | None:
             return refuted(f"{wrong} ({_which(comparison, evidence)})")
     if evidence.fake:
         raise NotTestedError("names and order agree, and the tensors have shapes, no values")
-    outcome = weakest(_compared(comparison, evidence) for comparison in evidence.comparisons)
+    outcome = weakest(_compare_values(comparison, evidence) for comparison in evidence.comparisons)
     if outcome.status == "proved":
         outcome = replace(outcome, control=_another_input(evidence))
-    names = dict.fromkeys(name for other in evidence.comparisons for name in other.names)
+    names = dict.fromkeys(name for comparison in evidence.comparisons for name in comparison.names)
     extra = [name for name in names if name not in evidence.fields]
     if not extra:
         return outcome
@@ -79,7 +79,7 @@ def _misplaced(comparison: Comparison) -> Iterator[str]:
         yield f"expected the order of the dict, got {listed(comparison.moved)} elsewhere"
 
 
-def _compared(comparison: Comparison, evidence: Evidence) -> Outcome:
+def _compare_values(comparison: Comparison, evidence: Evidence) -> Outcome:
     """The values of one call beside those of the reference call."""
     call = _which(comparison, evidence)
     outcomes = [proved("the same bits in every call", exact=True)]
@@ -146,14 +146,16 @@ def axes(evidence: Evidence) -> Outcome | None:
             if len(before) != len(shapes[name]):
                 return refuted(f"expected {len(before)} tensors, got {len(shapes[name])} at {name}")
             for index, sizes in enumerate(zip(before, shapes[name], strict=True)):
-                for given, shape in zip((first, probe), sizes, strict=True):
+                for called, shape in zip((first, probe), sizes, strict=True):
                     # As many keys as the states have that cross-attention reads.
-                    keys = shape[-1] if name == "cross_attentions" else given.sequence_length
-                    wanted = _sized(evidence, name, index, before[index], given, keys)
-                    if shape != wanted:
+                    keys = shape[-1] if name == "cross_attentions" else called.sequence_length
+                    expected = _sized(evidence, name, index, before[index], called, keys)
+                    if shape != expected:
                         place = name if len(before) == 1 else f"{name}[{index}]"
                         words = ", ".join(AXES[name])
-                        return refuted(f"expected ({words}) to be {wanted}, got {shape} at {place}")
+                        return refuted(
+                            f"expected ({words}) to be {expected}, got {shape} at {place}"
+                        )
                 checked += 1
     if not checked:
         raise NotTestedError("no slot of this model has axes with names")
@@ -170,9 +172,9 @@ def _sized(
 ) -> tuple[int, ...]:
     """The shape that a tensor of this slot has for an input: axes of the input's sizes, and of the
     model's."""
-    known = dict.fromkeys(PER_ROW, probe.batch_size)
-    known |= dict.fromkeys(PER_TOKEN, probe.sequence_length)
-    known |= {
+    sizes = dict.fromkeys(PER_ROW, probe.batch_size)
+    sizes |= dict.fromkeys(PER_TOKEN, probe.sequence_length)
+    sizes |= {
         "key_length": keys,
         "num_labels": int(evidence.config.num_labels),
         "hidden_size": int(evidence.config.hidden_size),
@@ -180,9 +182,11 @@ def _sized(
     attentions = evidence.anatomy.self_attentions
     if name == "attentions" and index < len(attentions):
         module = evidence.module(attentions[index], "self-attention")
-        known["num_heads"] = int(module.num_attention_heads)
-    kept = [*shape, *[0] * len(AXES[name])]
-    return tuple(known.get(word, size) for word, size in zip(AXES[name], kept, strict=False))
+        sizes["num_heads"] = int(module.num_attention_heads)
+    padded_shape = [*shape, *[0] * len(AXES[name])]
+    return tuple(
+        sizes.get(word, size) for word, size in zip(AXES[name], padded_shape, strict=False)
+    )
 
 
 @CLAIMS.register(

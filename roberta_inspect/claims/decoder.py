@@ -15,12 +15,12 @@ CLAIMS = Claims()
 
 CROSS_IDLE = "forward passes no encoder_hidden_states on"
 
-MEANING = "keys and values of each layer, for decoding further tokens"
+CACHE_MEANING = "keys and values of each layer, for decoding further tokens"
 
 
 def meaning(evidence: Evidence, status: str | None) -> str:
     """What stands in the slot called past_key_values."""
-    return MEANING
+    return CACHE_MEANING
 
 
 @CLAIMS.register(
@@ -42,12 +42,12 @@ def projections(evidence: Evidence) -> Outcome | None:
         path = evidence.anatomy.self_attentions[index]
         size = int(evidence.module(path, "self-attention").attention_head_size)
         for place, part in enumerate(("key", "value")):
-            given = evidence.visit(f"{path}.{part}", part).output
+            projected = evidence.visit(f"{path}.{part}", part).output
             if not isinstance(layer[place], torch.Tensor):
                 raise NotTestedError(f"past_key_values[{index}][{place}] is no tensor")
-            wanted, where = heads(given, size), f"past_key_values[{index}][{place}]"
-            if not same(layer[place], wanted):
-                return other_values(f"what {path}.{part} gave", layer[place], wanted, where)
+            expected, position = heads(projected, size), f"past_key_values[{index}][{place}]"
+            if not same(layer[place], expected):
+                return other_values(f"what {path}.{part} gave", layer[place], expected, position)
     return proved(f"{counted(len(layers), 'layer')}, keys and values")
 
 
@@ -61,8 +61,8 @@ def cross(evidence: Evidence) -> Outcome | None:
     ran = evidence.anatomy.cross_attentions
     if not _cross_ran(evidence):
         raise NotTestedError(f"no cross-attention ran: {CROSS_IDLE}")
-    for index, each in enumerate(value):
-        if returned_by(evidence.visit(ran[index], "cross-attention"), each) is None:
+    for index, weights in enumerate(value):
+        if returned_by(evidence.visit(ran[index], "cross-attention"), weights) is None:
             return refuted(f"expected what {ran[index]} returned, got something else at [{index}]")
     return proved(f"{counted(len(value), 'item')}, each returned by its layer")
 

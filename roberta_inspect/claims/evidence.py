@@ -119,43 +119,43 @@ class Evidence:
                 raise NotTestedError(f"{name}[{index}] is {type(item).__name__}, not a tensor")
         return tuple(value)
 
-    def module(self, path: str | None, what: str) -> Any:
+    def module(self, path: str | None, words: str) -> Any:
         """A module of the model by its path."""
         if path is None:
-            raise NotTestedError(f"this model has no {what} where its class has it")
+            raise NotTestedError(f"this model has no {words} where its class has it")
         try:
             return self.model.get_submodule(path)
         except AttributeError as error:
             raise NotTestedError(f"this model has no module {path}") from error
 
-    def visit(self, path: str | None, what: str) -> Visit:
+    def visit(self, path: str | None, words: str) -> Visit:
         """The only call of a module during the reference call."""
         visits = self.trace.visits.get(path or "", [])
         if path is None or not visits:
-            raise NotTestedError(f"forward calls no {what} where its class has it")
+            raise NotTestedError(f"forward calls no {words} where its class has it")
         if len(visits) > 1:
             raise NotTestedError(f"forward calls {path} {len(visits)} times")
         return visits[0]
 
-    def returned(self, path: str, what: str) -> torch.Tensor:
+    def returned(self, path: str, words: str) -> torch.Tensor:
         """The tensor that a module returned, with the bytes that it had then: called once more
         where it was written to afterwards."""
         visits = self.trace.visits.get(path, [])
         outputs = [visit.output for visit in visits]
         if not outputs or not all(isinstance(output, torch.Tensor) for output in outputs):
-            raise NotTestedError(f"forward calls no {what} that returns a tensor")
+            raise NotTestedError(f"forward calls no {words} that returns a tensor")
         if not all(same(output, outputs[0]) for output in outputs):
             raise NotTestedError(f"forward calls {path} {len(outputs)} times, and it differs")
         if not self.trace.changed(outputs[0]):
             return outputs[0]
-        returned: torch.Tensor = self.again(path, what)(*visits[0].args, **visits[0].kwargs)
+        returned: torch.Tensor = self.again(path, words)(*visits[0].args, **visits[0].kwargs)
         return returned
 
-    def again(self, path: str | None, what: str) -> Any:
+    def again(self, path: str | None, words: str) -> Any:
         """A module as a function that is called in the circumstances of the reference call."""
-        module, visits = self.module(path, what), self.trace.visits.get(path or "", [])
+        module, visits = self.module(path, words), self.trace.visits.get(path or "", [])
         if not visits:
-            raise NotTestedError(f"forward calls no {what} where its class has it")
+            raise NotTestedError(f"forward calls no {words} where its class has it")
         circumstances = visits[0].circumstances
 
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -166,8 +166,8 @@ class Evidence:
 
     def reaches_the_caller(self, name: str) -> bool:
         """Whether some call returned a slot of that name."""
-        others = (comparison.names for comparison in self.comparisons)
-        return name in self.fields or any(name in names for names in others)
+        compared_names = (comparison.names for comparison in self.comparisons)
+        return name in self.fields or any(name in names for names in compared_names)
 
     def handed_on(self, name: str) -> Any:
         """What the base model returned under that name."""
@@ -196,9 +196,9 @@ class Evidence:
 
     def position_ids_of(self, probe: Probe) -> torch.Tensor:
         """Position ids as the class makes them of token ids, or those that were given."""
-        given = probe.inputs.get("position_ids")
-        if given is not None:
-            return given
+        position_ids = probe.inputs.get("position_ids")
+        if position_ids is not None:
+            return position_ids
         padding = self.pad_token_id
         if "input_ids" not in probe.inputs:  # then they count through padding, too
             length = probe.sequence_length

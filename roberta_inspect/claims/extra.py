@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_TOKENS = 4
 """Tokens of a row in the small calls."""
-MOST_LABELS = 512
+MOST_CLASSES = 512
 """Classes that get a row of their own; a loss that treats a later one apart is not noticed."""
 MOST_LOGITS = 1 << 20
 """Logits of all those rows together, unless two rows have more."""
@@ -86,8 +86,12 @@ class SmallCalls:
         self.labelling = Labelling.of(evidence)
         self.labelled = evidence.observed.call.labels and self.labelling.rows <= MOST_SHARED
         """Whether these rows have labels that cover the classes."""
-        others = [first[-width:].flip(0)[shift:] for shift in range(MOST_SHARED)]
-        rows = [first[:width], second[:tokens], *(row if len(row) else first[:1] for row in others)]
+        more_rows = [first[-width:].flip(0)[shift:] for shift in range(MOST_SHARED)]
+        rows = [
+            first[:width],
+            second[:tokens],
+            *(row if len(row) else first[:1] for row in more_rows),
+        ]
         rows = rows[: self.labelling.rows if self.labelled else 3]
         self.probe = replace(
             self._padded(evidence.probe.picked(rows, width)), labels=self.labelling.labels
@@ -184,8 +188,8 @@ class SmallCalls:
         """Another id for each, and never the one that pads: positions must stay as they are."""
         rows = self.evidence.vocabulary
         pad = self.evidence.pad_token_id
-        other = (ids + 1 + rows // 3) % rows
-        return torch.where(other == pad, (other + 1) % rows, other)
+        other_ids = (ids + 1 + rows // 3) % rows
+        return torch.where(other_ids == pad, (other_ids + 1) % rows, other_ids)
 
     def _call(self, probe: Probe) -> Answer:
         return Answer(self.evidence.call(probe, labels=False))
@@ -205,8 +209,8 @@ def _longest_rows(probe: Probe) -> tuple[torch.Tensor, torch.Tensor]:
     if not rows:
         raise NotTestedError("every row is nothing but padding")
     first = max(rows, key=lambda row: len(row[1]))
-    others = [row for row in rows if row[0] != first[0]]
-    second = min(others, key=lambda row: len(row[1])) if others else (first[0], first[1].flip(0))
+    shorter = [row for row in rows if row[0] != first[0]]
+    second = min(shorter, key=lambda row: len(row[1])) if shorter else (first[0], first[1].flip(0))
     return _flat(probe, first), _flat(probe, second)
 
 
@@ -261,33 +265,33 @@ class Labelling:
     @classmethod
     def of(cls, evidence: Evidence) -> Labelling:
         """Those of the problem that the labels of the input are of."""
-        config, given = evidence.config, evidence.probe.labels
+        config, labels = evidence.config, evidence.probe.labels
         classes = int(config.num_labels)
-        kind = problem_type_for(config, given)[0]
+        kind = problem_type_for(config, labels)[0]
         single = kind == "single_label_classification"
-        covered = min(classes, MOST_LABELS, max(2, MOST_LOGITS // classes))
+        covered = min(classes, MOST_CLASSES, max(2, MOST_LOGITS // classes))
         rows = max(3, covered) if single else 4
         rows += rows == evidence.probe.batch_size
         words = counted(rows, "row")
         if single:
             every = covered == classes
             words += " with every label" if every else f" with {covered} of {classes:,} labels"
-        return cls(rows, _labels(kind, rows, classes, covered, given), words)
+        return cls(rows, _labels(kind, rows, classes, covered, labels), words)
 
 
-def _labels(kind: str, rows: int, classes: int, covered: int, given: torch.Tensor) -> torch.Tensor:
+def _labels(kind: str, rows: int, classes: int, covered: int, like: torch.Tensor) -> torch.Tensor:
     """Labels of the dtype and rank of those that were given: every class, or targets of several
     magnitudes."""
     row = torch.arange(rows)
     if kind == "single_label_classification":
-        labels = (row % covered).reshape(rows, *[1] * (given.ndim - 1))
+        labels = (row % covered).reshape(rows, *[1] * (like.ndim - 1))
     elif kind == "regression":
         columns = row[:, None] + torch.arange(classes)
         labels = (10.0 ** (columns % 4 - 2) * (1 - 2 * (columns % 2))).reshape(rows, classes)
-        labels = labels if given.ndim > 1 else labels.reshape(rows * classes)
+        labels = labels if like.ndim > 1 else labels.reshape(rows * classes)
     else:
         labels = (row[:, None] + torch.arange(classes)) % 2
-    return labels.to(device=given.device, dtype=given.dtype)
+    return labels.to(device=like.device, dtype=like.dtype)
 
 
 def _short_rows(evidence: Evidence, rows: int) -> Probe:

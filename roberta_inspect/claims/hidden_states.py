@@ -27,19 +27,19 @@ from roberta_inspect.text import counted
 
 CLAIMS = Claims()
 
-MEANING = "what the embeddings and then each layer returned: the input of layer k is [k]"
+STATES_MEANING = "what the embeddings and then each layer returned: the input of layer k is [k]"
 
-COLLECTED = "what forward collected under this name; that layers returned it is not shown"
+COLLECTED_MEANING = "what forward collected under this name; that layers returned it is not shown"
 
-NOTHING = "an empty tuple: nothing was collected"
+EMPTY_MEANING = "an empty tuple: nothing was collected"
 
 
 def meaning(evidence: Evidence, status: str | None) -> str:
     """What stands in the slot called hidden_states; `status` is that of the claim about the
     chain."""
     if evidence.fields.get("hidden_states") == ():
-        return NOTHING
-    return COLLECTED if status == "refuted" else MEANING
+        return EMPTY_MEANING
+    return COLLECTED_MEANING if status == "refuted" else STATES_MEANING
 
 
 @CLAIMS.register(
@@ -47,22 +47,22 @@ def meaning(evidence: Evidence, status: str | None) -> str:
     "hidden_states",
     "one tensor more than there are layers, none of them None",
 )
-def count(evidence: Evidence) -> Outcome | None:
+def one_more_than_layers(evidence: Evidence) -> Outcome | None:
     states = evidence.fields.get("hidden_states")
     if states is None:
         return _missing(evidence)
-    wanted = len(evidence.layers) + 1
+    items = len(evidence.layers) + 1
     holes = [index for index, state in enumerate(states) if state is None]
-    if len(states) != wanted:
+    if len(states) != items:
         return refuted(
-            f"expected {counted(wanted, 'item')} for {counted(wanted - 1, 'layer')}, got "
+            f"expected {counted(items, 'item')} for {counted(items - 1, 'layer')}, got "
             f"{len(states)} at hidden_states"
         )
     if holes:
-        return refuted(f"expected tensors, got None at {_at(holes[0])}")
+        return refuted(f"expected tensors, got None at {_state_at(holes[0])}")
     configured = evidence.config.num_hidden_layers
-    other = f"; config.num_hidden_layers is {configured}" if configured != wanted - 1 else ""
-    return proved(f"{counted(wanted - 1, 'layer')}, {counted(wanted, 'item')}{other}")
+    also = f"; config.num_hidden_layers is {configured}" if configured != items - 1 else ""
+    return proved(f"{counted(items - 1, 'layer')}, {counted(items, 'item')}{also}")
 
 
 @CLAIMS.register(
@@ -74,7 +74,7 @@ def count(evidence: Evidence) -> Outcome | None:
 def embeddings(evidence: Evidence) -> Outcome | None:
     got = evidence.tuple_of("hidden_states")[0]
     evidence.check_values()
-    outcome = judge(got, _embedded(evidence, got), place=_at(0), dtype=got.dtype)
+    outcome = judge(got, _embedded(evidence, got), place=_state_at(0), dtype=got.dtype)
     if _norm(evidence) is None:
         sentence = "[0] is word + position + token_type of the embeddings"
         return replace(outcome, sentence=sentence)
@@ -91,26 +91,26 @@ def positions(evidence: Evidence) -> Outcome | None:
     path = f"{evidence.anatomy.embeddings}.position_embeddings"
     evidence.visit(path, "position_embeddings")
     evidence.check_values()
-    made, wanted = _position_ids(evidence).cpu(), evidence.position_ids_of(evidence.probe).cpu()
-    made = made.expand_as(wanted) if made.shape[-1:] == wanted.shape[-1:] else made
-    if made.shape != wanted.shape:
-        return refuted(f"expected ids of shape {tuple(wanted.shape)}, got {tuple(made.shape)}")
-    wrong = (made != wanted).nonzero()
+    ids, expected = _position_ids(evidence).cpu(), evidence.position_ids_of(evidence.probe).cpu()
+    ids = ids.expand_as(expected) if ids.shape[-1:] == expected.shape[-1:] else ids
+    if ids.shape != expected.shape:
+        return refuted(f"expected ids of shape {tuple(expected.shape)}, got {tuple(ids.shape)}")
+    wrong = (ids != expected).nonzero()
     if len(wrong):
         row, column = (int(axis) for axis in wrong[0])
         return refuted(
-            f"expected position id {int(wanted[row, column])}, got {int(made[row, column])} at "
+            f"expected position id {int(expected[row, column])}, got {int(ids[row, column])} at "
             f"row {row}, position {column}"
         )
-    other = _other_row(evidence, "position_embeddings", _position_ids(evidence))
-    if other is not None:
-        return refuted(other)
+    other_row = _other_row(evidence, "position_embeddings", _position_ids(evidence))
+    if other_row is not None:
+        return refuted(other_row)
     weight = evidence.module(path, "position_embeddings").weight
-    neighbours = weight[wanted.clamp(max=len(weight) - 2) + 1]
-    if same(weight[wanted], neighbours):
+    neighbours = weight[expected.clamp(max=len(weight) - 2) + 1]
+    if same(weight[expected], neighbours):
         raise NotTestedError("neighbouring rows of the table of positions hold the same values")
-    control = f"the next row of the table is {furthest(weight[wanted], neighbours):.1e} away"
-    outcome = proved(_counted(evidence, wanted), exact=True, control=control)
+    control = f"the next row of the table is {furthest(weight[expected], neighbours):.1e} away"
+    outcome = proved(_counted(evidence, expected), exact=True, control=control)
     return replace(outcome, sentence=_positions_sentence(evidence))
 
 
@@ -158,17 +158,22 @@ def not_bare(evidence: Evidence) -> Outcome | None:
     words = _words(evidence)
     evidence.check_values()
     if same(got, words):
-        if judge(got, _embedded(evidence, got), place=_at(0), dtype=got.dtype).status != "refuted":
+        if (
+            judge(got, _embedded(evidence, got), place=_state_at(0), dtype=got.dtype).status
+            != "refuted"
+        ):
             raise NotTestedError("the sum is the word embedding itself")
-        return refuted(f"expected the sum of the embeddings, got the word embedding at {_at(0)}")
+        return refuted(
+            f"expected the sum of the embeddings, got the word embedding at {_state_at(0)}"
+        )
     return proved(f"up to {furthest(got, words):.1e} away from the word embedding")
 
 
 def _words(evidence: Evidence) -> torch.Tensor:
     """The word embeddings: those that were given, or those that were looked up."""
-    given = evidence.probe.inputs.get("inputs_embeds")
-    if given is not None:
-        return given
+    embedded = evidence.probe.inputs.get("inputs_embeds")
+    if embedded is not None:
+        return embedded
     return evidence.returned(f"{evidence.anatomy.embeddings}.word_embeddings", "word_embeddings")
 
 
@@ -211,8 +216,8 @@ def _normed_last(evidence: Evidence, returned: torch.Tensor, states: Any) -> tor
     norm = evidence.trace.visit(evidence.anatomy.last_norm)
     if norm is None or not len(states) or states[-1] is None:
         return None
-    made: torch.Tensor = norm.first
-    return made if same(norm.hidden_states, returned) and same(states[-1], made) else None
+    normed: torch.Tensor = norm.first
+    return normed if same(norm.hidden_states, returned) and same(states[-1], normed) else None
 
 
 @CLAIMS.register(
@@ -245,13 +250,13 @@ def _missing(evidence: Evidence) -> Outcome | None:
     return refuted("output_hidden_states was passed, and no hidden_states came back")
 
 
-def _off(state: torch.Tensor | None, wanted: torch.Tensor, index: int, what: str) -> Outcome:
+def _off(state: torch.Tensor | None, expected: torch.Tensor, index: int, words: str) -> Outcome:
     if state is None:
-        return refuted(f"expected {what}, got None at {_at(index)}")
-    return other_values(what, state, wanted, _at(index))
+        return refuted(f"expected {words}, got None at {_state_at(index)}")
+    return other_values(words, state, expected, _state_at(index))
 
 
-def _at(index: int) -> str:
+def _state_at(index: int) -> str:
     return f"hidden_states[{index}]"
 
 
@@ -300,10 +305,10 @@ def _parts(evidence: Evidence, got: torch.Tensor) -> Iterator[tuple[str, torch.T
 
 
 def _looked_up(evidence: Evidence, name: str, ids: torch.Tensor, got: torch.Tensor) -> torch.Tensor:
-    other = _other_row(evidence, name, ids)
-    if other is not None and name != "position_embeddings":
+    other_row = _other_row(evidence, name, ids)
+    if other_row is not None and name != "position_embeddings":
         # Which row stands for a token is the model's own affair; which for a position is not.
-        raise NotTestedError(other)
+        raise NotTestedError(other_row)
     weight = evidence.module(f"{evidence.anatomy.embeddings}.{name}", name).weight
     return wide(weight[ids]).expand_as(got)
 
@@ -321,18 +326,20 @@ def _other_row(evidence: Evidence, name: str, ids: torch.Tensor) -> str | None:
     more = NotTestedError(f"{path} does more than look up rows of its weight")
     if not isinstance(weight, torch.Tensor) or int(ids.max()) >= len(weight):
         raise more
-    kept = visit is not None and not evidence.trace.changed(visit.output)
-    returned, rows = visit.output if visit and kept else table(ids), weight[ids]
+    unchanged = visit is not None and not evidence.trace.changed(visit.output)
+    returned, rows = visit.output if visit and unchanged else table(ids), weight[ids]
     if same(returned, rows):
         return None
     if returned.shape != rows.shape:
         raise more
     place = tuple(int(axis) for axis in (returned != rows).any(dim=-1).nonzero()[0])
-    there = (weight == returned[place]).all(dim=-1).nonzero()
-    if not len(there):
+    matches = (weight == returned[place]).all(dim=-1).nonzero()
+    if not len(matches):
         raise more
-    got, wanted = int(there[0]), int(ids[place])
-    return f"expected row {wanted} of {path}, got row {got} at row {place[0]}, position {place[1]}"
+    got, expected = int(matches[0]), int(ids[place])
+    return (
+        f"expected row {expected} of {path}, got row {got} at row {place[0]}, position {place[1]}"
+    )
 
 
 def _normed(evidence: Evidence, parts: dict[str, torch.Tensor], dtype: torch.dtype) -> Expected:
@@ -347,12 +354,12 @@ def _normed(evidence: Evidence, parts: dict[str, torch.Tensor], dtype: torch.dty
     bias = 0.0 if own["bias"] is None else wide(own["bias"])
     scale = (total.var(dim=-1, correction=0, keepdim=True) + (own["eps"] or 0.0)).rsqrt()
     centred = (total - total.mean(dim=-1, keepdim=True)) * scale
-    made = centred * weight + bias
+    normed = centred * weight + bias
     size = total.shape[-1]
     fine = accumulating(dtype, size)
     # What moves every term by itself averages out in the mean and the variance.
     reduced = (unit / math.sqrt(size) + fine) * magnitude.mean(dim=-1, keepdim=True) * scale
     summed = unit / 2 * (total.abs() + magnitude) * scale
     moved = (summed + reduced * (1 + centred.abs())) * abs(weight)
-    rounded = unit / 2 * made.abs() + fine * (abs(bias) + (centred * weight).abs())
-    return Expected(made, moved + rounded, {})
+    rounded = unit / 2 * normed.abs() + fine * (abs(bias) + (centred * weight).abs())
+    return Expected(normed, moved + rounded, {})

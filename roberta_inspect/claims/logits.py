@@ -31,7 +31,7 @@ LOGARITHMS = (
     "one number per label, none above 0: these may be logarithms of probabilities, not scores"
 )
 
-UNKNOWN = "one number per label; what scale it is on is not known"
+UNKNOWN_SCALE = "one number per label; what scale it is on is not known"
 
 
 @CLAIMS.register("logits-origin", "logits", "is the very tensor that classifier returned")
@@ -118,16 +118,16 @@ def position(evidence: Evidence) -> Outcome | None:
     if not same(_called(classifier, last, logits), logits):
         raise NotTestedError(f"this {_head_name(evidence)} reads more than {words}")
     large = 1e3 * last.abs().max() * torch.ones_like(last)
-    for others in (-last, torch.cat([last, last.flip(-1)], dim=1), large):
-        elsewhere = torch.cat([last[:, :1], others[:, 1:]], dim=1)
-        kept = furthest(_called(classifier, elsewhere, logits), logits)
-        if kept:
+    for replaced in (-last, torch.cat([last, last.flip(-1)], dim=1), large):
+        elsewhere = torch.cat([last[:, :1], replaced[:, 1:]], dim=1)
+        moved = furthest(_called(classifier, elsewhere, logits), logits)
+        if moved:
             if not has_class_form(evidence):
                 raise NotTestedError(f"this {_head_name(evidence)} reads other positions, too")
             return refuted(
                 "expected the same logits after replacing every other position of "
-                f"{words}, got logits that differ by {kept:.1e}",
-                difference=kept,
+                f"{words}, got logits that differ by {moved:.1e}",
+                difference=moved,
                 tolerance=0.0,
             )
     at_first = torch.cat([-last[:, :1], last[:, 1:]], dim=1)
@@ -175,7 +175,7 @@ def meaning(evidence: Evidence, status: str | None) -> str:
     """
     kind = problem_type_for(evidence.config, evidence.probe.labels)[0]
     logits = evidence.fields.get("logits")
-    sentence = SCORES.get(kind, UNKNOWN)
+    sentence = SCORES.get(kind, UNKNOWN_SCALE)
     if evidence.fake or not isinstance(logits, torch.Tensor) or status == "proved":
         return sentence
     values = logits.detach().double()
@@ -186,7 +186,7 @@ def meaning(evidence: Evidence, status: str | None) -> str:
     if bool((values <= 0).all()):
         return LOGARITHMS
     scores = bool((values > 1).any() or (values < 0).any())
-    return sentence if scores or kind == "regression" else UNKNOWN
+    return sentence if scores or kind == "regression" else UNKNOWN_SCALE
 
 
 def _last(evidence: Evidence) -> tuple[torch.Tensor, str]:

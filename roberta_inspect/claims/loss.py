@@ -83,34 +83,34 @@ class ObservedLoss(NamedTuple):
             return refuted(f"expected a single number, got {shape} at loss")
         if same(self.loss, exact.to(self.loss.dtype)):
             return proved(f"{KINDS[kind].function} itself gives the same bits", exact=True)
-        wanted = self.by(kind, reduction, wide=True)
-        assert wanted is not None, "what is taken narrow is taken wide"
+        expected = self.by(kind, reduction, wide=True)
+        assert expected is not None, "what is taken narrow is taken wide"
         dtype = min(self.loss.dtype, self.logits.dtype, key=lambda each: -epsilon(each))
-        tolerance = self._tolerance(wanted, dtype)
-        apart = furthest(self.loss, wanted)
+        tolerance = self._tolerance(expected, dtype)
+        apart = furthest(self.loss, expected)
         if not apart <= tolerance:
             return refuted(
-                f"expected {float(wanted):.6g}, got {float(self.loss):.6g} at loss: "
+                f"expected {float(expected):.6g}, got {float(self.loss):.6g} at loss: "
                 f"{apart:.1e} apart, tolerance {tolerance:.1e}",
                 difference=apart,
                 tolerance=tolerance,
             )
-        power = tolerance / abs(float(wanted)) if float(wanted) else float("inf")
+        power = tolerance / abs(float(expected)) if float(expected) else float("inf")
         return within(apart, tolerance, power=power, dtype=dtype)
 
-    def _tolerance(self, wanted: torch.Tensor, dtype: torch.dtype) -> float:
+    def _tolerance(self, expected: torch.Tensor, dtype: torch.dtype) -> float:
         """Four roundings, each of half a unit: of the logarithm of a sum of exponentials, which is
         as exact as the largest logit, of its argument, of a term and of their mean."""
-        largest = float(self.logits.abs().max()) + abs(float(wanted))
+        largest = float(self.logits.abs().max()) + abs(float(expected))
         return 2 * summing(dtype, self.logits.numel()) * largest
 
     def relabelled(self, kind: str) -> ObservedLoss:
         """With labels that are not right: the least likely class of each row, other targets."""
         if kind == "single_label_classification":
-            other = self.logits.argmin(dim=-1).to(self.labels).reshape(self.labels.shape)
+            labels = self.logits.argmin(dim=-1).to(self.labels).reshape(self.labels.shape)
         else:
-            other = 1 - self.labels
-        return self._replace(labels=other)
+            labels = 1 - self.labels
+        return self._replace(labels=labels)
 
     def fits(self, kind: str, reduction: str = "mean") -> bool:
         """Whether the loss could be of this kind."""
@@ -165,15 +165,15 @@ def _named_otherwise(observed: ObservedLoss, own: str, outcome: Outcome) -> Outc
     if outcome.status != "refuted":
         return outcome
     labels = observed.logits.shape[-1]
-    others = [
+    fitting_losses = [
         f"{KINDS[kind].function} with the {reduction} over {KINDS[kind].over(labels)}"
         for kind in KINDS
         for reduction in ("mean", "sum")
         if (kind, reduction) != (own, "mean") and observed.fits(kind, reduction)
     ]
-    if not others:
+    if not fitting_losses:
         return outcome
-    return replace(outcome, detail=f"{outcome.detail}; it is {listed(others, last='or')}")
+    return replace(outcome, detail=f"{outcome.detail}; it is {listed(fitting_losses, last='or')}")
 
 
 def _with_other_labels(evidence: Evidence, own: str, outcome: Outcome) -> tuple[Outcome, str]:
@@ -210,14 +210,14 @@ def _control(observed: ObservedLoss, own: str, tolerance: float) -> str:
     NotTestedError: the sum of the terms, or the loss of other labels, would have been taken
         for the loss.
     """
-    others = {
+    alternatives = {
         "their sum": observed.by(own, "sum"),
         "the loss of other labels": observed.relabelled(own).by(own, "mean"),
     }
     apart = {}
-    for words, other in others.items():
-        known = None if other is None else other.to(observed.loss.dtype)
-        apart[words] = 0.0 if known is None else furthest(known, observed.loss)
+    for words, alternative in alternatives.items():
+        rounded = None if alternative is None else alternative.to(observed.loss.dtype)
+        apart[words] = 0.0 if rounded is None else furthest(rounded, observed.loss)
         if not apart[words] > tolerance:
             raise NotTestedError(
                 f"{words} would be {apart[words]:.1e} away, within the tolerance of {tolerance:.1e}"
@@ -237,15 +237,15 @@ def kind_alone(evidence: Evidence) -> Outcome | None:
     if not loss.isfinite().all():
         raise NotTestedError("the loss is NaN or infinite")
     own = problem_type_for(evidence.config, evidence.probe.labels)[0]
-    others = [kind for kind in KINDS if kind != own]
+    other_kinds = [kind for kind in KINDS if kind != own]
     everywhere = fitting(evidence)
     also = [kind for kind in everywhere if kind != own]
-    sentence = f"{_functions(others)} do not fit the loss"
+    sentence = f"{_functions(other_kinds)} do not fit the loss"
     if not also:
         values = [
-            f"{KINDS[kind].function} would be {float(other):.6g}"
-            for kind in others
-            if (other := first.by(kind, "mean")) is not None
+            f"{KINDS[kind].function} would be {float(loss_of_kind):.6g}"
+            for kind in other_kinds
+            if (loss_of_kind := first.by(kind, "mean")) is not None
         ]
         detail = "; ".join([f"the loss is {float(loss):.6g}", *values])
         return replace(proved(detail), sentence=sentence)
@@ -314,6 +314,6 @@ def _rows(evidence: Evidence, columns: int) -> str:
     ignored = int((labels == IGNORED).sum()) if single else 0
     if not ignored:
         per_label = KINDS[own].per_label and columns > 1
-        each = f" × {counted(columns, 'label')}" if per_label else ""
-        return f"mean over {rows}{each}"
+        times_labels = f" × {counted(columns, 'label')}" if per_label else ""
+        return f"mean over {rows}{times_labels}"
     return f"{ignored} of {rows} {'is' if ignored == 1 else 'are'} ignored ({IGNORED})"

@@ -53,10 +53,10 @@ def padding(evidence: Evidence) -> Outcome | None:
     if not small.left:
         return outcome
     moved = _moved(evidence, small.changed, slice(1, 2))
-    told = f"; the logits move by {moved:.1e}" if moved else ""
+    also = f"; the logits move by {moved:.1e}" if moved else ""
     return replace(
         outcome,
-        detail=outcome.detail + told,
+        detail=outcome.detail + also,
         sentence="other ids in the padding on the left change no bit of the hidden states of a "
         "row's tokens, where position ids are given"
         + ("; its logits change, because the head reads position 0" if moved else ""),
@@ -82,10 +82,10 @@ def beside(evidence: Evidence) -> Outcome | None:
     return replace(outcome, sentence=sentence)
 
 
-def _parted(evidence: Evidence, other: Answer) -> str | None:
+def _parted(evidence: Evidence, answer: Answer) -> str | None:
     """Where the padded row's bits part from those of the call that changes nothing, in words."""
     small = evidence.small
-    for place, now, before in _of_padded_row(evidence, other):
+    for place, now, before in _of_padded_row(evidence, answer):
         if not same(now, before):
             apart = furthest(now, before)
             return f"got values up to {apart:.1e} away at {place} of the padded row"
@@ -98,19 +98,19 @@ def _parted(evidence: Evidence, other: Answer) -> str | None:
 
 
 def _of_padded_row(
-    evidence: Evidence, other: Answer
+    evidence: Evidence, answer: Answer
 ) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
     small = evidence.small
-    pairs = zip(other.hidden_states, small.plain.hidden_states, strict=True)
+    pairs = zip(answer.hidden_states, small.plain.hidden_states, strict=True)
     for index, (now, before) in enumerate(pairs):
         yield f"hidden_states[{index}]", now[1, small.tokens], before[1, small.tokens]
     if not small.left:
-        yield "logits", other.logits[1], small.plain.logits[1]
+        yield "logits", answer.logits[1], small.plain.logits[1]
 
 
-def _moved(evidence: Evidence, other: Answer, rows: slice) -> float:
+def _moved(evidence: Evidence, answer: Answer, rows: slice) -> float:
     """How far the logits of some rows are from those of the call that changes nothing."""
-    return furthest(other.logits[rows], evidence.small.plain.logits[rows])
+    return furthest(answer.logits[rows], evidence.small.plain.logits[rows])
 
 
 @CLAIMS.register(
@@ -136,21 +136,25 @@ def alone(evidence: Evidence) -> Outcome | None:
 )
 def implementations(evidence: Evidence) -> Outcome | None:
     used = attention_of(evidence.config)
-    other = "sdpa" if used == "eager" else "eager"
+    implementation = "sdpa" if used == "eager" else "eager"
     evidence.finite("logits")
     small = evidence.small
     if used == "sdpa" and evidence.fields.get("attentions"):
         # torch's sdpa returns no weights: where they came back, that call fell back to eager.
         got = Answer(evidence.call(small.probe, labels=False, output_attentions=False)).logits
     else:
-        with evidence.switched(other):
+        with evidence.switched(implementation):
             got = Answer(evidence.call(small.probe, labels=False)).logits
-    outcome = _within_rounding(evidence, got, small.plain.logits, f"the logits under {other}")
-    return replace(outcome, sentence=f"the logits under {used} and under {other} attention agree")
+    outcome = _within_rounding(
+        evidence, got, small.plain.logits, f"the logits under {implementation}"
+    )
+    return replace(
+        outcome, sentence=f"the logits under {used} and under {implementation} attention agree"
+    )
 
 
 def _within_rounding(
-    evidence: Evidence, got: torch.Tensor, wanted: torch.Tensor, what: str
+    evidence: Evidence, got: torch.Tensor, expected: torch.Tensor, words: str
 ) -> Outcome:
     """Whether logits agree with others but for the rounding of every layer, and those of the padded
     row without its mask do not.
@@ -158,25 +162,25 @@ def _within_rounding(
     `got` and `wanted` are of shape `(batch_size, num_labels)`: all rows, or the padded one alone.
     """
     dtype = got.dtype
-    if got.shape != wanted.shape:
-        return refuted(f"expected shape {tuple(wanted.shape)}, got {tuple(got.shape)}: {what}")
-    rows = wanted.double().abs().amax(dim=-1, keepdim=True)
+    if got.shape != expected.shape:
+        return refuted(f"expected shape {tuple(expected.shape)}, got {tuple(got.shape)}: {words}")
+    rows = expected.double().abs().amax(dim=-1, keepdim=True)
     unit = rounding_of_model(evidence, dtype)
-    apart, steepness = furthest(got, wanted), evidence.small.steepness
+    apart, steepness = furthest(got, expected), evidence.small.steepness
     # The model may magnify what is small. What one draw of noise moves may be less than what
     # another one does.
     tolerance = unit * max(float(rows.max()), 4 * (steepness or 0.0))
     if apart > tolerance and steepness is None:
         raise NotTestedError(
-            f"{what} differ by {apart:.1e}, and what rounding does to them could not be measured"
+            f"{words} differ by {apart:.1e}, and what rounding does to them could not be measured"
         )
     if apart > tolerance:
         return refuted(
-            f"expected the same, but {what} differ by {apart:.1e}, tolerance {tolerance:.1e}",
+            f"expected the same, but {words} differ by {apart:.1e}, tolerance {tolerance:.1e}",
             difference=apart,
             tolerance=tolerance,
         )
-    power = power_of(torch.full_like(rows, tolerance), wanted)
+    power = power_of(torch.full_like(rows, tolerance), expected)
     outcome = within(apart, tolerance, power=power, dtype=dtype)
     if outcome.status != "proved":
         return outcome

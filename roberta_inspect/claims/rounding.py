@@ -104,15 +104,15 @@ def furthest(left: torch.Tensor, right: torch.Tensor) -> float:
     Raises:
         NotTestedError: they are two objects, and fake.
     """
-    apart = values.furthest(left, right)
+    apart = values.largest_difference(left, right)
     if apart is None:
         raise NotTestedError("the tensors have shapes, no values")
     return apart
 
 
-def other_values(expected: str, got: torch.Tensor, wanted: torch.Tensor, place: str) -> Outcome:
+def other_values(expected: str, got: torch.Tensor, right: torch.Tensor, place: str) -> Outcome:
     """Refuted: not the bits that were expected."""
-    apart = furthest(got, wanted)
+    apart = furthest(got, right)
     detail = f"expected {expected}, got values up to {apart:.1e} away at {place}"
     return refuted(detail, difference=apart, tolerance=0.0)
 
@@ -145,41 +145,41 @@ def judge(got: torch.Tensor, expected: Expected, *, place: str, dtype: torch.dty
     Not tested where the values are not finite, where a mistake above the limit could pass, and
     where leaving out a part changes nothing.
     """
-    wanted = expected.values
-    if got.shape != wanted.shape:
-        return refuted(f"expected shape {tuple(wanted.shape)}, got {tuple(got.shape)} at {place}")
+    right = expected.values
+    if got.shape != right.shape:
+        return refuted(f"expected shape {tuple(right.shape)}, got {tuple(got.shape)} at {place}")
     if not got.numel():
         return not_tested(f"{place} is empty")
-    given = got.detach().to(wanted)
-    if not (given.isfinite().all() and wanted.isfinite().all()):
+    got_values = got.detach().to(right)
+    if not (got_values.isfinite().all() and right.isfinite().all()):
         return not_tested(f"{place} holds NaN or infinity, so there is nothing to compare")
     allowed = expected.allowed + float(torch.finfo(dtype).tiny)
-    difference = (given - wanted).abs()
+    difference = (got_values - right).abs()
     # The one that is closest to its tolerance, or furthest above it.
     worst = torch.unravel_index((difference / allowed).argmax(), difference.shape)
-    here, limit = float(difference[worst]), float(allowed.expand_as(difference)[worst])
-    if here > limit:
+    apart, limit = float(difference[worst]), float(allowed.expand_as(difference)[worst])
+    if apart > limit:
         index = [int(axis) for axis in worst] or ""
         return refuted(
-            f"expected {float(wanted[worst]):.6g}, got {float(given[worst]):.6g} at "
-            f"{place}{index}: {here:.1e} apart, tolerance {limit:.1e}",
-            difference=here,
+            f"expected {float(right[worst]):.6g}, got {float(got_values[worst]):.6g} at "
+            f"{place}{index}: {apart:.1e} apart, tolerance {limit:.1e}",
+            difference=apart,
             tolerance=limit,
         )
-    power = power_of(allowed, wanted)
-    outcome = within(here, limit, power=power, dtype=dtype)
+    power = power_of(allowed, right)
+    outcome = within(apart, limit, power=power, dtype=dtype)
     if outcome.status != "proved":
         return outcome
-    return _controlled(outcome, given, expected, allowed)
+    return _controlled(outcome, got_values, expected, allowed)
 
 
-def power_of(allowed: torch.Tensor, wanted: torch.Tensor) -> float:
+def power_of(allowed: torch.Tensor, right: torch.Tensor) -> float:
     """The largest tolerance ÷ the largest magnitude in the same row, over all rows that are not
     zero."""
-    rows = (wanted.abs().reshape(1) if not wanted.ndim else wanted.abs()).amax(dim=-1)
+    rows = (right.abs().reshape(1) if not right.ndim else right.abs()).amax(dim=-1)
     widest = (allowed.reshape(1) if not allowed.ndim else allowed).amax(dim=-1).expand_as(rows)
-    kept = rows > 0
-    return float((widest[kept] / rows[kept]).max()) if bool(kept.any()) else math.inf
+    not_zero = rows > 0
+    return float((widest[not_zero] / rows[not_zero]).max()) if bool(not_zero.any()) else math.inf
 
 
 def within(difference: float, tolerance: float, *, power: float, dtype: torch.dtype) -> Outcome:
@@ -211,13 +211,13 @@ def share(part: float) -> str:
 
 
 def _controlled(
-    outcome: Outcome, given: torch.Tensor, expected: Expected, allowed: torch.Tensor
+    outcome: Outcome, got_values: torch.Tensor, expected: Expected, allowed: torch.Tensor
 ) -> Outcome:
     bites = []
     for part, without in expected.without.items():
         first = tuple(slice(size) for size in without.shape)
-        apart = (given[first] - without).abs()
-        if not bool((apart > allowed.expand_as(given)[first]).any()):
+        apart = (got_values[first] - without).abs()
+        if not bool((apart > allowed.expand_as(got_values)[first]).any()):
             return not_tested(f"leaving out {part} changes nothing that could be seen here")
         bites.append(f"without {part} {float(apart.nan_to_num(nan=math.inf).max()):.1e} away")
     return replace(outcome, control="; ".join(bites) or None)

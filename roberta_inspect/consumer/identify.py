@@ -14,7 +14,7 @@ from transformers.modeling_outputs import ModelOutput
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.live.containers import elements, keyed, places_in
 from roberta_inspect.live.observe import observing
-from roberta_inspect.live.values import furthest
+from roberta_inspect.live.values import largest_difference
 from roberta_inspect.records import CallSpec, Function, Part, finite
 from roberta_inspect.records.consumers import EMPTY, SLOT_NAME
 from roberta_inspect.text import dtype_word
@@ -171,7 +171,7 @@ class Slots:
         )
 
     def _compared(self, values: torch.Tensor, candidate: Candidate, dtype: torch.dtype) -> Match:
-        difference = furthest(values, candidate.values)
+        difference = largest_difference(values, candidate.values)
         rounding = max(ROUNDING.get(name, 0.0) for name in (self.dtype, dtype_word(dtype)))
         return Match(
             candidate,

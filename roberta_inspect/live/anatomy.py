@@ -77,8 +77,8 @@ class Anatomy:
     def makers(self) -> frozenset[str]:
         """The modules that make what reaches the caller, and what the claims compute it from."""
         parts = [self.embeddings, self.last_norm, self.classifier]
-        made = [*parts, *self.layers, *self.self_attentions, *self.projections]
-        return frozenset(path for path in made if path is not None)
+        paths = [*parts, *self.layers, *self.self_attentions, *self.projections]
+        return frozenset(path for path in paths if path is not None)
 
     @property
     def kept(self) -> frozenset[str]:
@@ -123,14 +123,14 @@ def pad_token_id(model: Any) -> int:
     """
     path = Anatomy.of(model).embeddings
     built = None if path is None else getattr(model.get_submodule(path), "padding_idx", None)
-    found = getattr(model.config, "pad_token_id", None)
-    found = built if found is None else found
-    if found is None:
+    padding = getattr(model.config, "pad_token_id", None)
+    padding = built if padding is None else padding
+    if padding is None:
         raise CannotInspectError(
             "config.pad_token_id is None, and no embeddings tell which id pads",
             hint="Set model.config.pad_token_id.",
         )
-    return int(found)
+    return int(padding)
 
 
 def input_config(model: Any) -> Any:
@@ -168,6 +168,8 @@ def _table_sizes(model: nn.Module) -> dict[str, int]:
 def forward_keywords(model: nn.Module) -> frozenset[str]:
     """The keywords that `forward` names: of the class, and of the model where it has its own."""
     forwards = (type(model).forward, model.forward)
-    parameters = [each for it in forwards for each in signature(it).parameters.values()]
+    parameters = [
+        keyword for forward in forwards for keyword in signature(forward).parameters.values()
+    ]
     named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
-    return frozenset(each.name for each in parameters if each.kind in named) - {"self"}
+    return frozenset(keyword.name for keyword in parameters if keyword.kind in named) - {"self"}

@@ -45,10 +45,10 @@ class Fingerprints:
 
     def look_up(self, place: Place, tensor: torch.Tensor) -> Fingerprint | None:
         """That of a tensor with the values that one at this place had, or one made anew."""
-        alike, known = self._known.get(place, (None, None))
+        alike, fingerprint_of_alike = self._known.get(place, (None, None))
         if alike is None or is_fake(tensor) or not same_values(alike, tensor):
             return fingerprint(tensor)
-        return known
+        return fingerprint_of_alike
 
 
 def annotate(observed: Observed, names: Sequence[str], fingerprints: Fingerprints) -> Call:
@@ -128,9 +128,9 @@ class _Walk:
         return tuple(
             Item(
                 index=index,
-                **self._facts(name, replace(place, item=(*place.item, index)), each, deep),
+                **self._facts(name, replace(place, item=(*place.item, index)), element, deep),
             )
-            for index, each in enumerate(elements(value) or ())
+            for index, element in enumerate(elements(value) or ())
         )
 
 

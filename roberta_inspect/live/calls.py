@@ -16,7 +16,7 @@ from roberta_inspect.live.containers import elements, keyed
 from roberta_inspect.live.naming import names_of
 from roberta_inspect.live.observe import Observed, Observer
 from roberta_inspect.live.stages import stages_of
-from roberta_inspect.live.values import furthest
+from roberta_inspect.live.values import largest_difference
 from roberta_inspect.progress import Progress, silent
 from roberta_inspect.records import UNNAMED, Call, CallSpec, Stage
 
@@ -29,8 +29,8 @@ def calls_asked(
     both = (True, False)
     flags = [(hidden_states, attentions), *(product(both, both) if matrix else ())]
     return tuple(
-        CallSpec(return_dict, labels, *asked)
-        for asked in dict.fromkeys(flags)
+        CallSpec(return_dict, labels, *pair)
+        for pair in dict.fromkeys(flags)
         for return_dict in both
         for labels in (False, True)
     )
@@ -112,7 +112,7 @@ class Calls:
         reference = self.reference or observed
         names = names_of(observed, reference)
         if self.reference is not None:
-            self.comparisons.append(_compared(observed, reference, names))
+            self.comparisons.append(_comparison_of(observed, reference, names))
         elif not spec.is_plain:
             self.reference = observed
             self.fields = dict(zip(names, (value for _, value in observed.fields), strict=True))
@@ -127,40 +127,42 @@ class Calls:
     def records(self, specs: Sequence[CallSpec]) -> Iterator[Call]:
         """Calls in this order, each with the names that others have and it lacks."""
         slots = [slot for call in self._records.values() for slot in call.slots]
-        known = dict.fromkeys(slot.name for slot in slots if slot.name != UNNAMED)
+        names = dict.fromkeys(slot.name for slot in slots if slot.name != UNNAMED)
         for spec in specs:
             call = self._records[spec]
             has = {slot.name for slot in call.slots}
-            lacks = () if call.error else tuple(name for name in known if name not in has)
+            lacks = () if call.error else tuple(name for name in names if name not in has)
             yield replace(call, absent=lacks)
 
 
-def _compared(observed: Observed, reference: Observed, names: Sequence[str]) -> Comparison:
+def _comparison_of(observed: Observed, reference: Observed, names: Sequence[str]) -> Comparison:
     """`names` of the positions of `observed`; to be called before its tensors are dropped."""
-    known = keyed(reference.output)
+    reference_fields = keyed(reference.output)
     asked = {
         "loss": observed.call.labels,
         "hidden_states": observed.call.output_hidden_states,
         "attentions": observed.call.output_attentions,
         "cross_attentions": observed.call.output_attentions,
     }
-    order = [name for name in known if name in names]
-    here = [name for name in names if name in known]
+    order = [name for name in reference_fields if name in names]
+    present = [name for name in names if name in reference_fields]
     return Comparison(
         call=observed.call,
         names=tuple(names),
         differences=tuple(
-            _apart(value, known[name] if value != () or asked.get(name, True) else ())
-            if name in known
+            _apart(value, reference_fields[name] if value != () or asked.get(name, True) else ())
+            if name in reference_fields
             else None
             for name, (_, value) in zip(names, observed.fields, strict=True)
         ),
         missing=tuple(
             name
-            for name in known
+            for name in reference_fields
             if name not in names and asked.get(name, True) and not observed.call.is_plain
         ),
-        moved=tuple(name for name, other in zip(here, order, strict=False) if name != other),
+        moved=tuple(
+            name for name, expected in zip(present, order, strict=False) if name != expected
+        ),
     )
 
 
@@ -168,15 +170,15 @@ def _differs(comparison: Comparison) -> bool:
     return any(comparison.differences)  # None where nothing can be said
 
 
-def _apart(value: Any, other: Any) -> float | None:
+def _apart(value: Any, reference: Any) -> float | None:
     """The largest difference of the tensors of two slots; items that are `None` because layers were
     selected are left out, and so is a slot that is empty because nobody asked for it."""
-    if isinstance(value, torch.Tensor) and isinstance(other, torch.Tensor):
-        return furthest(value, other)
-    items, others = elements(value) or (), elements(other) or ()
-    if len(items) != len(others):
+    if isinstance(value, torch.Tensor) and isinstance(reference, torch.Tensor):
+        return largest_difference(value, reference)
+    items, reference_items = elements(value) or (), elements(reference) or ()
+    if len(items) != len(reference_items):
         return math.inf
-    pairs = zip(items, others, strict=True)
+    pairs = zip(items, reference_items, strict=True)
     distances = [_apart(*pair) for pair in pairs if pair[0] is not None and pair[1] is not None]
-    known = [distance for distance in distances if distance is not None]
-    return max(known, default=0.0) if len(known) == len(distances) else None
+    apart = [distance for distance in distances if distance is not None]
+    return max(apart, default=0.0) if len(apart) == len(distances) else None

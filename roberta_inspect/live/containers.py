@@ -37,7 +37,7 @@ def keyed(container: Any) -> dict[str, Any]:
 def declared_fields(container: Any) -> tuple[str, ...]:
     """Every field of a `ModelOutput`, those that are `None` too; nothing for another container."""
     if isinstance(container, ModelOutput) and is_dataclass(container):
-        return tuple(each.name for each in fields(container))
+        return tuple(field.name for field in fields(container))
     return ()
 
 
@@ -46,11 +46,11 @@ def tensors_in(value: Any) -> Iterator[torch.Tensor]:
     if isinstance(value, torch.Tensor):
         yield value
     elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from tensors_in(each)
+        for element in value.values():
+            yield from tensors_in(element)
     else:
-        for each in elements(value) or ():
-            yield from tensors_in(each)
+        for element in elements(value) or ():
+            yield from tensors_in(element)
 
 
 def is_fake(tensor: torch.Tensor) -> bool:
@@ -92,6 +92,6 @@ def places_in(name: str, value: Any) -> Iterator[tuple[Place, torch.Tensor]]:
     if isinstance(value, torch.Tensor):
         yield Place(slot=name), value
         return
-    for index, each in enumerate(elements(value) or ()):
-        for tensor in tensors_in(each):
+    for index, element in enumerate(elements(value) or ()):
+        for tensor in tensors_in(element):
             yield Place(slot=name, item=(index,)), tensor

@@ -116,7 +116,7 @@ class Trace:
 
     def returned_by(self, tensor: torch.Tensor) -> tuple[str, ...]:
         """The modules whose `forward` returned this very object, the innermost first."""
-        return tuple(dict.fromkeys(each.path for each in self._all_of(tensor)))
+        return tuple(dict.fromkeys(returned.path for returned in self._all_of(tensor)))
 
     def changed(self, tensor: torch.Tensor) -> bool:
         """Whether its bytes are not those that it had when its maker returned it.
@@ -124,13 +124,17 @@ class Trace:
         What is written before the outermost module that made it returns is that module's own
         affair; the stages only hand on.
         """
-        made = [each for each in self._all_of(tensor) if each.path not in self.anatomy.stages]
-        checksum = made[-1].checksum if made else None
+        own = [
+            returned
+            for returned in self._all_of(tensor)
+            if returned.path not in self.anatomy.stages
+        ]
+        checksum = own[-1].checksum if own else None
         return checksum is not None and checksum != checksum_of(tensor)
 
     def _all_of(self, tensor: torch.Tensor) -> list[_Return]:
         returns = self._by_id.get(id(tensor), ())
-        return [each for each in returns if each.reference() is tensor]
+        return [returned for returned in returns if returned.reference() is tensor]
 
     def makers(self, tensor: torch.Tensor) -> tuple[str, ...]:
         """Those of them that may have made it: the encoder, the base model and the model hand on
@@ -212,18 +216,18 @@ class Observer:
         """
         self._calls += 1
         observed = Observed(call=spec, output=None, trace=Trace(self.anatomy))
-        kept = (
+        visited = (
             {path for path, _ in self.model.named_modules()} if every_visit else self.anatomy.kept
         )
-        given = arguments(probe, spec)
-        copies = {name: self._copied(value) for name, value in given.items()}
+        keywords = arguments(probe, spec)
+        copies = {name: self._copied(value) for name, value in keywords.items()}
         config = self.model.config
         problem_type = config.problem_type
         reseed(self._calls)
         with (
             self.mode or nullcontext(),
             torch.no_grad(),
-            _hooked(self.model, kept, checked, observed.trace) if watched else nullcontext(),
+            _hooked(self.model, visited, checked, observed.trace) if watched else nullcontext(),
         ):
             try:
                 observed.output = self.model(**copies)
@@ -236,7 +240,7 @@ class Observer:
             config.problem_type = problem_type
         observed.edited = tuple(
             name
-            for name, value in given.items()
+            for name, value in keywords.items()
             if isinstance(value, torch.Tensor)
             and not self.mode
             and not same_values(value, copies[name])
@@ -274,14 +278,14 @@ class Observer:
         everything = {path for path, _ in self.model.named_modules()}
         first, second = (
             [
-                (each.path, each.checksum)
-                for each in self.call(probe, spec, checked=everything).trace.returns
+                (returned.path, returned.checksum)
+                for returned in self.call(probe, spec, checked=everything).trace.returns
             ]
             for _ in range(2)
         )
-        for one, other in zip(first, second, strict=False):
-            if one != other:
-                return one[0]
+        for before, after in zip(first, second, strict=False):
+            if before != after:
+                return before[0]
         return None if len(first) == len(second) else ""
 
 
@@ -321,7 +325,7 @@ def failure(error: Exception) -> Failure:
 
 
 @contextmanager
-def _hooked(model: nn.Module, kept: Set[str], checked: Set[str], trace: Trace) -> Iterator[None]:
+def _hooked(model: nn.Module, visited: Set[str], checked: Set[str], trace: Trace) -> Iterator[None]:
     """Write into `trace` what the modules of `model` read and return, in this thread."""
     thread = threading.get_ident()
     device = getattr(model, "device", torch.device("cpu")).type
@@ -333,7 +337,7 @@ def _hooked(model: nn.Module, kept: Set[str], checked: Set[str], trace: Trace) -
                 return
             kwargs, output = rest
             trace.remember(path, output, checked=path in checked)
-            if path in kept:
+            if path in visited:
                 visit = Visit(args, kwargs, output, Circumstances.now(device))
                 trace.visits.setdefault(path, []).append(visit)
 

@@ -19,23 +19,23 @@ from roberta_inspect.records import UNNAMED, Place, Stage, StageSlot
 
 
 def stages_of(
-    seen: Observed, names: Sequence[str], reference: Observed, model: Any
+    observed: Observed, names: Sequence[str], reference: Observed, model: Any
 ) -> tuple[Stage, ...]:
     """What the encoder, the base model and the model itself returned in one call, and where each
     object is found again: in what the next module read or returned, by identity."""
-    returned = _named(seen, names, reference)
+    returned = _named(observed, names, reference)
     stages = []
     later = dict(returned)
     for path, fields in returned.items():
         del later[path]
-        container = _output(seen, path)
+        container = _output(observed, path)
         slots = [
             StageSlot(
                 index=index,
                 name=field.name,
                 kind=kind_of(field.value),
                 items=_count(field.value),
-                reaches=(*_readers(field, seen.trace), *_reaches(field, later)),
+                reaches=(*_readers(field, observed.trace), *_reaches(field, later)),
                 note=_note(field.name, field.value, path, model),
             )
             for index, field in enumerate(fields)
@@ -59,14 +59,16 @@ class _Field(NamedTuple):
     value: Any
 
 
-def _named(seen: Observed, names: Sequence[str], reference: Observed) -> dict[str, list[_Field]]:
+def _named(
+    observed: Observed, names: Sequence[str], reference: Observed
+) -> dict[str, list[_Field]]:
     """The positions of each stage's container, in the order in which the stages return."""
     named: dict[str, list[_Field]] = {}
     before: Any = None
-    for path in seen.trace.anatomy.stages:
-        if seen.trace.visit(path) is None:
+    for path in observed.trace.anatomy.stages:
+        if observed.trace.visit(path) is None:
             continue
-        container, known = _output(seen, path), _output(reference, path)
+        container, known = _output(observed, path), _output(reference, path)
         own = set(declared_fields(known)) - set(declared_fields(before))
         words = _names_of(container, known, own) if path else names
         named[path] = [
@@ -77,8 +79,8 @@ def _named(seen: Observed, names: Sequence[str], reference: Observed) -> dict[st
     return named
 
 
-def _output(seen: Observed, path: str) -> Any:
-    visit = seen.trace.visit(path)
+def _output(observed: Observed, path: str) -> Any:
+    visit = observed.trace.visit(path)
     return None if visit is None else visit.output
 
 

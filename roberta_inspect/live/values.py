@@ -20,7 +20,7 @@ def same_values(left: torch.Tensor, right: torch.Tensor) -> bool:
     )
 
 
-def furthest(left: torch.Tensor, right: torch.Tensor) -> float | None:
+def largest_difference(left: torch.Tensor, right: torch.Tensor) -> float | None:
     """The largest absolute difference; infinite where shapes or places of NaN differ, `None` where
     there are no values (fake tensors)."""
     if left is right:
@@ -31,7 +31,7 @@ def furthest(left: torch.Tensor, right: torch.Tensor) -> float | None:
         return math.inf
     if same_values(left, right):
         return 0.0
-    left, right = (each.detach().to(device="cpu", dtype=torch.float64) for each in (left, right))
+    left, right = (side.detach().to(device="cpu", dtype=torch.float64) for side in (left, right))
     apart = torch.where(left == right, 0.0, (left - right).abs())
     apart = apart[~(left.isnan() & right.isnan())].nan_to_num(nan=math.inf)
     return float(apart.max()) if apart.numel() else 0.0

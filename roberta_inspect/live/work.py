@@ -11,7 +11,7 @@ from roberta_inspect.errors import UsageError
 from roberta_inspect.releases import attention_of
 from roberta_inspect.text import counted, storage
 
-PER_TOKEN = 100
+BYTES_PER_TOKEN = 100
 """Bytes of Python objects for one token of the input."""
 
 
@@ -33,7 +33,7 @@ def check_work(
         numbers += 2 * tokens * sequence_length * config.num_attention_heads
     parameter = next(model.parameters())
     element_bytes = parameter.element_size() if has_values else 0
-    needed = tokens * PER_TOKEN + numbers * config.num_hidden_layers * element_bytes
+    needed = tokens * BYTES_PER_TOKEN + numbers * config.num_hidden_layers * element_bytes
     free = _free(parameter.device)
     if free is not None and needed > free:
         rows, layers = counted(batch_size, "row"), counted(config.num_hidden_layers, "layer")
