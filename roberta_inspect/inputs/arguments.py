@@ -34,7 +34,7 @@ def check_sizes(**sizes: Any) -> None:
     for name, value in sizes.items():
         if type(value) is bool or not isinstance(value, Integral):
             raise UsageError(
-                f"{name} is a {safe(type(value).__name__)}, not a whole number",
+                f"{name} is of type {safe(type(value).__name__)}, not a whole number",
                 hint=f"Give {name}= an int.",
             )
 

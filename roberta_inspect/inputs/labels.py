@@ -59,7 +59,7 @@ def _label_tensor(config: Any, labels: Any) -> torch.Tensor:
     is_list = isinstance(labels, Iterable) and getattr(labels, "ndim", 1) > 0
     if isinstance(labels, str | bytes | Mapping) or not is_list:
         raise UsageError(
-            f"labels is a {safe(type(labels).__name__)}, not a list of labels",
+            f"labels is of type {safe(type(labels).__name__)}, not a list of labels",
             hint="Give one label per row: [0, 1].",
         )
     numbers = _label_numbers(config, list(labels))

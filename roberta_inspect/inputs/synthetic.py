@@ -56,7 +56,7 @@ def _check_sizes(config: Any, batch_size: int, sequence_length: int) -> None:
     for name, size in (("batch_size", batch_size), ("sequence_length", sequence_length)):
         if type(size) is not int:
             raise UsageError(
-                f"{name} is a {safe(type(size).__name__)}, not a whole number",
+                f"{name} is of type {safe(type(size).__name__)}, not a whole number",
                 hint=f"Give {name}=1 or more.",
             )
         if size < 1:

@@ -35,7 +35,7 @@ def from_texts(config: Any, tokenizer: Any, texts: Iterable[Any], *, labels: Any
     texts = texts_of(texts)
     if not callable(tokenizer):
         raise UsageError(
-            f"tokenizer= is a {safe(type(tokenizer).__name__)}, which cannot be called",
+            f"tokenizer= is of type {safe(type(tokenizer).__name__)}, which cannot be called",
             hint="Give the tokenizer object: AutoTokenizer.from_pretrained(…).",
         )
     try:
@@ -89,7 +89,7 @@ def texts_of(texts: Any) -> tuple[Text, ...]:
         raise UsageError("texts is one string", hint="Give a list of strings: [text].")
     if isinstance(texts, Mapping) or not isinstance(texts, Iterable) or isinstance(texts, bytes):
         raise UsageError(
-            f"texts is a {safe(type(texts).__name__)}, not a list of strings",
+            f"texts is of type {safe(type(texts).__name__)}, not a list of strings",
             hint="Give a batch of tensors as inputs=, and texts as a list of strings."
             if isinstance(texts, Mapping)
             else "Give a list of strings: [text].",

@@ -264,20 +264,23 @@ def test_token_types_without_rows_are_left_out_and_told() -> None:
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"texts": "a"}, "texts is one string"),
-    ({"texts": {"input_ids": IDS}}, "texts is a dict, not a list of strings"),
-    ({"texts": b"a"}, "texts is a bytes, not a list of strings"),
-    ({"texts": 5}, "texts is a int, not a list of strings"),
+    ({"texts": {"input_ids": IDS}}, "texts is of type dict, not a list of strings"),
+    ({"texts": b"a"}, "texts is of type bytes, not a list of strings"),
+    ({"texts": 5}, "texts is of type int, not a list of strings"),
     ({"texts": []}, "texts is empty"),
     ({"texts": ["a", None]}, "texts[1] is None, neither a string nor a pair of them"),
     ({"texts": [("a", "b", "c")]}, "texts[0] is ('a', 'b', 'c'), neither"),
     ({"texts": ["a"], "inputs": {"input_ids": IDS}}, "there are texts= and inputs="),
-    ({"texts": ["a"], "tokenizer": "roberta-base"}, "tokenizer= is a str, which cannot be called"),
-    ({"labels": object()}, "labels is a object, not a list of labels"),
-    ({"labels": "positive"}, "labels is a str, not a list of labels"),
+    (
+        {"texts": ["a"], "tokenizer": "roberta-base"},
+        "tokenizer= is of type str, which cannot be called",
+    ),
+    ({"labels": object()}, "labels is of type object, not a list of labels"),
+    ({"labels": "positive"}, "labels is of type str, not a list of labels"),
     ({"labels": [[0], [1, 2]]}, "labels make no tensor"),
     ({"labels": [0, None]}, "labels make no tensor"),
-    ({"batch_size": "3"}, "batch_size is a str, not a whole number"),
-    ({"sequence_length": True}, "sequence_length is a bool, not a whole number"),
+    ({"batch_size": "3"}, "batch_size is of type str, not a whole number"),
+    ({"sequence_length": True}, "sequence_length is of type bool, not a whole number"),
 ]
 
 
