@@ -481,6 +481,18 @@ def many_labels(count: int) -> OutputMap:
     )
 
 
+@pytest.mark.parametrize("form", ["table", "markdown", "html"])
+def test_labels_of_one_name_are_told_apart(form: str) -> None:
+    assert EAGER.predictions is not None
+    (prediction,) = EAGER.predictions
+    scores = tuple(replace(score, label="film") for score in prediction.scores)
+    twins = replace(EAGER, predictions=(replace(prediction, scores=scores),))
+    text = rendered(twins, form)
+    section = text[text.index("What the logits say") :]
+    missing = [name for name in ("id:0", "id:1", "id:2") if f"film ({name})" not in section]
+    assert missing == []
+
+
 @pytest.mark.parametrize("form", ["table", "markdown", "github"])
 def test_many_labels_and_texts_are_counted_not_listed(form: str) -> None:
     text = rendered(many_labels(100_000), form)

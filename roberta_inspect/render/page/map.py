@@ -306,10 +306,10 @@ def _predictions(output_map: OutputMap) -> Html | None:
 
 
 def _labels(prediction: Prediction) -> Iterator[Html]:
-    ranked, rest = phrases.first(prediction.ranked, phrases.LABELS_SHOWN, "label")
-    for score in ranked:
+    ranked, rest = phrases.first(phrases.ranked(prediction), phrases.LABELS_SHOWN, "label")
+    for name, score in ranked:
         scores = ", ".join(phrases.score_texts(prediction, score))
-        yield tag("li", tag("b", phrases.name(score.label)), f" {scores}")
+        yield tag("li", tag("b", phrases.name(name)), f" {scores}")
     yield from (tag("li", words) for words in rest)
 
 
