@@ -10,12 +10,7 @@ import torch
 
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.claims.extra import Answer
-from roberta_inspect.claims.outcome import (
-    Claims,
-    NotTestedError,
-    Outcome,
-    refuted,
-)
+from roberta_inspect.claims.outcome import Claims, NotTestedError, Outcome, refuted
 from roberta_inspect.claims.rounding import (
     epsilon,
     furthest,
