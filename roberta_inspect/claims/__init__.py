@@ -34,7 +34,7 @@ _MEANINGS: Mapping[str, tuple[str, Callable[[Evidence, str | None], str]]] = {
     "logits": ("logits-head", logits.meaning),
     "hidden_states": ("hidden-states-chain", hidden_states.meaning),
     "attentions": ("attentions-values", attentions.meaning),
-    "past_key_values": ("cache-projections", decoder.meaning),
+    "past_key_values": ("cache-projections", lambda *_: decoder.CACHE_MEANING),
     "cross_attentions": ("cross-attentions", decoder.cross_meaning),
 }
 """Name of a slot → the claim that its meaning rests on, and what says it by that claim's status."""

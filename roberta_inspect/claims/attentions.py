@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -76,7 +75,7 @@ def one_per_layer(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
         return refuted(f"expected {counted(layers, 'item')}, got {len(weights)} at attentions")
     holes = [index for index, item in enumerate(weights) if item is None]
     if holes:
-        return refuted(f"expected tensors, got None at {_weights_at(holes[0])}")
+        return refuted(f"expected tensors, got None at attentions[{holes[0]}]")
     return proved(f"{counted(layers, 'layer')}, {counted(layers, 'item')}")
 
 
@@ -86,15 +85,10 @@ def returned_by_layers(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
     for index, item in enumerate(weights[: len(evidence.layers)]):
         path = evidence.anatomy.self_attentions[index]
         returned = returned_by(evidence.visit(path, "self-attention"), item)
-        if returned is None:
-            return refuted(
-                f"expected what {path} returned, got something else at {_weights_at(index)}"
-            )
+        if returned is None or evidence.trace.changed(item):
+            got = "something else" if returned is None else "it changed in place"
+            return refuted(f"expected what {path} returned, got {got} at attentions[{index}]")
         pairs.append((item, returned))
-        if evidence.trace.changed(item):
-            return refuted(
-                f"expected what {path} returned, got it changed in place at {_weights_at(index)}"
-            )
     return proved(f"{counted(len(weights), 'item')}, {identity(pairs)}")
 
 
@@ -104,23 +98,18 @@ def formula(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
         _as_computed(evidence, index, item)
         for index, item in enumerate(weights[: len(evidence.layers)])
     )
-    return _without_mask(evidence, outcome)
+    if bool(_allowed(evidence).all()):  # no word on a mask where nothing is masked
+        return outcome._replace(sentence="equals softmax(QKᵀ / √head_size)")
+    return outcome
 
 
 def _as_computed(evidence: Evidence, layer: int, weights: torch.Tensor) -> Outcome:
     unreadable = ~_readable(evidence, weights)[..., None]
-    expected = _softmax(evidence, layer, unreadable).expected
+    expected, _ = _softmax(evidence, layer, unreadable)
     got = weights.masked_fill(unreadable, 0.0)
-    dtype = min((weights.dtype, _query(evidence, layer).dtype), key=_bits)
-    return judge(got, expected, place=_weights_at(layer), dtype=dtype)
-
-
-def _without_mask(evidence: Evidence, outcome: Outcome) -> Outcome:
-    """No word on a mask where nothing is masked."""
-    if bool(_allowed(evidence).all()):
-        sentence = "equals softmax(QKᵀ / √head_size)"
-        return replace(outcome, sentence=sentence)
-    return outcome
+    query = evidence.returned(f"{evidence.anatomy.self_attentions[layer]}.query", "query")
+    dtype = max(weights.dtype, query.dtype, key=epsilon)
+    return judge(got, expected, place=f"attentions[{layer}]", dtype=dtype)
 
 
 @CLAIMS.register(
@@ -136,7 +125,7 @@ def used(evidence: Evidence) -> Outcome | None:
     if weights:
         return outcome
     sentence = "the self-attention of layer i hands on softmax(QKᵀ / √head_size + mask) @ values"
-    return replace(outcome, sentence=sentence)
+    return outcome._replace(sentence=sentence)
 
 
 def _handed_on(evidence: Evidence, layer: int, weights: Sequence[Any]) -> Outcome:
@@ -152,8 +141,8 @@ def _handed_on(evidence: Evidence, layer: int, weights: Sequence[Any]) -> Outcom
     if layer < len(weights):
         shares, relative = weights[layer].to(wide), torch.zeros(())
     else:
-        recomputed = _softmax(evidence, layer, ~readable.to(values.device))
-        shares, relative = recomputed.values, recomputed.relative
+        formula, relative = _softmax(evidence, layer, ~readable.to(values.device))
+        shares = formula.values
     if shares.shape[-1] != split.shape[-2]:
         raise NotTestedError(f"attentions of shape {tuple(shares.shape)} do not fit the values")
     context = shares @ split
@@ -185,7 +174,7 @@ def _summed(evidence: Evidence, layer: int, weights: torch.Tensor) -> Outcome:
     allowed = torch.full_like(sums, summing(weights.dtype, weights.shape[-1]))
     ones = torch.ones_like(sums)
     without = {"a position": sums[:1] - weights[:1].amax(dim=-1)}
-    place = f"{_weights_at(layer)}.sum(-1)"
+    place = f"attentions[{layer}].sum(-1)"
     return judge(sums, Expected(ones, allowed, without), place=place, dtype=weights.dtype)
 
 
@@ -202,9 +191,7 @@ def padded_keys(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
             raise NotTestedError("no position that can read anything is followed by padding")
         if (most := float(got.max())) > 0:
             return refuted(
-                f"expected 0 for padded keys, got {most:.3g} at {_weights_at(index)}",
-                difference=most,
-                tolerance=0.0,
+                f"expected 0 for padded keys, got {most:.3g} at attentions[{index}]", most
             )
     least = min(float(item.amax()) for item in weights)
     detail = f"{counted(int(hidden.sum()), 'padded position')}, weight 0 in every layer and head"
@@ -216,9 +203,8 @@ def returned_by(visit: Visit, value: Any) -> torch.Tensor | None:
     if not isinstance(value, torch.Tensor):
         return None
     tensors = list(tensors_in(visit.output))
-    itself = next((tensor for tensor in tensors if tensor is value), None)
-    if itself is not None:
-        return itself
+    if any(tensor is value for tensor in tensors):
+        return value
     return next((tensor for tensor in tensors if same(value, tensor)), None)
 
 
@@ -244,38 +230,11 @@ def _weights(evidence: Evidence) -> Sequence[Any] | None:
     return tuple(weights)
 
 
-def _query(evidence: Evidence, layer: int) -> torch.Tensor:
-    return evidence.returned(f"{evidence.anatomy.self_attentions[layer]}.query", "query")
-
-
-class RecomputedWeights(NamedTuple):
-    """The weights of one layer, recomputed."""
-
-    values: torch.Tensor
-    steep: torch.Tensor
-    """By which share rounding of the scores may have moved the weights of each row at most."""
-    flat: float
-    """By which share rounding of the weights themselves may have."""
-    without: dict[str, torch.Tensor]
-
-    @property
-    def expected(self) -> Expected:
-        """With a tolerance per weight: the others of its row cannot take from it, or give it, more
-        than there is."""
-        values = self.values
-        most = values.amax(dim=-1, keepdim=True)
-        floor = torch.finfo(values.dtype).eps
-        allowed = self.steep * (values * (1 - values) + floor * most) + self.flat * most
-        return Expected(values, allowed, self.without)
-
-    @property
-    def relative(self) -> torch.Tensor:
-        """By which share rounding may have moved the weights of each row."""
-        return self.steep + self.flat
-
-
-def _softmax(evidence: Evidence, layer: int, unreadable: torch.Tensor) -> RecomputedWeights:
-    """The weights of one layer by the formula."""
+def _softmax(
+    evidence: Evidence, layer: int, unreadable: torch.Tensor
+) -> tuple[Expected, torch.Tensor]:
+    """The weights of one layer by the formula, and by which share rounding may have moved those of
+    each row at most."""
     evidence.check_values()
     path = evidence.anatomy.self_attentions[layer]
     module = evidence.module(path, "self-attention")
@@ -294,9 +253,13 @@ def _softmax(evidence: Evidence, layer: int, unreadable: torch.Tensor) -> Recomp
     values = scores.softmax(dim=-1).masked_fill_(unreadable, 0.0)
     # A recomputation in the dtype of the model rounds as the model does, once more.
     times = 2 if wide == dtype else 1
-    steep = (2 * times * moved).expm1()
+    of_scores, of_weights = (2 * times * moved).expm1(), times * summing(dtype, scores.shape[-1])
+    # The others of a row cannot take from a weight, or give it, more than there is.
+    most = values.amax(dim=-1, keepdim=True)
+    exchanged = values * (1 - values) + epsilon(values.dtype) * most
     without = {"the scale": unscaled.masked_fill(unreadable[:1], 0.0)}
-    return RecomputedWeights(values, steep, times * summing(dtype, scores.shape[-1]), without)
+    expected = Expected(values, of_scores * exchanged + of_weights * most, without)
+    return expected, of_scores + of_weights
 
 
 def _rounding_of_scores(
@@ -317,10 +280,6 @@ def _arithmetic(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
-def _bits(dtype: torch.dtype) -> int:
-    return int(torch.finfo(dtype).bits)
-
-
 def _allowed(evidence: Evidence) -> torch.Tensor:
     """Which keys each query may read, of shape `(batch_size, 1, query_length, key_length)`."""
     mask = evidence.probe.attention_mask.bool()[:, None, None, :]
@@ -337,7 +296,3 @@ def _readable(evidence: Evidence, weights: Any) -> torch.Tensor:
     if len(shape) != 4 or shape[-1] != allowed.shape[-1]:
         raise NotTestedError(f"attentions hold a {type(weights).__name__} of shape {shape}")
     return allowed.any(dim=-1)
-
-
-def _weights_at(index: int) -> str:
-    return f"attentions[{index}]"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.claims.model import rounding_of_model
@@ -39,20 +38,19 @@ def agreement(evidence: Evidence) -> Outcome | None:
     if not evidence.comparisons:
         raise NotTestedError("no other call returned anything")
     for comparison in evidence.comparisons:
-        wrong = next(_misplaced(comparison), None)
+        wrong = _misplaced(comparison)
         if wrong is not None:
             return refuted(f"{wrong} ({_which(comparison, evidence)})")
     if evidence.fake:
         raise NotTestedError("names and order agree, and the tensors have shapes, no values")
     outcome = weakest(_compare_values(comparison, evidence) for comparison in evidence.comparisons)
     if outcome.status == "proved":
-        outcome = replace(outcome, control=_another_input(evidence))
+        outcome = outcome._replace(control=_another_input(evidence))
     names = dict.fromkeys(name for comparison in evidence.comparisons for name in comparison.names)
     extra = [name for name in names if name not in evidence.fields]
     if not extra:
         return outcome
-    return replace(
-        outcome,
+    return outcome._replace(
         sentence="all calls return what the dict holds, with the same values in the same order",
         detail=f"{outcome.detail}; the dict lacks {listed(extra)}",
     )
@@ -69,14 +67,15 @@ def _another_input(evidence: Evidence) -> str:
     return f"other ids move the logits by {moved:.1e}"
 
 
-def _misplaced(comparison: Comparison) -> Iterator[str]:
+def _misplaced(comparison: Comparison) -> str | None:
     if UNNAMED in comparison.names:
         index = comparison.names.index(UNNAMED)
-        yield f"expected a known value, got an unexplained one at outputs[{index}]"
+        return f"expected a known value, got an unexplained one at outputs[{index}]"
     if comparison.missing:
-        yield f"expected {listed(comparison.missing)}, got a container without"
+        return f"expected {listed(comparison.missing)}, got a container without"
     if comparison.moved:
-        yield f"expected the order of the dict, got {listed(comparison.moved)} elsewhere"
+        return f"expected the order of the dict, got {listed(comparison.moved)} elsewhere"
+    return None
 
 
 def _compare_values(comparison: Comparison, evidence: Evidence) -> Outcome:
@@ -90,14 +89,9 @@ def _compare_values(comparison: Comparison, evidence: Evidence) -> Outcome:
         elif apart and _fell_back(comparison, evidence):
             outcomes.append(_within_fallback(evidence, name, apart))
         elif apart:
-            outcomes.append(
-                refuted(
-                    f"expected the same bits, got {name} up to {apart:.1e} apart, at "
-                    f"outputs[{index}] ({call})",
-                    difference=apart,
-                    tolerance=0.0,
-                )
-            )
+            place = f"at outputs[{index}] ({call})"
+            detail = f"expected the same bits, got {name} up to {apart:.1e} apart, {place}"
+            outcomes.append(refuted(detail, apart))
     return weakest(outcomes)
 
 
@@ -118,10 +112,11 @@ def _within_fallback(evidence: Evidence, name: str, apart: float) -> Outcome:
         dtype = logits.dtype
         largest += 2 * max(1.0, math.sqrt(abs(largest))) * float(logits.abs().max())
     unit = rounding_of_model(evidence, dtype)
-    if apart > unit * largest:
-        detail = f"{name} is {apart:.1e} apart under another attention, tolerance "
-        return refuted(f"{detail}{unit * largest:.1e}", difference=apart, tolerance=unit * largest)
-    return within(apart, unit * largest, power=unit, dtype=dtype)
+    tolerance = unit * largest
+    if apart > tolerance:
+        detail = f"{name} is {apart:.1e} apart under another attention, tolerance {tolerance:.1e}"
+        return refuted(detail, apart, tolerance)
+    return within(apart, tolerance, power=unit, dtype=dtype)
 
 
 def _which(comparison: Comparison, evidence: Evidence) -> str:
@@ -152,10 +147,8 @@ def axes(evidence: Evidence) -> Outcome | None:
                     expected = _sized(evidence, name, index, before[index], called, keys)
                     if shape != expected:
                         place = name if len(before) == 1 else f"{name}[{index}]"
-                        words = ", ".join(AXES[name])
-                        return refuted(
-                            f"expected ({words}) to be {expected}, got {shape} at {place}"
-                        )
+                        words = f"({', '.join(AXES[name])})"
+                        return refuted(f"expected {words} to be {expected}, got {shape} at {place}")
                 checked += 1
     if not checked:
         raise NotTestedError("no slot of this model has axes with names")

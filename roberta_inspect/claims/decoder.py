@@ -18,20 +18,15 @@ CROSS_IDLE = "forward passes no encoder_hidden_states on"
 CACHE_MEANING = "keys and values of each layer, for decoding further tokens"
 
 
-def meaning(evidence: Evidence, status: str | None) -> str:
-    """What stands in the slot called past_key_values."""
-    return CACHE_MEANING
-
-
 @CLAIMS.register(
     "cache-projections",
     "past_key_values",
     "[i] is what the key and value projections of layer i gave",
 )
 def projections(evidence: Evidence) -> Outcome | None:
-    if not evidence.reaches_the_caller("past_key_values"):
+    value = evidence.returned_by_any_call("past_key_values")
+    if value is None:
         return None
-    value = evidence.fields.get("past_key_values") or evidence.handed_on("past_key_values")
     layers = cache_layers(value) or value
     if len(layers) != len(evidence.layers):
         return refuted(
@@ -55,10 +50,12 @@ def projections(evidence: Evidence) -> Outcome | None:
     "cross-attentions", "cross_attentions", "[i] is what the cross-attention of layer i returned"
 )
 def cross(evidence: Evidence) -> Outcome | None:
-    if not evidence.reaches_the_caller("cross_attentions"):
+    value, ran = (
+        evidence.returned_by_any_call("cross_attentions"),
+        evidence.anatomy.cross_attentions,
+    )
+    if value is None:
         return None
-    value = evidence.fields.get("cross_attentions") or evidence.handed_on("cross_attentions")
-    ran = evidence.anatomy.cross_attentions
     if not _cross_ran(evidence):
         raise NotTestedError(f"no cross-attention ran: {CROSS_IDLE}")
     for index, weights in enumerate(value):

@@ -9,14 +9,16 @@ from typing import Any
 
 import torch
 
-from roberta_inspect.claims.extra import RelabelledCall, SmallCalls
+from roberta_inspect.claims.extra import Answer, SmallCalls
 from roberta_inspect.claims.outcome import NotTestedError
 from roberta_inspect.claims.rounding import same
+from roberta_inspect.inputs.labels import problem_type_for
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.live.anatomy import Anatomy, pad_token_id
 from roberta_inspect.live.calls import Calls, Comparison
 from roberta_inspect.live.containers import is_fake, keyed, tensors_in
 from roberta_inspect.live.observe import Observed, Trace, Visit
+from roberta_inspect.records import ProblemType
 from roberta_inspect.releases import attention_of, switch_attention
 from roberta_inspect.text import counted
 
@@ -32,8 +34,11 @@ class Evidence:
     def __init__(self, calls: Calls, observed: Observed) -> None:
         self.observer = calls.observer
         self.model: Any = calls.observer.model
+        self.config: Any = self.model.config
         self.probe: Probe = calls.probe
         self.observed = observed
+        self.trace: Trace = observed.trace
+        self.anatomy: Anatomy = observed.trace.anatomy
         self.fields = calls.fields
         self.comparisons: Sequence[Comparison] = calls.comparisons
         self._names = {comparison.call: comparison.names for comparison in calls.comparisons}
@@ -41,24 +46,14 @@ class Evidence:
         self.parted = calls.parted
 
     @property
-    def config(self) -> Any:
-        """The model's configuration."""
-        return self.model.config
+    def problem_type(self) -> tuple[ProblemType, str]:
+        """Which loss `forward` will use for the labels of the input, and what decides it."""
+        return problem_type_for(self.config, self.probe.labels)
 
     @cached_property
     def pad_token_id(self) -> int:
         """The id that pads the input."""
         return pad_token_id(self.model)
-
-    @property
-    def trace(self) -> Trace:
-        """Which module read and returned what in the reference call."""
-        return self.observed.trace
-
-    @property
-    def anatomy(self) -> Anatomy:
-        """Where the parts of the model are."""
-        return self.trace.anatomy
 
     @property
     def fake(self) -> bool:
@@ -89,10 +84,9 @@ class Evidence:
         return self.anatomy.layers
 
     @property
-    def vocabulary(self) -> int:
-        """Rows of the table of word embeddings."""
-        path = f"{self.anatomy.embeddings}.word_embeddings"
-        return int(self.module(path, "word_embeddings").weight.shape[0])
+    def classifier(self) -> Any:
+        """The head of the model."""
+        return self.module(self.anatomy.classifier, "classifier")
 
     def tensor(self, name: str) -> torch.Tensor:
         """The tensor in the slot of that name."""
@@ -164,22 +158,22 @@ class Evidence:
 
         return call
 
-    def reaches_the_caller(self, name: str) -> bool:
-        """Whether some call returned a slot of that name."""
-        compared_names = (comparison.names for comparison in self.comparisons)
-        return name in self.fields or any(name in names for names in compared_names)
-
-    def handed_on(self, name: str) -> Any:
-        """What the base model returned under that name."""
+    def returned_by_any_call(self, name: str) -> Any:
+        """The value of that name, of the base model where the reference call returned none; `None`
+        where no call did."""
+        if not any(name in names for names in self._names.values()):
+            return None
+        if self.fields.get(name):
+            return self.fields[name]
         visit = self.trace.visit(self.anatomy.base)
         fields = {} if visit is None else keyed(visit.output)
         if name not in fields:
             raise NotTestedError(f"the base model hands on no {name}")
         return fields[name]
 
-    def call(self, probe: Probe, **changes: Any) -> dict[str, Any]:
-        """Name → value of one call more, its flags those of the reference call but for `changes`.
-        Positions without a key have the names that they had in the call of the map.
+    def call(self, probe: Probe, **changes: Any) -> Answer:
+        """One call more, its flags those of the reference call but for `changes`. Positions without
+        a key have the names that they had in the call of the map.
 
         Raises:
             NotTestedError: the call raised, or its positions have no names.
@@ -192,7 +186,7 @@ class Evidence:
         names = self._names.get(spec, ()) if None in keys else keys
         if len(names) != len(keys):
             raise NotTestedError(f"a call for this claim returned {counted(len(keys), 'value')}")
-        return dict(zip(names, (value for _, value in observed.fields), strict=True))  # type: ignore[arg-type]
+        return Answer(dict(zip(names, (value for _, value in observed.fields), strict=True)))  # type: ignore[arg-type]
 
     def position_ids_of(self, probe: Probe) -> torch.Tensor:
         """Position ids as the class makes them of token ids, or those that were given."""
@@ -213,11 +207,6 @@ class Evidence:
     def small(self) -> SmallCalls:
         """Calls on a few rows and tokens of the input."""
         return SmallCalls(self)
-
-    @cached_property
-    def relabelled(self) -> RelabelledCall:
-        """What is kept of two calls with labels that cover the classes."""
-        return RelabelledCall.of(self)
 
     @contextmanager
     def switched(self, implementation: str) -> Iterator[None]:

@@ -15,7 +15,6 @@ import torch
 
 from roberta_inspect.claims.outcome import NotTestedError
 from roberta_inspect.claims.rounding import furthest
-from roberta_inspect.inputs.labels import problem_type_for
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.live.containers import tensors_in
 from roberta_inspect.text import counted
@@ -108,28 +107,27 @@ class SmallCalls:
     @cached_property
     def plain(self) -> Answer:
         """As the rows are."""
-        return Answer(self.evidence.call(self.probe, labels=self.labelled))
+        return self.evidence.call(self.probe, labels=self.labelled)
 
     @cached_property
     def changed(self) -> Answer:
         """Other ids in the padding, and other rows beside the padded one, at once: one call shows
         that neither matters."""
-        return self._call(self._with_other_tokens(self._padding | self._rows_beside))
+        return self._with_other_tokens(self._padding | self._rows_beside)
 
     @cached_property
     def other_padding(self) -> Answer:
         """Other ids where the padded row is padding, and nothing else."""
-        return self._call(self._with_other_tokens(self._padding))
+        return self._with_other_tokens(self._padding)
 
     @cached_property
     def other_rows(self) -> Answer:
         """Other rows beside the padded one, and nothing else."""
-        return self._call(self._with_other_tokens(self._rows_beside))
+        return self._with_other_tokens(self._rows_beside)
 
     @property
     def _padding(self) -> torch.Tensor:
-        padded = self.probe.attention_mask == 0
-        return padded & ~self._rows_beside
+        return (self.probe.attention_mask == 0) & ~self._rows_beside
 
     @property
     def _rows_beside(self) -> torch.Tensor:
@@ -143,13 +141,30 @@ class SmallCalls:
         mask = torch.ones_like(self.probe.attention_mask)
         probe = self.probe.changed(attention_mask=mask)
         with self.evidence.observer.editing(self._embeddings, self._nudged):
-            answer = self.evidence.call(probe, labels=self.labelled, return_dict=False)
-        return Answer(answer)
+            return self.evidence.call(probe, labels=self.labelled, return_dict=False)
 
     @cached_property
     def alone(self) -> Answer:
         """The padded row in a batch of its own, without its padding."""
-        return self._call(self.alone_probe)
+        return self.evidence.call(self.alone_probe, labels=False)
+
+    @cached_property
+    def relabelled(self) -> dict[str, Answer]:
+        """`dict` and `tuple` → what came back that way of several rows with labels that cover the
+        classes: the small calls where they have these labels, else two calls more.
+
+        One row cannot tell a mean from a sum, and labels that leave a class out cannot show its
+        weight. The rows are short, of unlike length and unlike difficulty. Their number is not that
+        of the first call, so that a division by a constant shows too.
+        """
+        if self.labelled:
+            return {"dict": self.plain, "tuple": self.unmasked}
+        rows = _short_rows(self.evidence, self.labelling.rows)
+        probe = replace(rows, labels=self.labelling.labels)
+        return {
+            container: self.evidence.call(probe, labels=True, return_dict=container == "dict")
+            for container in ("dict", "tuple")
+        }
 
     @cached_property
     def steepness(self) -> float | None:
@@ -174,25 +189,23 @@ class SmallCalls:
         moved = embedded * (1 + (_nudge(embedded.dtype) or 0) * noise.to(embedded))
         return torch.where(self._rows_beside[..., None], moved, embedded)
 
-    def _with_other_tokens(self, where: torch.Tensor) -> Probe:
+    def _with_other_tokens(self, where: torch.Tensor) -> Answer:
         inputs = self.probe.inputs
         if "inputs_embeds" in inputs:
             embedded = inputs["inputs_embeds"]
-            return self.probe.changed(
-                inputs_embeds=torch.where(where[..., None], -embedded.flip(-1), embedded)
-            )
+            edited = torch.where(where[..., None], -embedded.flip(-1), embedded)
+            return self.evidence.call(self.probe.changed(inputs_embeds=edited), labels=False)
         ids = inputs["input_ids"]
-        return self.probe.changed(input_ids=torch.where(where, self._other_ids(ids), ids))
+        edited = torch.where(where, self._other_ids(ids), ids)
+        return self.evidence.call(self.probe.changed(input_ids=edited), labels=False)
 
     def _other_ids(self, ids: torch.Tensor) -> torch.Tensor:
         """Another id for each, and never the one that pads: positions must stay as they are."""
-        rows = self.evidence.vocabulary
-        pad = self.evidence.pad_token_id
+        path = f"{self.evidence.anatomy.embeddings}.word_embeddings"
+        rows = len(self.evidence.module(path, "word_embeddings").weight)
         other_ids = (ids + 1 + rows // 3) % rows
-        return torch.where(other_ids == pad, (other_ids + 1) % rows, other_ids)
-
-    def _call(self, probe: Probe) -> Answer:
-        return Answer(self.evidence.call(probe, labels=False))
+        pads = other_ids == self.evidence.pad_token_id
+        return torch.where(pads, (other_ids + 1) % rows, other_ids)
 
 
 def _nudge(dtype: torch.dtype) -> float | None:
@@ -221,39 +234,6 @@ def _flat(probe: Probe, row: tuple[int, torch.Tensor]) -> torch.Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class RelabelledCall:
-    """What is kept of a call with several rows, and labels that cover the classes.
-
-    One row cannot tell a mean from a sum, and labels that leave a class out cannot show its weight.
-    The rows are short, of unlike length and unlike difficulty. Their number is not that of the
-    first call, so that a division by a constant shows too.
-    """
-
-    answers: Mapping[str, Answer]
-    """`dict` and `tuple` → what came back that way."""
-    labels: torch.Tensor
-    input: str
-    """The rows and what their labels cover, in words."""
-
-    @classmethod
-    def of(cls, evidence: Evidence) -> RelabelledCall:
-        """The small calls where they have these labels; else make both."""
-        small = evidence.small
-        labelling = small.labelling
-        if small.labelled:
-            answers = {"dict": small.plain, "tuple": small.unmasked}
-        else:
-            probe = replace(_short_rows(evidence, labelling.rows), labels=labelling.labels)
-            answers = {
-                container: Answer(
-                    evidence.call(probe, labels=True, return_dict=container == "dict")
-                )
-                for container in ("dict", "tuple")
-            }
-        return cls(answers, labelling.labels, labelling.words)
-
-
-@dataclass(frozen=True, slots=True)
 class Labelling:
     """Labels that cover the classes."""
 
@@ -265,9 +245,7 @@ class Labelling:
     @classmethod
     def of(cls, evidence: Evidence) -> Labelling:
         """Those of the problem that the labels of the input are of."""
-        config, labels = evidence.config, evidence.probe.labels
-        classes = int(config.num_labels)
-        kind = problem_type_for(config, labels)[0]
+        classes, (kind, _) = int(evidence.config.num_labels), evidence.problem_type
         single = kind == "single_label_classification"
         covered = min(classes, MOST_CLASSES, max(2, MOST_LOGITS // classes))
         rows = max(3, covered) if single else 4
@@ -276,7 +254,8 @@ class Labelling:
         if single:
             every = covered == classes
             words += " with every label" if every else f" with {covered} of {classes:,} labels"
-        return cls(rows, _labels(kind, rows, classes, covered, labels), words)
+        labels = _labels(kind, rows, classes, covered, evidence.probe.labels)
+        return cls(rows, labels, words)
 
 
 def _labels(kind: str, rows: int, classes: int, covered: int, like: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -50,7 +49,9 @@ def meaning(evidence: Evidence, status: str | None) -> str:
 def one_more_than_layers(evidence: Evidence) -> Outcome | None:
     states = evidence.fields.get("hidden_states")
     if states is None:
-        return _missing(evidence)
+        if not evidence.observed.call.output_hidden_states or not evidence.anatomy.layers:
+            return None
+        return refuted("output_hidden_states was passed, and no hidden_states came back")
     items = len(evidence.layers) + 1
     holes = [index for index, state in enumerate(states) if state is None]
     if len(states) != items:
@@ -59,7 +60,7 @@ def one_more_than_layers(evidence: Evidence) -> Outcome | None:
             f"{len(states)} at hidden_states"
         )
     if holes:
-        return refuted(f"expected tensors, got None at {_state_at(holes[0])}")
+        return refuted(f"expected tensors, got None at hidden_states[{holes[0]}]")
     configured = evidence.config.num_hidden_layers
     also = f"; config.num_hidden_layers is {configured}" if configured != items - 1 else ""
     return proved(f"{counted(items - 1, 'layer')}, {counted(items, 'item')}{also}")
@@ -74,11 +75,10 @@ def one_more_than_layers(evidence: Evidence) -> Outcome | None:
 def embeddings(evidence: Evidence) -> Outcome | None:
     got = evidence.tuple_of("hidden_states")[0]
     evidence.check_values()
-    outcome = judge(got, _embedded(evidence, got), place=_state_at(0), dtype=got.dtype)
-    if _norm(evidence) is None:
-        sentence = "[0] is word + position + token_type of the embeddings"
-        return replace(outcome, sentence=sentence)
-    return outcome
+    outcome = _as_sum(evidence, got)
+    if _norm(evidence) is not None:
+        return outcome
+    return outcome._replace(sentence="[0] is word + position + token_type of the embeddings")
 
 
 @CLAIMS.register(
@@ -111,7 +111,7 @@ def positions(evidence: Evidence) -> Outcome | None:
         raise NotTestedError("neighbouring rows of the table of positions hold the same values")
     control = f"the next row of the table is {furthest(weight[expected], neighbours):.1e} away"
     outcome = proved(_counted(evidence, expected), exact=True, control=control)
-    return replace(outcome, sentence=_positions_sentence(evidence))
+    return outcome._replace(sentence=_positions_sentence(evidence))
 
 
 def _positions_sentence(evidence: Evidence) -> str:
@@ -155,26 +155,16 @@ def _counted(evidence: Evidence, ids: torch.Tensor) -> str:
 )
 def not_bare(evidence: Evidence) -> Outcome | None:
     got = evidence.tuple_of("hidden_states")[0]
-    words = _words(evidence)
+    words = evidence.probe.inputs.get("inputs_embeds")
+    if words is None:
+        path = f"{evidence.anatomy.embeddings}.word_embeddings"
+        words = evidence.returned(path, "word_embeddings")
     evidence.check_values()
-    if same(got, words):
-        if (
-            judge(got, _embedded(evidence, got), place=_state_at(0), dtype=got.dtype).status
-            != "refuted"
-        ):
-            raise NotTestedError("the sum is the word embedding itself")
-        return refuted(
-            f"expected the sum of the embeddings, got the word embedding at {_state_at(0)}"
-        )
-    return proved(f"up to {furthest(got, words):.1e} away from the word embedding")
-
-
-def _words(evidence: Evidence) -> torch.Tensor:
-    """The word embeddings: those that were given, or those that were looked up."""
-    embedded = evidence.probe.inputs.get("inputs_embeds")
-    if embedded is not None:
-        return embedded
-    return evidence.returned(f"{evidence.anatomy.embeddings}.word_embeddings", "word_embeddings")
+    if not same(got, words):
+        return proved(f"up to {furthest(got, words):.1e} away from the word embedding")
+    if _as_sum(evidence, got).status != "refuted":
+        raise NotTestedError("the sum is the word embedding itself")
+    return refuted("expected the sum of the embeddings, got the word embedding at hidden_states[0]")
 
 
 @CLAIMS.register(
@@ -194,18 +184,20 @@ def chain(evidence: Evidence) -> Outcome | None:
     if normed is not None:
         returned[-1], makers[-1] = normed, f"{evidence.anatomy.last_norm} returned of layer"
     for index, state in enumerate(states[: len(returned)]):
-        if state is not None and evidence.trace.changed(returned[index]):
-            return refuted(f"expected what {makers[index]} returned, which was changed in place")
-        if state is None or not same(state, returned[index]):
-            return _off(state, returned[index], index, f"what {makers[index]} returned")
+        words, place = f"what {makers[index]} returned", f"hidden_states[{index}]"
+        if state is None:
+            return refuted(f"expected {words}, got None at {place}")
+        if evidence.trace.changed(returned[index]):
+            return refuted(f"expected {words}, which was changed in place")
+        if not same(state, returned[index]):
+            return other_values(words, state, returned[index], place)
         if index < len(read) and not same(state, read[index]):
-            return _off(state, read[index], index, f"what layer {index} read")
+            return other_values(f"what layer {index} read", state, read[index], place)
     pairs = zip(states, returned, strict=False)
     outcome = proved(f"{counted(len(states), 'item')}, {identity(pairs)}")
     if normed is None:
         return outcome
-    return replace(
-        outcome,
+    return outcome._replace(
         sentence="[0] is what the embeddings returned, [k] what layer k-1 returned and layer k "
         f"read, [-1] what {evidence.anatomy.last_norm} made of the last layer's",
     )
@@ -233,31 +225,16 @@ def last(evidence: Evidence) -> Outcome | None:
         if norm is not None and same(norm.hidden_states, states[-1]) and same(norm.first, read):
             path = evidence.anatomy.last_norm
             outcome = proved(f"{path} read [-1], and classifier what it returned")
-            return replace(outcome, sentence=f"classifier read what {path} made of [-1]")
+            return outcome._replace(sentence=f"classifier read what {path} made of [-1]")
         if read.shape != states[-1].shape:
             raise NotTestedError(
                 f"the classifier of this model reads a tensor of shape {tuple(read.shape)}"
             )
-        return _off(states[-1], read, len(states) - 1, "what classifier read")
+        place = f"hidden_states[{len(states) - 1}]"
+        return other_values("what classifier read", states[-1], read, place)
     if not evidence.anatomy.layers:
         raise NotTestedError("this model has no layers")
     return refuted("expected what classifier read, got nothing at hidden_states[-1]")
-
-
-def _missing(evidence: Evidence) -> Outcome | None:
-    if not evidence.observed.call.output_hidden_states or not evidence.anatomy.layers:
-        return None
-    return refuted("output_hidden_states was passed, and no hidden_states came back")
-
-
-def _off(state: torch.Tensor | None, expected: torch.Tensor, index: int, words: str) -> Outcome:
-    if state is None:
-        return refuted(f"expected {words}, got None at {_state_at(index)}")
-    return other_values(words, state, expected, _state_at(index))
-
-
-def _state_at(index: int) -> str:
-    return f"hidden_states[{index}]"
 
 
 def _position_ids(evidence: Evidence) -> torch.Tensor:
@@ -279,8 +256,8 @@ def _norm(evidence: Evidence) -> Any:
     return getattr(embeddings, "LayerNorm", None)
 
 
-def _embedded(evidence: Evidence, got: torch.Tensor) -> Expected:
-    """LayerNorm of the sum of the three embeddings, of the shape of `got`."""
+def _as_sum(evidence: Evidence, got: torch.Tensor) -> Outcome:
+    """Whether these are the LayerNorm of the sum of the three embeddings."""
     parts = dict(_parts(evidence, got))
     whole = _normed(evidence, parts, got.dtype)
     without = {
@@ -288,7 +265,8 @@ def _embedded(evidence: Evidence, got: torch.Tensor) -> Expected:
         for name, words in (("position", "the position embedding"), ("word", "the word embedding"))
         if name in parts
     }
-    return Expected(whole.values, whole.allowed, without)
+    expected = whole._replace(without=without)
+    return judge(got, expected, place="hidden_states[0]", dtype=got.dtype)
 
 
 def _parts(evidence: Evidence, got: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +10,6 @@ from torch import nn
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.claims.outcome import Claims, NotTestedError, Outcome, proved, refuted
 from roberta_inspect.claims.rounding import furthest, other_values, same, same_bits
-from roberta_inspect.inputs.labels import problem_type_for
 from roberta_inspect.text import dtype_word
 
 CLAIMS = Claims()
@@ -46,9 +44,9 @@ def origin(evidence: Evidence) -> Outcome | None:
         raise NotTestedError(f"the classifier returns a {type(returned).__name__}")
     if returned.shape == logits.shape and not evidence.fake:
         if returned.dtype != logits.dtype and same(returned.to(logits.dtype), logits):
-            words = f"a {dtype_word(logits.dtype)} copy of what classifier returned"
             outcome = proved(f"classifier returned {dtype_word(returned.dtype)}", exact=True)
-            return replace(outcome, sentence=f"is {words}")
+            copied = f"is a {dtype_word(logits.dtype)} copy of what classifier returned"
+            return outcome._replace(sentence=copied)
         apart = f"another tensor, up to {furthest(returned, logits):.1e} away"
     else:
         apart = f"another tensor of shape {tuple(logits.shape)}"
@@ -74,7 +72,7 @@ def from_last(evidence: Evidence) -> Outcome | None:
         return other_values(f"classifier({words})", got, logits, "logits")
     moved = furthest(_called(classifier, -last, logits), logits)
     outcome = same_bits("calling the head on other vectors", moved)
-    return replace(outcome, sentence=f"equals classifier({words})")
+    return outcome._replace(sentence=f"equals classifier({words})")
 
 
 @CLAIMS.register(
@@ -86,13 +84,15 @@ def from_last(evidence: Evidence) -> Outcome | None:
 )
 def head(evidence: Evidence) -> Outcome | None:
     logits, (last, words) = evidence.finite("logits"), _last(evidence)
-    first = last[:, 0]
-    _needs_class_form(evidence)
-    path = evidence.anatomy.classifier
-    classifier = evidence.module(path, "classifier")
-    circumstances = evidence.visit(path, "classifier").circumstances
-    with circumstances.again():
-        dense = classifier.dense(first)
+    if not has_class_form(evidence):
+        raise NotTestedError(
+            f"this {_head_name(evidence)} lacks the dense and out_proj of "
+            "RobertaClassificationHead: it may read what it likes"
+        )
+    classifier = evidence.classifier
+    visit = evidence.visit(evidence.anatomy.classifier, "classifier")
+    with visit.circumstances.again():
+        dense = classifier.dense(last[:, 0])
         got = classifier.out_proj(torch.tanh(dense)).to(logits.dtype)
         bare = classifier.out_proj(dense).to(logits.dtype)
     if got.shape != logits.shape:
@@ -100,7 +100,7 @@ def head(evidence: Evidence) -> Outcome | None:
     if not same(got, logits):
         return other_values("out_proj(tanh(dense(…)))", got, logits, "logits")
     outcome = same_bits("leaving out tanh", furthest(bare, logits))
-    return replace(outcome, sentence=f"equals out_proj(tanh(dense({words}[:, 0])))")
+    return outcome._replace(sentence=f"equals out_proj(tanh(dense({words}[:, 0])))")
 
 
 @CLAIMS.register(
@@ -127,8 +127,7 @@ def position(evidence: Evidence) -> Outcome | None:
             return refuted(
                 "expected the same logits after replacing every other position of "
                 f"{words}, got logits that differ by {moved:.1e}",
-                difference=moved,
-                tolerance=0.0,
+                moved,
             )
     at_first = torch.cat([-last[:, :1], last[:, 1:]], dim=1)
     moved = furthest(_called(classifier, at_first, logits), logits)
@@ -146,8 +145,7 @@ def _called(classifier: Any, features: torch.Tensor, logits: torch.Tensor) -> to
 
 def has_class_form(evidence: Evidence) -> bool:
     """Whether the head has the parts of `RobertaClassificationHead`, whatever it does with them."""
-    classifier = evidence.module(evidence.anatomy.classifier, "classifier")
-    dense, out = (getattr(classifier, name, None) for name in ("dense", "out_proj"))
+    dense, out = (getattr(evidence.classifier, name, None) for name in ("dense", "out_proj"))
     size = evidence.config.hidden_size
     return (
         isinstance(dense, nn.Linear)
@@ -156,16 +154,8 @@ def has_class_form(evidence: Evidence) -> bool:
     )
 
 
-def _needs_class_form(evidence: Evidence) -> None:
-    if not has_class_form(evidence):
-        raise NotTestedError(
-            f"this {_head_name(evidence)} lacks the dense and out_proj of "
-            "RobertaClassificationHead: it may read what it likes"
-        )
-
-
 def _head_name(evidence: Evidence) -> str:
-    return type(evidence.module(evidence.anatomy.classifier, "classifier")).__name__
+    return type(evidence.classifier).__name__
 
 
 def meaning(evidence: Evidence, status: str | None) -> str:
@@ -173,7 +163,7 @@ def meaning(evidence: Evidence, status: str | None) -> str:
 
     `status` is that of the claim about the form of the head.
     """
-    kind = problem_type_for(evidence.config, evidence.probe.labels)[0]
+    kind, _ = evidence.problem_type
     logits = evidence.fields.get("logits")
     sentence = SCORES.get(kind, UNKNOWN_SCALE)
     if evidence.fake or not isinstance(logits, torch.Tensor) or status == "proved":

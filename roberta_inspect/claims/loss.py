@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.claims.extra import RelabelledCall
 from roberta_inspect.claims.outcome import (
     Claims,
     NotTestedError,
@@ -20,7 +18,6 @@ from roberta_inspect.claims.outcome import (
     weakest,
 )
 from roberta_inspect.claims.rounding import epsilon, furthest, same, summing, within
-from roberta_inspect.inputs.labels import problem_type_for
 from roberta_inspect.records.input import IGNORED
 from roberta_inspect.text import counted, dtype_word, listed
 
@@ -78,31 +75,28 @@ class ObservedLoss(NamedTuple):
         exact = self.by(kind, reduction)
         if exact is None:
             return not_tested(f"{KINDS[kind].function} does not take these logits and labels")
-        if self.loss.ndim or not self.loss.is_floating_point():
-            shape = f"shape {tuple(self.loss.shape)} {dtype_word(self.loss.dtype)}"
-            return refuted(f"expected a single number, got {shape} at loss")
+        if not self.loss.is_floating_point():
+            got = f"shape () {dtype_word(self.loss.dtype)}"
+            return refuted(f"expected a single number, got {got} at loss")
         if same(self.loss, exact.to(self.loss.dtype)):
             return proved(f"{KINDS[kind].function} itself gives the same bits", exact=True)
         expected = self.by(kind, reduction, wide=True)
         assert expected is not None, "what is taken narrow is taken wide"
-        dtype = min(self.loss.dtype, self.logits.dtype, key=lambda each: -epsilon(each))
-        tolerance = self._tolerance(expected, dtype)
+        dtype = max(self.loss.dtype, self.logits.dtype, key=epsilon)
+        # Four roundings, each of half a unit: of the logarithm of a sum of exponentials, which is
+        # as exact as the largest logit, of its argument, of a term and of their mean.
+        largest = float(self.logits.abs().max()) + abs(float(expected))
+        tolerance = 2 * summing(dtype, self.logits.numel()) * largest
         apart = furthest(self.loss, expected)
         if not apart <= tolerance:
             return refuted(
                 f"expected {float(expected):.6g}, got {float(self.loss):.6g} at loss: "
                 f"{apart:.1e} apart, tolerance {tolerance:.1e}",
-                difference=apart,
-                tolerance=tolerance,
+                apart,
+                tolerance,
             )
         power = tolerance / abs(float(expected)) if float(expected) else float("inf")
         return within(apart, tolerance, power=power, dtype=dtype)
-
-    def _tolerance(self, expected: torch.Tensor, dtype: torch.dtype) -> float:
-        """Four roundings, each of half a unit: of the logarithm of a sum of exponentials, which is
-        as exact as the largest logit, of its argument, of a term and of their mean."""
-        largest = float(self.logits.abs().max()) + abs(float(expected))
-        return 2 * summing(dtype, self.logits.numel()) * largest
 
     def relabelled(self, kind: str) -> ObservedLoss:
         """With labels that are not right: the least likely class of each row, other targets."""
@@ -141,12 +135,12 @@ def _as_taken(
 def value(evidence: Evidence) -> Outcome | None:
     if not evidence.observed.call.labels:
         raise NotTestedError("no call with labels returned anything")
-    own, reason = problem_type_for(evidence.config, evidence.probe.labels)
+    own, reason = evidence.problem_type
     kind = KINDS[own]
     logits = evidence.tensor("logits")
     sentence = f"equals {kind.function}(logits, labels), mean over {kind.over(_columns(logits))}"
     if evidence.fields.get("loss") is None:
-        return replace(refuted("labels were passed, and no loss came back"), sentence=sentence)
+        return refuted("labels were passed, and no loss came back")._replace(sentence=sentence)
     evidence.finite("logits")
     first = _first(evidence)
     rows = _rows(evidence, _columns(logits))
@@ -157,7 +151,7 @@ def value(evidence: Evidence) -> Outcome | None:
     if outcome.status == "proved":
         outcome, also = _with_other_labels(evidence, own, outcome)
         rows += also
-    return replace(outcome, detail=f"{outcome.detail}; {reason}; {rows}", sentence=sentence)
+    return outcome._replace(detail=f"{outcome.detail}; {reason}; {rows}", sentence=sentence)
 
 
 def _named_otherwise(observed: ObservedLoss, own: str, outcome: Outcome) -> Outcome:
@@ -173,36 +167,35 @@ def _named_otherwise(observed: ObservedLoss, own: str, outcome: Outcome) -> Outc
     ]
     if not fitting_losses:
         return outcome
-    return replace(outcome, detail=f"{outcome.detail}; it is {listed(fitting_losses, last='or')}")
+    return outcome._replace(detail=f"{outcome.detail}; it is {listed(fitting_losses, last='or')}")
 
 
 def _with_other_labels(evidence: Evidence, own: str, outcome: Outcome) -> tuple[Outcome, str]:
     """What the calls with labels of their own make of an outcome, and words for it."""
     try:
         evidence.check_deterministic()
-        more = evidence.relabelled
+        answers = evidence.small.relabelled
     except NotTestedError as missing:
         return not_tested(f"no other labels were tried: {missing}"), ""
+    rows = evidence.small.labelling.words
     outcomes = [outcome]
-    for container, answer in more.answers.items():
+    for container, answer in answers.items():
         if not isinstance(answer.fields.get("loss"), torch.Tensor):
-            return refuted(f"expected a loss in the {container} with {more.input}, got none"), ""
-        observed = _relabelled(more, container)
+            return refuted(f"expected a loss in the {container} with {rows}, got none"), ""
+        observed = _relabelled(evidence, container)
         again = _named_otherwise(observed, own, observed.judge(own))
         if again.status != "proved":
-            return replace(again, detail=f"{container} with {more.input}: {again.detail}"), ""
+            return again._replace(detail=f"{container} with {rows}: {again.detail}"), ""
         outcomes.append(again)
     decisive = weakest(outcomes)
-    control = _control(_relabelled(more, "dict"), own, decisive.tolerance or 0.0)
-    return (
-        replace(decisive, control=control),
-        f", then over {more.input}, in the dict and in the tuple",
-    )
+    control = _control(_relabelled(evidence, "dict"), own, decisive.tolerance or 0.0)
+    also = f", then over {rows}, in the dict and in the tuple"
+    return decisive._replace(control=control), also
 
 
-def _relabelled(more: RelabelledCall, container: str) -> ObservedLoss:
-    answer = more.answers[container]
-    return ObservedLoss(answer.fields["loss"], answer.logits, more.labels)
+def _relabelled(evidence: Evidence, container: str) -> ObservedLoss:
+    answer, labels = evidence.small.relabelled[container], evidence.small.labelling.labels
+    return ObservedLoss(answer.fields["loss"], answer.logits, labels)
 
 
 def _control(observed: ObservedLoss, own: str, tolerance: float) -> str:
@@ -225,10 +218,10 @@ def _control(observed: ObservedLoss, own: str, tolerance: float) -> str:
     return "; ".join(f"{words} is {distance:.1e} away" for words, distance in apart.items())
 
 
-@CLAIMS.register("loss-kind", "loss", "no other loss than the one of this problem type fits")
+@CLAIMS.register(
+    "loss-kind", "loss", "no other loss than the one of this problem type fits", asks="loss"
+)
 def kind_alone(evidence: Evidence) -> Outcome | None:
-    if evidence.fields.get("loss") is None:
-        return None
     first = _first(evidence)
     loss = first.loss
     evidence.check_values()
@@ -236,7 +229,7 @@ def kind_alone(evidence: Evidence) -> Outcome | None:
         raise NotTestedError(f"the loss is of shape {tuple(loss.shape)}, not a single number")
     if not loss.isfinite().all():
         raise NotTestedError("the loss is NaN or infinite")
-    own = problem_type_for(evidence.config, evidence.probe.labels)[0]
+    own, _ = evidence.problem_type
     other_kinds = [kind for kind in KINDS if kind != own]
     everywhere = fitting(evidence)
     also = [kind for kind in everywhere if kind != own]
@@ -248,17 +241,14 @@ def kind_alone(evidence: Evidence) -> Outcome | None:
             if (loss_of_kind := first.by(kind, "mean")) is not None
         ]
         detail = "; ".join([f"the loss is {float(loss):.6g}", *values])
-        return replace(proved(detail), sentence=sentence)
+        return proved(detail)._replace(sentence=sentence)
     if own in everywhere:
         raise NotTestedError(
             f"{_functions([own, *also])} fit the loss of {float(loss):.6g} on this input: "
             "other labels or inputs would tell them apart"
         )
-    detail = (
-        f"expected {KINDS[own].function}, got {float(loss):.6g} at loss, which is "
-        f"{_functions(also)}"
-    )
-    return replace(refuted(detail), sentence=sentence)
+    got = f"{float(loss):.6g} at loss, which is {_functions(also)}"
+    return refuted(f"expected {KINDS[own].function}, got {got}")._replace(sentence=sentence)
 
 
 def meaning(evidence: Evidence, status: str | None) -> str:
@@ -266,7 +256,7 @@ def meaning(evidence: Evidence, status: str | None) -> str:
     tensors = [evidence.fields.get(name) for name in ("loss", "logits")]
     if not evidence.observed.call.labels or not all(map(torch.is_tensor, tensors)):
         return "what forward computes when labels are passed"
-    own = problem_type_for(evidence.config, evidence.probe.labels)[0]
+    own, _ = evidence.problem_type
     loss = evidence.tensor("loss")
     if not evidence.fake and not loss.isfinite().all():
         number = "NaN" if loss.isnan().any() else "infinite"
@@ -283,12 +273,12 @@ def fitting(evidence: Evidence) -> list[str]:
     """The kinds whose mean is the loss, with whatever labels it was called."""
     kinds = [kind for kind in KINDS if _first(evidence).fits(kind)]
     try:
-        more = evidence.relabelled if kinds else None
+        loss = evidence.small.relabelled["dict"].fields.get("loss") if kinds else None
     except NotTestedError:
-        more = None
-    if more is None or not isinstance(more.answers["dict"].fields.get("loss"), torch.Tensor):
+        loss = None
+    if not isinstance(loss, torch.Tensor):
         return kinds
-    return [kind for kind in kinds if _relabelled(more, "dict").fits(kind)]
+    return [kind for kind in kinds if _relabelled(evidence, "dict").fits(kind)]
 
 
 def _columns(logits: torch.Tensor) -> int:
@@ -308,7 +298,7 @@ def _functions(kinds: Sequence[str]) -> str:
 def _rows(evidence: Evidence, columns: int) -> str:
     """What the mean goes over, and how many rows the cross-entropy leaves out."""
     labels = evidence.probe.labels
-    own = problem_type_for(evidence.config, labels)[0]
+    own, _ = evidence.problem_type
     rows = counted(evidence.probe.batch_size, "row")
     single = own == "single_label_classification"
     ignored = int((labels == IGNORED).sum()) if single else 0

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 
@@ -49,8 +47,7 @@ def padding(evidence: Evidence) -> Outcome | None:
         return outcome
     moved = _moved(evidence, small.changed, slice(1, 2))
     also = f"; the logits move by {moved:.1e}" if moved else ""
-    return replace(
-        outcome,
+    return outcome._replace(
         detail=outcome.detail + also,
         sentence="other ids in the padding on the left change no bit of the hidden states of a "
         "row's tokens, where position ids are given"
@@ -74,13 +71,20 @@ def beside(evidence: Evidence) -> Outcome | None:
     if not small.left:
         return outcome
     sentence = "other rows beside a row change no bit of the hidden states of its tokens"
-    return replace(outcome, sentence=sentence)
+    return outcome._replace(sentence=sentence)
 
 
 def _parted(evidence: Evidence, answer: Answer) -> str | None:
     """Where the padded row's bits part from those of the call that changes nothing, in words."""
     small = evidence.small
-    for place, now, before in _of_padded_row(evidence, answer):
+    states = zip(answer.hidden_states, small.plain.hidden_states, strict=True)
+    pairs = [
+        (f"hidden_states[{index}]", now[1, small.tokens], before[1, small.tokens])
+        for index, (now, before) in enumerate(states)
+    ]
+    if not small.left:
+        pairs.append(("logits", answer.logits[1], small.plain.logits[1]))
+    for place, now, before in pairs:
         if not same(now, before):
             apart = furthest(now, before)
             return f"got values up to {apart:.1e} away at {place} of the padded row"
@@ -90,17 +94,6 @@ def _parted(evidence: Evidence, answer: Answer) -> str | None:
             "asked for"
         )
     return None
-
-
-def _of_padded_row(
-    evidence: Evidence, answer: Answer
-) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
-    small = evidence.small
-    pairs = zip(answer.hidden_states, small.plain.hidden_states, strict=True)
-    for index, (now, before) in enumerate(pairs):
-        yield f"hidden_states[{index}]", now[1, small.tokens], before[1, small.tokens]
-    if not small.left:
-        yield "logits", answer.logits[1], small.plain.logits[1]
 
 
 def _moved(evidence: Evidence, answer: Answer, rows: slice) -> float:
@@ -136,16 +129,14 @@ def implementations(evidence: Evidence) -> Outcome | None:
     small = evidence.small
     if used == "sdpa" and evidence.fields.get("attentions"):
         # torch's sdpa returns no weights: where they came back, that call fell back to eager.
-        got = Answer(evidence.call(small.probe, labels=False, output_attentions=False)).logits
+        got = evidence.call(small.probe, labels=False, output_attentions=False).logits
     else:
         with evidence.switched(implementation):
-            got = Answer(evidence.call(small.probe, labels=False)).logits
-    outcome = _within_rounding(
-        evidence, got, small.plain.logits, f"the logits under {implementation}"
-    )
-    return replace(
-        outcome, sentence=f"the logits under {used} and under {implementation} attention agree"
-    )
+            got = evidence.call(small.probe, labels=False).logits
+    words = f"the logits under {implementation}"
+    outcome = _within_rounding(evidence, got, small.plain.logits, words)
+    sentence = f"the logits under {used} and under {implementation} attention agree"
+    return outcome._replace(sentence=sentence)
 
 
 def _within_rounding(
@@ -154,7 +145,7 @@ def _within_rounding(
     """Whether logits agree with others but for the rounding of every layer, and those of the padded
     row without its mask do not.
 
-    `got` and `wanted` are of shape `(batch_size, num_labels)`: all rows, or the padded one alone.
+    Both are of shape `(batch_size, num_labels)`: all rows, or the padded one alone.
     """
     dtype = got.dtype
     if got.shape != expected.shape:
@@ -172,8 +163,8 @@ def _within_rounding(
     if apart > tolerance:
         return refuted(
             f"expected the same, but {words} differ by {apart:.1e}, tolerance {tolerance:.1e}",
-            difference=apart,
-            tolerance=tolerance,
+            apart,
+            tolerance,
         )
     power = power_of(torch.full_like(rows, tolerance), expected)
     outcome = within(apart, tolerance, power=power, dtype=dtype)
@@ -185,7 +176,7 @@ def _within_rounding(
             f"the padded row without its mask would be {unmasked:.1e} away, within the tolerance "
             f"of {tolerance:.1e}"
         )
-    return replace(outcome, control=f"without its mask {unmasked:.1e} away")
+    return outcome._replace(control=f"without its mask {unmasked:.1e} away")
 
 
 def rounding_of_model(evidence: Evidence, dtype: torch.dtype) -> float:

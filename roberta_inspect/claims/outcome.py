@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from roberta_inspect.errors import is_out_of_memory
 from roberta_inspect.live.observe import failure
@@ -19,8 +19,7 @@ class NotTestedError(Exception):
     """A claim speaks of this model and cannot be tested; the message is the reason."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What testing a claim showed; the fields are those of `Proof`."""
 
     status: Status
@@ -66,22 +65,14 @@ class Claim:
             if is_out_of_memory(error):
                 raise
             detail = f"testing it raised {type(error).__name__}: {safe(error)}"
-            outcome = replace(not_tested(detail), error=failure(error))
+            outcome = not_tested(detail)._replace(error=failure(error))
         if outcome is None:
             return None
-        return Proof(
-            id=self.id,
-            slot=self.slot,
-            claim=outcome.sentence or self.sentence,
-            status=outcome.status,
-            detail=outcome.detail,
-            method=outcome.method,
-            difference=finite(outcome.difference),
-            tolerance=finite(outcome.tolerance),
-            power=finite(outcome.power),
-            control=outcome.control,
-            error=outcome.error,
-        )
+        fields = outcome._asdict()
+        claim = fields.pop("sentence") or self.sentence
+        for number in ("difference", "tolerance", "power"):
+            fields[number] = finite(fields[number])
+        return Proof(id=self.id, slot=self.slot, claim=claim, **fields)
 
 
 class Claims(list[Claim]):
@@ -107,28 +98,24 @@ class Claims(list[Claim]):
 
 def proved(detail: str, *, control: str | None = None, exact: bool = False) -> Outcome:
     """Proved by structure, or bit for bit where it is `exact`."""
-    if not exact:
-        return Outcome(status="proved", detail=detail, control=control)
+    outcome = Outcome("proved", detail, control=control)
+    return outcome._replace(method="exact", difference=0.0, tolerance=0.0) if exact else outcome
+
+
+def refuted(detail: str, difference: float | None = None, tolerance: float = 0.0) -> Outcome:
+    """Refuted; `detail` says what was expected, what was got, and where. The tolerance is that of a
+    difference: none where bits are compared."""
     return Outcome(
-        status="proved",
-        detail=detail,
-        method="exact",
-        difference=0.0,
-        tolerance=0.0,
-        control=control,
+        "refuted",
+        detail,
+        difference=difference,
+        tolerance=None if difference is None else tolerance,
     )
-
-
-def refuted(
-    detail: str, *, difference: float | None = None, tolerance: float | None = None
-) -> Outcome:
-    """Refuted; `detail` says what was expected, what was got, and where."""
-    return Outcome(status="refuted", detail=detail, difference=difference, tolerance=tolerance)
 
 
 def not_tested(reason: str) -> Outcome:
     """Not tested, as one outcome among several; alone, raise `NotTestedError`."""
-    return Outcome(status="not-tested", detail=reason)
+    return Outcome("not-tested", reason)
 
 
 def weakest(outcomes: Iterable[Outcome]) -> Outcome:
