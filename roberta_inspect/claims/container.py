@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from roberta_inspect.claims.evidence import Evidence
 from roberta_inspect.claims.model import rounding_of_model
@@ -16,7 +17,7 @@ from roberta_inspect.claims.outcome import (
     refuted,
     weakest,
 )
-from roberta_inspect.claims.rounding import furthest, within
+from roberta_inspect.claims.rounding import within
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.live.calls import Comparison
 from roberta_inspect.live.containers import tensors_in
@@ -45,7 +46,10 @@ def agreement(evidence: Evidence) -> Outcome | None:
         raise NotTestedError("names and order agree, and the tensors have shapes, no values")
     outcome = weakest(_compare_values(comparison, evidence) for comparison in evidence.comparisons)
     if outcome.status == "proved":
-        outcome = outcome._replace(control=_another_input(evidence))
+        moved = evidence.small.moved(evidence.small.changed, slice(1))
+        if not moved:
+            raise NotTestedError("other ids change no bit of the logits: any two calls would agree")
+        outcome = outcome._replace(control=f"other ids move the logits by {moved:.1e}")
     names = dict.fromkeys(name for comparison in evidence.comparisons for name in comparison.names)
     extra = [name for name in names if name not in evidence.fields]
     if not extra:
@@ -54,17 +58,6 @@ def agreement(evidence: Evidence) -> Outcome | None:
         sentence="all calls return what the dict holds, with the same values in the same order",
         detail=f"{outcome.detail}; the dict lacks {listed(extra)}",
     )
-
-
-def _another_input(evidence: Evidence) -> str:
-    """Raises:
-    NotTestedError: the model returns the same whatever it is given.
-    """
-    small = evidence.small
-    moved = furthest(small.changed.logits[:1], small.plain.logits[:1])
-    if not moved:
-        raise NotTestedError("other ids change no bit of the logits: any two calls would agree")
-    return f"other ids move the logits by {moved:.1e}"
 
 
 def _misplaced(comparison: Comparison) -> str | None:
@@ -133,14 +126,13 @@ def _which(comparison: Comparison, evidence: Evidence) -> str:
 )
 def axes(evidence: Evidence) -> Outcome | None:
     small, first = evidence.small, evidence.probe
-    probes = (small.probe, small.alone_probe)
     checked = 0
-    for probe, shapes in zip(probes, (small.plain.shapes, small.alone.shapes), strict=True):
-        for name in AXES.keys() & shapes.keys() & evidence.fields.keys():
-            before = [tuple(tensor.shape) for tensor in tensors_in(evidence.fields[name])]
-            if len(before) != len(shapes[name]):
-                return refuted(f"expected {len(before)} tensors, got {len(shapes[name])} at {name}")
-            for index, sizes in enumerate(zip(before, shapes[name], strict=True)):
+    for probe, answer in ((small.probe, small.plain), (small.alone_probe, small.alone)):
+        for name in AXES.keys() & answer.fields.keys() & evidence.fields.keys():
+            before, after = _shapes(evidence.fields[name]), _shapes(answer.fields[name])
+            if len(before) != len(after):
+                return refuted(f"expected {len(before)} tensors, got {len(after)} at {name}")
+            for index, sizes in enumerate(zip(before, after, strict=True)):
                 for called, shape in zip((first, probe), sizes, strict=True):
                     # As many keys as the states have that cross-attention reads.
                     keys = shape[-1] if name == "cross_attentions" else called.sequence_length
@@ -152,12 +144,15 @@ def axes(evidence: Evidence) -> Outcome | None:
                 checked += 1
     if not checked:
         raise NotTestedError("no slot of this model has axes with names")
-    batches = [str(probe.batch_size) for probe in (first, *probes)]
-    lengths = [str(probe.sequence_length) for probe in (first, *probes)]
-    return proved(
-        f"{counted(checked, 'tensor')}; batch_size {', '.join(batches)}, sequence_length "
-        f"{', '.join(lengths)}"
-    )
+    probes = (first, small.probe, small.alone_probe)
+    batches = ", ".join(str(probe.batch_size) for probe in probes)
+    lengths = ", ".join(str(probe.sequence_length) for probe in probes)
+    checked_tensors = counted(checked, "tensor")
+    return proved(f"{checked_tensors}; batch_size {batches}, sequence_length {lengths}")
+
+
+def _shapes(value: Any) -> list[tuple[int, ...]]:
+    return [tuple(tensor.shape) for tensor in tensors_in(value)]
 
 
 def _sized(
@@ -177,9 +172,8 @@ def _sized(
         module = evidence.module(attentions[index], "self-attention")
         sizes["num_heads"] = int(module.num_attention_heads)
     padded_shape = [*shape, *[0] * len(AXES[name])]
-    return tuple(
-        sizes.get(word, size) for word, size in zip(AXES[name], padded_shape, strict=False)
-    )
+    pairs = zip(AXES[name], padded_shape, strict=False)
+    return tuple(sizes.get(word, size) for word, size in pairs)
 
 
 @CLAIMS.register(

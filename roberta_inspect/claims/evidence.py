@@ -188,19 +188,16 @@ class Evidence:
             raise NotTestedError(f"a call for this claim returned {counted(len(keys), 'value')}")
         return Answer(dict(zip(names, (value for _, value in observed.fields), strict=True)))  # type: ignore[arg-type]
 
-    def position_ids_of(self, probe: Probe) -> torch.Tensor:
+    @property
+    def position_ids(self) -> torch.Tensor:
         """Position ids as the class makes them of token ids, or those that were given."""
-        position_ids = probe.inputs.get("position_ids")
-        if position_ids is not None:
-            return position_ids
-        padding = self.pad_token_id
-        if "input_ids" not in probe.inputs:  # then they count through padding, too
-            length = probe.sequence_length
-            row = torch.arange(
-                padding + 1, padding + 1 + length, device=probe.attention_mask.device
-            )
-            return row.expand(probe.batch_size, length)
-        tokens = (probe.inputs["input_ids"] != padding).long()
+        inputs, padding = self.probe.inputs, self.pad_token_id
+        if "position_ids" in inputs:
+            return inputs["position_ids"]
+        if "input_ids" in inputs:
+            tokens = (inputs["input_ids"] != padding).long()
+        else:  # they count through padding, too
+            tokens = torch.ones_like(self.probe.attention_mask).long()
         return tokens.cumsum(dim=1) * tokens + padding
 
     @cached_property

@@ -55,14 +55,6 @@ class Answer:
         """Each of shape `(batch_size, sequence_length, hidden_size)`; `()` where none came back."""
         return tuple(tensors_in(self.fields.get("hidden_states")))
 
-    @property
-    def shapes(self) -> dict[str, tuple[tuple[int, ...], ...]]:
-        """Name of a slot → the shape of each tensor in it."""
-        return {
-            name: tuple(tuple(tensor.shape) for tensor in tensors_in(value))
-            for name, value in self.fields.items()
-        }
-
 
 class SmallCalls:
     """Three rows or more, and a few tokens of the input: a padded row between others.
@@ -78,7 +70,7 @@ class SmallCalls:
         # Not the length of the input, so that these calls show which axes change with it.
         width = min(MOST_TOKENS, max(2, length - 1)) if length > 2 else length + 1
         tokens = max(1, min(len(second), width - max(1, width // 4)))
-        self.left = any(start for start in evidence.probe.row_starts)
+        self.left = any(evidence.probe.row_starts)
         self.tokens = slice(width - tokens, width) if self.left else slice(tokens)
         """Where the tokens of the padded row stand."""
         self.alone_probe = evidence.probe.picked([second[:tokens]], tokens)
@@ -113,24 +105,16 @@ class SmallCalls:
     def changed(self) -> Answer:
         """Other ids in the padding, and other rows beside the padded one, at once: one call shows
         that neither matters."""
-        return self._with_other_tokens(self._padding | self._rows_beside)
-
-    @cached_property
-    def other_padding(self) -> Answer:
-        """Other ids where the padded row is padding, and nothing else."""
-        return self._with_other_tokens(self._padding)
-
-    @cached_property
-    def other_rows(self) -> Answer:
-        """Other rows beside the padded one, and nothing else."""
-        return self._with_other_tokens(self._rows_beside)
+        return self.other(self.padding | self.rows_beside)
 
     @property
-    def _padding(self) -> torch.Tensor:
-        return (self.probe.attention_mask == 0) & ~self._rows_beside
+    def padding(self) -> torch.Tensor:
+        """Where the padded row is padding, of shape `(batch_size, sequence_length)`."""
+        return (self.probe.attention_mask == 0) & ~self.rows_beside
 
     @property
-    def _rows_beside(self) -> torch.Tensor:
+    def rows_beside(self) -> torch.Tensor:
+        """Every place of the rows beside the padded one, of the same shape."""
         rows = torch.arange(self.probe.batch_size, device=self.probe.attention_mask.device)
         return (rows != 1)[:, None].expand_as(self.probe.attention_mask)
 
@@ -170,11 +154,15 @@ class SmallCalls:
     def steepness(self) -> float | None:
         """How far a small relative change of the embeddings moves the logits, per size of the
         change; `None` where it cannot be tried: in 16 bits no change is small."""
-        whole = self.probe.attention_mask.bool().all(dim=1) & self._rows_beside[:, 0]
+        whole = self.probe.attention_mask.bool().all(dim=1) & self.rows_beside[:, 0]
         size = _nudge(self.plain.logits.dtype)
         if size is None or not whole.any() or self._embeddings is None:
             return None
-        return furthest(self.unmasked.logits[whole], self.plain.logits[whole]) / size
+        return self.moved(self.unmasked, whole) / size
+
+    def moved(self, answer: Answer, rows: slice | torch.Tensor) -> float:
+        """How far the logits of some rows are from those of the call that changes nothing."""
+        return furthest(answer.logits[rows], self.plain.logits[rows])
 
     @property
     def _embeddings(self) -> str | None:
@@ -187,9 +175,10 @@ class SmallCalls:
         """Of shape `(batch_size, sequence_length, hidden_size)`."""
         noise = torch.randn(embedded.shape, generator=torch.Generator().manual_seed(0))
         moved = embedded * (1 + (_nudge(embedded.dtype) or 0) * noise.to(embedded))
-        return torch.where(self._rows_beside[..., None], moved, embedded)
+        return torch.where(self.rows_beside[..., None], moved, embedded)
 
-    def _with_other_tokens(self, where: torch.Tensor) -> Answer:
+    def other(self, where: torch.Tensor) -> Answer:
+        """Other tokens there, and nothing else."""
         inputs = self.probe.inputs
         if "inputs_embeds" in inputs:
             embedded = inputs["inputs_embeds"]
@@ -216,21 +205,14 @@ def _nudge(dtype: torch.dtype) -> float | None:
 
 def _longest_rows(probe: Probe) -> tuple[torch.Tensor, torch.Tensor]:
     """Where the tokens of two rows stand: of the longest, and of the shortest other one; of the
-    same row in reverse where there is no other."""
+    same row in reverse where there is no other. They are counted through all rows of the batch."""
     places = [row.nonzero()[:, 0] for row in probe.attention_mask.cpu()]
-    rows = [(number, where) for number, where in enumerate(places) if len(where)]
+    rows = [where + row * probe.sequence_length for row, where in enumerate(places) if len(where)]
     if not rows:
         raise NotTestedError("every row is nothing but padding")
-    first = max(rows, key=lambda row: len(row[1]))
-    shorter = [row for row in rows if row[0] != first[0]]
-    second = min(shorter, key=lambda row: len(row[1])) if shorter else (first[0], first[1].flip(0))
-    return _flat(probe, first), _flat(probe, second)
-
-
-def _flat(probe: Probe, row: tuple[int, torch.Tensor]) -> torch.Tensor:
-    """The places of the tokens of a row, counted through all rows of the batch."""
-    number, where = row
-    return where + number * probe.sequence_length
+    first = max(rows, key=len)
+    shorter = [row for row in rows if row is not first]
+    return first, min(shorter, key=len) if shorter else first.flip(0)
 
 
 @dataclass(frozen=True, slots=True)

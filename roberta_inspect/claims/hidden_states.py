@@ -91,7 +91,7 @@ def positions(evidence: Evidence) -> Outcome | None:
     path = f"{evidence.anatomy.embeddings}.position_embeddings"
     evidence.visit(path, "position_embeddings")
     evidence.check_values()
-    ids, expected = _position_ids(evidence).cpu(), evidence.position_ids_of(evidence.probe).cpu()
+    ids, expected = _position_ids(evidence).cpu(), evidence.position_ids.cpu()
     ids = ids.expand_as(expected) if ids.shape[-1:] == expected.shape[-1:] else ids
     if ids.shape != expected.shape:
         return refuted(f"expected ids of shape {tuple(expected.shape)}, got {tuple(ids.shape)}")
@@ -129,11 +129,9 @@ def _pads_as_configured(evidence: Evidence) -> bool:
     """Whether there is padding, all of it with the id by which positions are counted."""
     padding = evidence.probe.attention_mask == 0
     ids = evidence.probe.inputs.get("input_ids")
-    return (
-        ids is not None
-        and bool(padding.any())
-        and bool((ids[padding] == evidence.pad_token_id).all())
-    )
+    if ids is None or not padding.any():
+        return False
+    return bool((ids[padding] == evidence.pad_token_id).all())
 
 
 def _counted(evidence: Evidence, ids: torch.Tensor) -> str:
@@ -246,7 +244,7 @@ def _position_ids(evidence: Evidence) -> torch.Tensor:
         raise NotTestedError(f"position_embedding_type {kind} adds no position embedding")
     visit = evidence.trace.visit(f"{evidence.anatomy.embeddings}.position_embeddings")
     if visit is None:
-        return evidence.position_ids_of(evidence.probe)
+        return evidence.position_ids
     return torch.as_tensor(visit.hidden_states)
 
 
@@ -278,8 +276,8 @@ def _parts(evidence: Evidence, got: torch.Tensor) -> Iterator[tuple[str, torch.T
         yield "word", _looked_up(evidence, "word_embeddings", inputs["input_ids"], got)
     ids = _position_ids(evidence)
     yield "position", _looked_up(evidence, "position_embeddings", ids, got)
-    types = inputs.get("token_type_ids", torch.zeros_like(evidence.probe.attention_mask))
-    yield "type", _looked_up(evidence, "token_type_embeddings", types.long(), got)
+    types = evidence.probe.token_type_ids.long()
+    yield "type", _looked_up(evidence, "token_type_embeddings", types, got)
 
 
 def _looked_up(evidence: Evidence, name: str, ids: torch.Tensor, got: torch.Tensor) -> torch.Tensor:

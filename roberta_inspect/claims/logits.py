@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 
@@ -62,15 +60,14 @@ def origin(evidence: Evidence) -> Outcome | None:
 )
 def from_last(evidence: Evidence) -> Outcome | None:
     logits, (last, words) = evidence.finite("logits"), _last(evidence)
-    classifier = evidence.again(evidence.anatomy.classifier, "classifier")
-    got = _called(classifier, last, logits)
+    got = _called(evidence, last, logits)
     if not same(got, logits):
         if not has_class_form(evidence) and not evidence.trace.changed(logits):
             raise NotTestedError(
                 f"this {_head_name(evidence)} reads more than {words}, or something else"
             )
         return other_values(f"classifier({words})", got, logits, "logits")
-    moved = furthest(_called(classifier, -last, logits), logits)
+    moved = furthest(_called(evidence, -last, logits), logits)
     outcome = same_bits("calling the head on other vectors", moved)
     return outcome._replace(sentence=f"equals classifier({words})")
 
@@ -114,30 +111,26 @@ def position(evidence: Evidence) -> Outcome | None:
     (last, words), logits = _last(evidence), evidence.finite("logits")
     if not last.isfinite().all():
         raise NotTestedError(f"{words} holds NaN or infinity, so there is nothing to move")
-    classifier = evidence.again(evidence.anatomy.classifier, "classifier")
-    if not same(_called(classifier, last, logits), logits):
+    if not same(_called(evidence, last, logits), logits):
         raise NotTestedError(f"this {_head_name(evidence)} reads more than {words}")
     large = 1e3 * last.abs().max() * torch.ones_like(last)
     for replaced in (-last, torch.cat([last, last.flip(-1)], dim=1), large):
         elsewhere = torch.cat([last[:, :1], replaced[:, 1:]], dim=1)
-        moved = furthest(_called(classifier, elsewhere, logits), logits)
+        moved = furthest(_called(evidence, elsewhere, logits), logits)
+        if moved and not has_class_form(evidence):
+            raise NotTestedError(f"this {_head_name(evidence)} reads other positions, too")
         if moved:
-            if not has_class_form(evidence):
-                raise NotTestedError(f"this {_head_name(evidence)} reads other positions, too")
-            return refuted(
-                "expected the same logits after replacing every other position of "
-                f"{words}, got logits that differ by {moved:.1e}",
-                moved,
-            )
+            expected = f"the same logits after replacing every other position of {words}"
+            return refuted(f"expected {expected}, got logits that differ by {moved:.1e}", moved)
     at_first = torch.cat([-last[:, :1], last[:, 1:]], dim=1)
-    moved = furthest(_called(classifier, at_first, logits), logits)
+    moved = furthest(_called(evidence, at_first, logits), logits)
     detail = "replacing every other position changes no bit of the logits"
     return same_bits("replacing position 0", moved, detail)
 
 
-def _called(classifier: Any, features: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+def _called(evidence: Evidence, features: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
     """What the head returns, in the dtype in which the caller gets it."""
-    got = classifier(features)
+    got = evidence.again(evidence.anatomy.classifier, "classifier")(features)
     if not isinstance(got, torch.Tensor):
         raise NotTestedError(f"the classifier returns a {type(got).__name__}")
     return got.to(logits.dtype)

@@ -147,15 +147,17 @@ def value(evidence: Evidence) -> Outcome | None:
     by_torch = first.by(own, "mean")
     if first.loss.isnan().all() and by_torch is not None and bool(by_torch.isnan()):
         raise NotTestedError(f"the loss is NaN: {rows}")
-    outcome = _named_otherwise(first, own, first.judge(own))
+    outcome = _judged(first, own)
     if outcome.status == "proved":
-        outcome, also = _with_other_labels(evidence, own, outcome)
-        rows += also
+        outcome = _with_other_labels(evidence, own, outcome)
+    if outcome.status == "proved":
+        rows += f", then over {evidence.small.labelling.words}, in the dict and in the tuple"
     return outcome._replace(detail=f"{outcome.detail}; {reason}; {rows}", sentence=sentence)
 
 
-def _named_otherwise(observed: ObservedLoss, own: str, outcome: Outcome) -> Outcome:
-    """A refuted outcome with the loss that it is instead, where one fits."""
+def _judged(observed: ObservedLoss, own: str) -> Outcome:
+    """Whether it is the loss of its kind; if not, with the loss that it is instead, if any fits."""
+    outcome = observed.judge(own)
     if outcome.status != "refuted":
         return outcome
     labels = observed.logits.shape[-1]
@@ -170,27 +172,25 @@ def _named_otherwise(observed: ObservedLoss, own: str, outcome: Outcome) -> Outc
     return outcome._replace(detail=f"{outcome.detail}; it is {listed(fitting_losses, last='or')}")
 
 
-def _with_other_labels(evidence: Evidence, own: str, outcome: Outcome) -> tuple[Outcome, str]:
-    """What the calls with labels of their own make of an outcome, and words for it."""
+def _with_other_labels(evidence: Evidence, own: str, outcome: Outcome) -> Outcome:
+    """What the calls with labels of their own make of an outcome."""
     try:
         evidence.check_deterministic()
         answers = evidence.small.relabelled
     except NotTestedError as missing:
-        return not_tested(f"no other labels were tried: {missing}"), ""
+        return not_tested(f"no other labels were tried: {missing}")
     rows = evidence.small.labelling.words
     outcomes = [outcome]
     for container, answer in answers.items():
         if not isinstance(answer.fields.get("loss"), torch.Tensor):
-            return refuted(f"expected a loss in the {container} with {rows}, got none"), ""
-        observed = _relabelled(evidence, container)
-        again = _named_otherwise(observed, own, observed.judge(own))
+            return refuted(f"expected a loss in the {container} with {rows}, got none")
+        again = _judged(_relabelled(evidence, container), own)
         if again.status != "proved":
-            return again._replace(detail=f"{container} with {rows}: {again.detail}"), ""
+            return again._replace(detail=f"{container} with {rows}: {again.detail}")
         outcomes.append(again)
     decisive = weakest(outcomes)
     control = _control(_relabelled(evidence, "dict"), own, decisive.tolerance or 0.0)
-    also = f", then over {rows}, in the dict and in the tuple"
-    return decisive._replace(control=control), also
+    return decisive._replace(control=control)
 
 
 def _relabelled(evidence: Evidence, container: str) -> ObservedLoss:
@@ -208,9 +208,9 @@ def _control(observed: ObservedLoss, own: str, tolerance: float) -> str:
         "the loss of other labels": observed.relabelled(own).by(own, "mean"),
     }
     apart = {}
-    for words, alternative in alternatives.items():
-        rounded = None if alternative is None else alternative.to(observed.loss.dtype)
-        apart[words] = 0.0 if rounded is None else furthest(rounded, observed.loss)
+    for words, other in alternatives.items():
+        dtype = observed.loss.dtype
+        apart[words] = 0.0 if other is None else furthest(other.to(dtype), observed.loss)
         if not apart[words] > tolerance:
             raise NotTestedError(
                 f"{words} would be {apart[words]:.1e} away, within the tolerance of {tolerance:.1e}"
@@ -297,13 +297,10 @@ def _functions(kinds: Sequence[str]) -> str:
 
 def _rows(evidence: Evidence, columns: int) -> str:
     """What the mean goes over, and how many rows the cross-entropy leaves out."""
-    labels = evidence.probe.labels
     own, _ = evidence.problem_type
     rows = counted(evidence.probe.batch_size, "row")
-    single = own == "single_label_classification"
-    ignored = int((labels == IGNORED).sum()) if single else 0
-    if not ignored:
-        per_label = KINDS[own].per_label and columns > 1
-        times_labels = f" × {counted(columns, 'label')}" if per_label else ""
-        return f"mean over {rows}{times_labels}"
-    return f"{ignored} of {rows} {'is' if ignored == 1 else 'are'} ignored ({IGNORED})"
+    ignored = int((evidence.probe.labels == IGNORED).sum())
+    if ignored and own == "single_label_classification":
+        return f"{ignored} of {rows} {'is' if ignored == 1 else 'are'} ignored ({IGNORED})"
+    per_label = KINDS[own].per_label and columns > 1
+    return f"mean over {rows}" + (f" × {counted(columns, 'label')}" if per_label else "")

@@ -7,7 +7,7 @@ import math
 import torch
 
 from roberta_inspect.claims.evidence import Evidence
-from roberta_inspect.claims.extra import Answer
+from roberta_inspect.claims.extra import Answer, SmallCalls
 from roberta_inspect.claims.outcome import Claims, NotTestedError, Outcome, refuted
 from roberta_inspect.claims.rounding import (
     epsilon,
@@ -39,13 +39,13 @@ SIGMAS = 8
 def padding(evidence: Evidence) -> Outcome | None:
     evidence.finite("logits")
     small = evidence.small
-    parted = _parted(evidence, small.changed) and _parted(evidence, small.other_padding)
+    parted = _parted(small, small.changed) and _parted(small, small.other(small.padding))
     if parted is not None:
         return refuted(f"expected the same bits with other ids in the padding, {parted}")
-    outcome = same_bits("leaving out the mask", _moved(evidence, small.unmasked, slice(1, 2)))
+    outcome = same_bits("leaving out the mask", small.moved(small.unmasked, slice(1, 2)))
     if not small.left:
         return outcome
-    moved = _moved(evidence, small.changed, slice(1, 2))
+    moved = small.moved(small.changed, slice(1, 2))
     also = f"; the logits move by {moved:.1e}" if moved else ""
     return outcome._replace(
         detail=outcome.detail + also,
@@ -64,19 +64,18 @@ def padding(evidence: Evidence) -> Outcome | None:
 def beside(evidence: Evidence) -> Outcome | None:
     evidence.finite("logits")
     small = evidence.small
-    parted = _parted(evidence, small.changed) and _parted(evidence, small.other_rows)
+    parted = _parted(small, small.changed) and _parted(small, small.other(small.rows_beside))
     if parted is not None:
         return refuted(f"expected the same bits beside another row, {parted}")
-    outcome = same_bits("another row", _moved(evidence, small.changed, slice(1)))
+    outcome = same_bits("another row", small.moved(small.changed, slice(1)))
     if not small.left:
         return outcome
     sentence = "other rows beside a row change no bit of the hidden states of its tokens"
     return outcome._replace(sentence=sentence)
 
 
-def _parted(evidence: Evidence, answer: Answer) -> str | None:
+def _parted(small: SmallCalls, answer: Answer) -> str | None:
     """Where the padded row's bits part from those of the call that changes nothing, in words."""
-    small = evidence.small
     states = zip(answer.hidden_states, small.plain.hidden_states, strict=True)
     pairs = [
         (f"hidden_states[{index}]", now[1, small.tokens], before[1, small.tokens])
@@ -94,11 +93,6 @@ def _parted(evidence: Evidence, answer: Answer) -> str | None:
             "asked for"
         )
     return None
-
-
-def _moved(evidence: Evidence, answer: Answer, rows: slice) -> float:
-    """How far the logits of some rows are from those of the call that changes nothing."""
-    return furthest(answer.logits[rows], evidence.small.plain.logits[rows])
 
 
 @CLAIMS.register(

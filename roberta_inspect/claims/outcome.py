@@ -105,12 +105,8 @@ def proved(detail: str, *, control: str | None = None, exact: bool = False) -> O
 def refuted(detail: str, difference: float | None = None, tolerance: float = 0.0) -> Outcome:
     """Refuted; `detail` says what was expected, what was got, and where. The tolerance is that of a
     difference: none where bits are compared."""
-    return Outcome(
-        "refuted",
-        detail,
-        difference=difference,
-        tolerance=None if difference is None else tolerance,
-    )
+    allowed = None if difference is None else tolerance
+    return Outcome("refuted", detail, difference=difference, tolerance=allowed)
 
 
 def not_tested(reason: str) -> Outcome:
