@@ -29,10 +29,8 @@ def projections(evidence: Evidence) -> Outcome | None:
         return None
     layers = cache_layers(value) or value
     if len(layers) != len(evidence.layers):
-        return refuted(
-            f"expected {counted(len(evidence.layers), 'item')}, got {len(layers)} at "
-            "past_key_values"
-        )
+        items = counted(len(evidence.layers), "item")
+        return refuted(f"expected {items}, got {len(layers)} at past_key_values")
     for index, layer in enumerate(layers):
         path = evidence.anatomy.self_attentions[index]
         size = int(evidence.module(path, "self-attention").attention_head_size)
@@ -50,12 +48,10 @@ def projections(evidence: Evidence) -> Outcome | None:
     "cross-attentions", "cross_attentions", "[i] is what the cross-attention of layer i returned"
 )
 def cross(evidence: Evidence) -> Outcome | None:
-    value, ran = (
-        evidence.returned_by_any_call("cross_attentions"),
-        evidence.anatomy.cross_attentions,
-    )
+    value = evidence.returned_by_any_call("cross_attentions")
     if value is None:
         return None
+    ran = evidence.anatomy.cross_attentions
     if not _cross_ran(evidence):
         raise NotTestedError(f"no cross-attention ran: {CROSS_IDLE}")
     for index, weights in enumerate(value):

@@ -30,14 +30,12 @@ STATES_MEANING = "what the embeddings and then each layer returned: the input of
 
 COLLECTED_MEANING = "what forward collected under this name; that layers returned it is not shown"
 
-EMPTY_MEANING = "an empty tuple: nothing was collected"
-
 
 def meaning(evidence: Evidence, status: str | None) -> str:
     """What stands in the slot called hidden_states; `status` is that of the claim about the
     chain."""
     if evidence.fields.get("hidden_states") == ():
-        return EMPTY_MEANING
+        return "an empty tuple: nothing was collected"
     return COLLECTED_MEANING if status == "refuted" else STATES_MEANING
 
 
@@ -52,18 +50,16 @@ def one_more_than_layers(evidence: Evidence) -> Outcome | None:
         if not evidence.observed.call.output_hidden_states or not evidence.anatomy.layers:
             return None
         return refuted("output_hidden_states was passed, and no hidden_states came back")
-    items = len(evidence.layers) + 1
+    number = len(evidence.layers)
+    layers, items = counted(number, "layer"), counted(number + 1, "item")
+    if len(states) != number + 1:
+        return refuted(f"expected {items} for {layers}, got {len(states)} at hidden_states")
     holes = [index for index, state in enumerate(states) if state is None]
-    if len(states) != items:
-        return refuted(
-            f"expected {counted(items, 'item')} for {counted(items - 1, 'layer')}, got "
-            f"{len(states)} at hidden_states"
-        )
     if holes:
         return refuted(f"expected tensors, got None at hidden_states[{holes[0]}]")
     configured = evidence.config.num_hidden_layers
-    also = f"; config.num_hidden_layers is {configured}" if configured != items - 1 else ""
-    return proved(f"{counted(items - 1, 'layer')}, {counted(items, 'item')}{also}")
+    also = f"; config.num_hidden_layers is {configured}" if configured != number else ""
+    return proved(f"{layers}, {items}{also}")
 
 
 @CLAIMS.register(
@@ -98,10 +94,8 @@ def positions(evidence: Evidence) -> Outcome | None:
     wrong = (ids != expected).nonzero()
     if len(wrong):
         row, column = (int(axis) for axis in wrong[0])
-        return refuted(
-            f"expected position id {int(expected[row, column])}, got {int(ids[row, column])} at "
-            f"row {row}, position {column}"
-        )
+        got = f"{int(ids[row, column])} at row {row}, position {column}"
+        return refuted(f"expected position id {int(expected[row, column])}, got {got}")
     other_row = _other_row(evidence, "position_embeddings", _position_ids(evidence))
     if other_row is not None:
         return refuted(other_row)
@@ -258,11 +252,10 @@ def _as_sum(evidence: Evidence, got: torch.Tensor) -> Outcome:
     """Whether these are the LayerNorm of the sum of the three embeddings."""
     parts = dict(_parts(evidence, got))
     whole = _normed(evidence, parts, got.dtype)
-    without = {
-        words: _normed(evidence, {k: v for k, v in parts.items() if k != name}, got.dtype).values
-        for name, words in (("position", "the position embedding"), ("word", "the word embedding"))
-        if name in parts
-    }
+    without = {}
+    for name in ("position", "word"):
+        others = {other: part for other, part in parts.items() if other != name}
+        without[f"the {name} embedding"] = _normed(evidence, others, got.dtype).values
     expected = whole._replace(without=without)
     return judge(got, expected, place="hidden_states[0]", dtype=got.dtype)
 
@@ -308,14 +301,12 @@ def _other_row(evidence: Evidence, name: str, ids: torch.Tensor) -> str | None:
         return None
     if returned.shape != rows.shape:
         raise more
-    place = tuple(int(axis) for axis in (returned != rows).any(dim=-1).nonzero()[0])
-    matches = (weight == returned[place]).all(dim=-1).nonzero()
+    row, column = (int(axis) for axis in (returned != rows).any(dim=-1).nonzero()[0])
+    matches = (weight == returned[row, column]).all(dim=-1).nonzero()
     if not len(matches):
         raise more
-    got, expected = int(matches[0]), int(ids[place])
-    return (
-        f"expected row {expected} of {path}, got row {got} at row {place[0]}, position {place[1]}"
-    )
+    got = f"row {int(matches[0])} at row {row}, position {column}"
+    return f"expected row {int(ids[row, column])} of {path}, got {got}"
 
 
 def _normed(evidence: Evidence, parts: dict[str, torch.Tensor], dtype: torch.dtype) -> Expected:

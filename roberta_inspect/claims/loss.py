@@ -17,7 +17,7 @@ from roberta_inspect.claims.outcome import (
     refuted,
     weakest,
 )
-from roberta_inspect.claims.rounding import epsilon, furthest, same, summing, within
+from roberta_inspect.claims.rounding import epsilon, furthest, power_of, same, summing, within
 from roberta_inspect.records.input import IGNORED
 from roberta_inspect.text import counted, dtype_word, listed
 
@@ -89,13 +89,9 @@ class ObservedLoss(NamedTuple):
         tolerance = 2 * summing(dtype, self.logits.numel()) * largest
         apart = furthest(self.loss, expected)
         if not apart <= tolerance:
-            return refuted(
-                f"expected {float(expected):.6g}, got {float(self.loss):.6g} at loss: "
-                f"{apart:.1e} apart, tolerance {tolerance:.1e}",
-                apart,
-                tolerance,
-            )
-        power = tolerance / abs(float(expected)) if float(expected) else float("inf")
+            got = f"{float(self.loss):.6g} at loss: {apart:.1e} apart, tolerance {tolerance:.1e}"
+            return refuted(f"expected {float(expected):.6g}, got {got}", apart, tolerance)
+        power = power_of(torch.full_like(expected, tolerance), expected)
         return within(apart, tolerance, power=power, dtype=dtype)
 
     def relabelled(self, kind: str) -> ObservedLoss:

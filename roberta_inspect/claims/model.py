@@ -150,16 +150,12 @@ def _within_rounding(
     # The model may magnify what is small. What one draw of noise moves may be less than what
     # another one does.
     tolerance = unit * max(float(rows.max()), 4 * (steepness or 0.0))
+    differ = f"{words} differ by {apart:.1e}"
     if apart > tolerance and steepness is None:
-        raise NotTestedError(
-            f"{words} differ by {apart:.1e}, and what rounding does to them could not be measured"
-        )
+        raise NotTestedError(f"{differ}, and what rounding does to them could not be measured")
     if apart > tolerance:
-        return refuted(
-            f"expected the same, but {words} differ by {apart:.1e}, tolerance {tolerance:.1e}",
-            apart,
-            tolerance,
-        )
+        detail = f"expected the same, but {differ}, tolerance {tolerance:.1e}"
+        return refuted(detail, apart, tolerance)
     power = power_of(torch.full_like(rows, tolerance), expected)
     outcome = within(apart, tolerance, power=power, dtype=dtype)
     if outcome.status != "proved":

@@ -158,15 +158,11 @@ def judge(got: torch.Tensor, expected: Expected, *, place: str, dtype: torch.dty
     worst = torch.unravel_index((difference / allowed).argmax(), difference.shape)
     apart, limit = float(difference[worst]), float(allowed.expand_as(difference)[worst])
     if apart > limit:
-        index = [int(axis) for axis in worst] or ""
-        return refuted(
-            f"expected {float(right[worst]):.6g}, got {float(got_values[worst]):.6g} at "
-            f"{place}{index}: {apart:.1e} apart, tolerance {limit:.1e}",
-            apart,
-            limit,
-        )
-    power = power_of(allowed, right)
-    outcome = within(apart, limit, power=power, dtype=dtype)
+        where = f"{place}{[int(axis) for axis in worst] or ''}"
+        got_there = f"{float(got_values[worst]):.6g} at {where}"
+        detail = f"expected {float(right[worst]):.6g}, got {got_there}: {apart:.1e} apart"
+        return refuted(f"{detail}, tolerance {limit:.1e}", apart, limit)
+    outcome = within(apart, limit, power=power_of(allowed, right), dtype=dtype)
     if outcome.status != "proved":
         return outcome
     return _controlled(outcome, got_values, expected, allowed)
