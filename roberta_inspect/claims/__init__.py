@@ -22,10 +22,15 @@ from roberta_inspect.records import Proof
 
 __all__ = ["CLAIMS", "Evidence", "meanings_of", "prove"]
 
-CLAIMS: tuple[Claim, ...] = tuple(
-    claim
-    for module in (loss, logits, model, hidden_states, attentions, decoder, container)
-    for claim in module.CLAIMS
+CLAIMS: tuple[Claim, ...] = (
+    *loss.CLAIMS,
+    *logits.CLAIMS,
+    *model.CLAIMS,
+    *hidden_states.CLAIMS,
+    *attentions.CLAIMS,
+    *decoder.CACHE,
+    *decoder.CROSS,
+    *container.CLAIMS,
 )
 """Every claim, in the order in which the proofs are told."""
 

@@ -33,7 +33,7 @@ from roberta_inspect.live.observe import Visit
 from roberta_inspect.releases import attention_of, position_embedding_of
 from roberta_inspect.text import counted
 
-CLAIMS = Claims()
+CLAIMS = Claims("attentions")
 
 WeightsTest = Callable[[Evidence, Sequence[Any]], Outcome]
 
@@ -43,10 +43,16 @@ def about_weights(id: str, sentence: str) -> Callable[[WeightsTest], Test]:  # n
 
     def added(test: WeightsTest) -> Test:
         def tested(evidence: Evidence) -> Outcome | None:
-            weights = _weights(evidence)
-            return None if weights is None else test(evidence, weights)
+            if not evidence.observed.call.output_attentions:
+                return None
+            weights = evidence.fields.get("attentions")
+            if weights is None or not len(weights):
+                how = "are not returned" if weights is None else "are ()"
+                used = attention_of(evidence.config)
+                raise NotTestedError(f"attentions {how} under {used} attention")
+            return test(evidence, tuple(weights))
 
-        return CLAIMS.register(id, "attentions", sentence)(tested)
+        return CLAIMS.register(id, sentence)(tested)
 
     return added
 
@@ -113,9 +119,7 @@ def _as_computed(evidence: Evidence, layer: int, weights: torch.Tensor) -> Outco
 
 
 @CLAIMS.register(
-    "attentions-values",
-    "attentions",
-    "what the self-attention of layer i hands on is [i] @ values, heads merged",
+    "attentions-values", "what the self-attention of layer i hands on is [i] @ values, heads merged"
 )
 def used(evidence: Evidence) -> Outcome | None:
     if not evidence.observed.call.output_attentions:
@@ -217,17 +221,6 @@ def heads(projected: torch.Tensor, head_size: int) -> torch.Tensor:
 def merged(context: torch.Tensor) -> torch.Tensor:
     """The reverse of `heads`."""
     return context.transpose(1, 2).flatten(-2)
-
-
-def _weights(evidence: Evidence) -> Sequence[Any] | None:
-    """The attention weights; `None` where none were asked for."""
-    if not evidence.observed.call.output_attentions:
-        return None
-    weights = evidence.fields.get("attentions")
-    if weights is None or not len(weights):
-        how = "are not returned" if weights is None else "are ()"
-        raise NotTestedError(f"attentions {how} under {attention_of(evidence.config)} attention")
-    return tuple(weights)
 
 
 def _softmax(

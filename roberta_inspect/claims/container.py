@@ -26,14 +26,11 @@ from roberta_inspect.records.axes import AXES, PER_ROW, PER_TOKEN
 from roberta_inspect.releases import attention_of
 from roberta_inspect.text import counted, listed
 
-CLAIMS = Claims()
+CLAIMS = Claims("outputs")
 
 
 @CLAIMS.register(
-    "tuple-and-dict",
-    "outputs",
-    "all calls return the same values in the same order",
-    compares_calls=True,
+    "tuple-and-dict", "all calls return the same values in the same order", compares_calls=True
 )
 def agreement(evidence: Evidence) -> Outcome | None:
     if not evidence.comparisons:
@@ -120,7 +117,6 @@ def _which(comparison: Comparison, evidence: Evidence) -> str:
 
 @CLAIMS.register(
     "axes",
-    "outputs",
     "another input changes exactly the axes called batch_size, sequence_length, query_length "
     "and key_length; the others have the model's own sizes",
 )
@@ -176,9 +172,7 @@ def _sized(
     return tuple(sizes.get(word, size) for word, size in pairs)
 
 
-@CLAIMS.register(
-    "no-pooler", "outputs", "the base model has no pooler, and its pooler_output is None"
-)
+@CLAIMS.register("no-pooler", "the base model has no pooler, and its pooler_output is None")
 def no_pooler(evidence: Evidence) -> Outcome | None:
     base = evidence.module(evidence.anatomy.base, "base model")
     if getattr(base, "pooler", None) is not None:

@@ -11,18 +11,15 @@ from roberta_inspect.claims.rounding import other_values, same
 from roberta_inspect.releases import cache_layers
 from roberta_inspect.text import counted
 
-CLAIMS = Claims()
+CACHE = Claims("past_key_values")
+CROSS = Claims("cross_attentions")
 
 CROSS_IDLE = "forward passes no encoder_hidden_states on"
 
 CACHE_MEANING = "keys and values of each layer, for decoding further tokens"
 
 
-@CLAIMS.register(
-    "cache-projections",
-    "past_key_values",
-    "[i] is what the key and value projections of layer i gave",
-)
+@CACHE.register("cache-projections", "[i] is what the key and value projections of layer i gave")
 def projections(evidence: Evidence) -> Outcome | None:
     value = evidence.returned_by_any_call("past_key_values")
     if value is None:
@@ -44,9 +41,7 @@ def projections(evidence: Evidence) -> Outcome | None:
     return proved(f"{counted(len(layers), 'layer')}, keys and values")
 
 
-@CLAIMS.register(
-    "cross-attentions", "cross_attentions", "[i] is what the cross-attention of layer i returned"
-)
+@CROSS.register("cross-attentions", "[i] is what the cross-attention of layer i returned")
 def cross(evidence: Evidence) -> Outcome | None:
     value = evidence.returned_by_any_call("cross_attentions")
     if value is None:

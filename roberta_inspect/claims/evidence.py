@@ -142,21 +142,16 @@ class Evidence:
             raise NotTestedError(f"forward calls {path} {len(outputs)} times, and it differs")
         if not self.trace.changed(outputs[0]):
             return outputs[0]
-        returned: torch.Tensor = self.again(path, words)(*visits[0].args, **visits[0].kwargs)
+        returned: torch.Tensor = self.again(path, words, *visits[0].args, **visits[0].kwargs)
         return returned
 
-    def again(self, path: str | None, words: str) -> Any:
-        """A module as a function that is called in the circumstances of the reference call."""
+    def again(self, path: str | None, words: str, *args: Any, **kwargs: Any) -> Any:
+        """What a module returns in the circumstances of the reference call."""
         module, visits = self.module(path, words), self.trace.visits.get(path or "", [])
         if not visits:
             raise NotTestedError(f"forward calls no {words} where its class has it")
-        circumstances = visits[0].circumstances
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            with circumstances.again():
-                return module(*args, **kwargs)
-
-        return call
+        with visits[0].circumstances.again():
+            return module(*args, **kwargs)
 
     def returned_by_any_call(self, name: str) -> Any:
         """The value of that name, of the base model where the reference call returned none; `None`

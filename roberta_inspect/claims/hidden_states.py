@@ -24,7 +24,7 @@ from roberta_inspect.claims.rounding import (
 from roberta_inspect.releases import position_embedding_of
 from roberta_inspect.text import counted
 
-CLAIMS = Claims()
+CLAIMS = Claims("hidden_states")
 
 STATES_MEANING = "what the embeddings and then each layer returned: the input of layer k is [k]"
 
@@ -39,11 +39,7 @@ def meaning(evidence: Evidence, status: str | None) -> str:
     return COLLECTED_MEANING if status == "refuted" else STATES_MEANING
 
 
-@CLAIMS.register(
-    "hidden-states-count",
-    "hidden_states",
-    "one tensor more than there are layers, none of them None",
-)
+@CLAIMS.register("hidden-states-count", "one tensor more than there are layers, none of them None")
 def one_more_than_layers(evidence: Evidence) -> Outcome | None:
     states = evidence.fields.get("hidden_states")
     if states is None:
@@ -64,7 +60,6 @@ def one_more_than_layers(evidence: Evidence) -> Outcome | None:
 
 @CLAIMS.register(
     "hidden-states-embeddings",
-    "hidden_states",
     "[0] is LayerNorm(word + position + token_type) of the embeddings",
     asks="hidden_states",
 )
@@ -79,7 +74,6 @@ def embeddings(evidence: Evidence) -> Outcome | None:
 
 @CLAIMS.register(
     "hidden-states-positions",
-    "hidden_states",
     "position ids count from pad_token_id + 1, and padding keeps pad_token_id",
     asks="hidden_states",
 )
@@ -140,10 +134,7 @@ def _counted(evidence: Evidence, ids: torch.Tensor) -> str:
 
 
 @CLAIMS.register(
-    "hidden-states-not-bare",
-    "hidden_states",
-    "[0] is not the bare word embedding",
-    asks="hidden_states",
+    "hidden-states-not-bare", "[0] is not the bare word embedding", asks="hidden_states"
 )
 def not_bare(evidence: Evidence) -> Outcome | None:
     got = evidence.tuple_of("hidden_states")[0]
@@ -161,7 +152,6 @@ def not_bare(evidence: Evidence) -> Outcome | None:
 
 @CLAIMS.register(
     "hidden-states-chain",
-    "hidden_states",
     "[0] is what the embeddings returned, [k] what layer k-1 returned and layer k read",
     asks="hidden_states",
 )
@@ -191,7 +181,7 @@ def chain(evidence: Evidence) -> Outcome | None:
         return outcome
     return outcome._replace(
         sentence="[0] is what the embeddings returned, [k] what layer k-1 returned and layer k "
-        f"read, [-1] what {evidence.anatomy.last_norm} made of the last layer's",
+        f"read, [-1] what {evidence.anatomy.last_norm} made of the last layer's"
     )
 
 
@@ -204,9 +194,7 @@ def _normed_last(evidence: Evidence, returned: torch.Tensor, states: Any) -> tor
     return normed if same(norm.hidden_states, returned) and same(states[-1], normed) else None
 
 
-@CLAIMS.register(
-    "hidden-states-last", "hidden_states", "[-1] is what classifier read", asks="hidden_states"
-)
+@CLAIMS.register("hidden-states-last", "[-1] is what classifier read", asks="hidden_states")
 def last(evidence: Evidence) -> Outcome | None:
     states = evidence.fields["hidden_states"]
     read = evidence.visit(evidence.anatomy.classifier, "classifier").hidden_states

@@ -10,7 +10,7 @@ from roberta_inspect.claims.outcome import Claims, NotTestedError, Outcome, prov
 from roberta_inspect.claims.rounding import furthest, other_values, same, same_bits
 from roberta_inspect.text import dtype_word
 
-CLAIMS = Claims()
+CLAIMS = Claims("logits")
 
 SCORES = {
     "single_label_classification": "one unnormalised score per label; softmax gives probabilities",
@@ -30,7 +30,7 @@ LOGARITHMS = (
 UNKNOWN_SCALE = "one number per label; what scale it is on is not known"
 
 
-@CLAIMS.register("logits-origin", "logits", "is the very tensor that classifier returned")
+@CLAIMS.register("logits-origin", "is the very tensor that classifier returned")
 def origin(evidence: Evidence) -> Outcome | None:
     logits = evidence.tensor("logits")
     returned = evidence.visit(evidence.anatomy.classifier, "classifier").output
@@ -53,7 +53,6 @@ def origin(evidence: Evidence) -> Outcome | None:
 
 @CLAIMS.register(
     "logits-classifier",
-    "logits",
     "equals classifier(hidden_states[-1])",
     asks="hidden_states",
     compares_calls=True,
@@ -74,7 +73,6 @@ def from_last(evidence: Evidence) -> Outcome | None:
 
 @CLAIMS.register(
     "logits-head",
-    "logits",
     "equals out_proj(tanh(dense(hidden_states[-1][:, 0])))",
     asks="hidden_states",
     compares_calls=True,
@@ -102,7 +100,6 @@ def head(evidence: Evidence) -> Outcome | None:
 
 @CLAIMS.register(
     "logits-position",
-    "logits",
     "only position 0 of the last hidden state matters",
     asks="hidden_states",
     compares_calls=True,
@@ -130,7 +127,7 @@ def position(evidence: Evidence) -> Outcome | None:
 
 def _called(evidence: Evidence, features: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
     """What the head returns, in the dtype in which the caller gets it."""
-    got = evidence.again(evidence.anatomy.classifier, "classifier")(features)
+    got = evidence.again(evidence.anatomy.classifier, "classifier", features)
     if not isinstance(got, torch.Tensor):
         raise NotTestedError(f"the classifier returns a {type(got).__name__}")
     return got.to(logits.dtype)

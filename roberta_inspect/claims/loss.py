@@ -21,7 +21,7 @@ from roberta_inspect.claims.rounding import epsilon, furthest, power_of, same, s
 from roberta_inspect.records.input import IGNORED
 from roberta_inspect.text import counted, dtype_word, listed
 
-CLAIMS = Claims()
+CLAIMS = Claims("loss")
 
 
 class Kind(NamedTuple):
@@ -127,7 +127,7 @@ def _as_taken(
     return logits, labels.reshape(logits.shape) if labels.numel() == logits.numel() else labels
 
 
-@CLAIMS.register("loss-value", "loss", "the loss is computed from the logits and the labels")
+@CLAIMS.register("loss-value", "the loss is computed from the logits and the labels")
 def value(evidence: Evidence) -> Outcome | None:
     if not evidence.observed.call.labels:
         raise NotTestedError("no call with labels returned anything")
@@ -214,9 +214,7 @@ def _control(observed: ObservedLoss, own: str, tolerance: float) -> str:
     return "; ".join(f"{words} is {distance:.1e} away" for words, distance in apart.items())
 
 
-@CLAIMS.register(
-    "loss-kind", "loss", "no other loss than the one of this problem type fits", asks="loss"
-)
+@CLAIMS.register("loss-kind", "no other loss than the one of this problem type fits", asks="loss")
 def kind_alone(evidence: Evidence) -> Outcome | None:
     first = _first(evidence)
     loss = first.loss

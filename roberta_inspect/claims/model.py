@@ -20,7 +20,7 @@ from roberta_inspect.claims.rounding import (
 )
 from roberta_inspect.releases import attention_of
 
-CLAIMS = Claims()
+CLAIMS = Claims("logits")
 
 STEPS = 12
 """Roundings on the way through one layer: eight products and sums, two LayerNorms, the weights
@@ -32,7 +32,6 @@ SIGMAS = 8
 
 @CLAIMS.register(
     "padding",
-    "logits",
     "other ids in the padded positions change no bit of a row's logits and hidden states",
     compares_calls=True,
 )
@@ -57,7 +56,6 @@ def padding(evidence: Evidence) -> Outcome | None:
 
 @CLAIMS.register(
     "rows-beside",
-    "logits",
     "other rows beside a row change no bit of its logits and hidden states",
     compares_calls=True,
 )
@@ -97,7 +95,6 @@ def _parted(small: SmallCalls, answer: Answer) -> str | None:
 
 @CLAIMS.register(
     "alone",
-    "logits",
     "a row in a batch of its own, without padding, has the same logits",
     compares_calls=True,
 )
@@ -112,7 +109,6 @@ def alone(evidence: Evidence) -> Outcome | None:
 
 @CLAIMS.register(
     "attention-implementations",
-    "logits",
     "another attention implementation gives the same",
     compares_calls=True,
 )

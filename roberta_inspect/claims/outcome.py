@@ -76,12 +76,15 @@ class Claim:
 
 
 class Claims(list[Claim]):
-    """The claims of one module, in the order of definition."""
+    """The claims about one slot, in the order of definition."""
+
+    def __init__(self, slot: str) -> None:
+        super().__init__()
+        self.slot = slot
 
     def register(
         self,
         id: str,  # noqa: A002
-        slot: str,
         sentence: str,
         *,
         asks: str | None = None,
@@ -90,7 +93,7 @@ class Claims(list[Claim]):
         """Add the function below as the test of this claim."""
 
         def added(test: Test) -> Test:
-            self.append(Claim(id, slot, sentence, test, asks, compares_calls))
+            self.append(Claim(id, self.slot, sentence, test, asks, compares_calls))
             return test
 
         return added
