@@ -61,18 +61,14 @@ class Evidence:
         return any(map(is_fake, tensors_in(self.fields)))
 
     def check_deterministic(self) -> None:
-        """Raises:
-        NotTestedError: the same call gives other bits each time.
-        """
+        """Raise NotTestedError where the same call gives other bits each time."""
         if self.parted is not None:
             raise NotTestedError(
                 f"two calls on the same input differ, from {self.parted or 'the model itself'} on"
             )
 
     def check_values(self) -> None:
-        """Raises:
-        NotTestedError: the tensors are fake.
-        """
+        """Raise NotTestedError where the tensors are fake."""
         if self.fake:
             raise NotTestedError("the tensors have shapes, no values")
 

@@ -7,9 +7,9 @@ changed, and the bits must move.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -36,8 +36,7 @@ MOST_SHARED = 6
 """Rows up to which the small calls carry the labels that cover the classes, which saves a call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What is kept of one small call."""
 
     fields: Mapping[str, Any]
@@ -78,15 +77,11 @@ class SmallCalls:
         self.labelled = evidence.observed.call.labels and self.labelling.rows <= MOST_SHARED
         """Whether these rows have labels that cover the classes."""
         more_rows = [first[-width:].flip(0)[shift:] for shift in range(MOST_SHARED)]
-        rows = [
-            first[:width],
-            second[:tokens],
-            *(row if len(row) else first[:1] for row in more_rows),
-        ]
+        rows = [first[:width], second[:tokens]]
+        rows += [row if len(row) else first[:1] for row in more_rows]
         rows = rows[: self.labelling.rows if self.labelled else 3]
-        self.probe = replace(
-            self._padded(evidence.probe.picked(rows, width)), labels=self.labelling.labels
-        )
+        probe = self._padded(evidence.probe.picked(rows, width))
+        self.probe = replace(probe, labels=self.labelling.labels)
 
     def _padded(self, probe: Probe) -> Probe:
         pad = self.evidence.pad_token_id
@@ -215,8 +210,7 @@ def _longest_rows(probe: Probe) -> tuple[torch.Tensor, torch.Tensor]:
     return first, min(shorter, key=len) if shorter else first.flip(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Labelling:
+class Labelling(NamedTuple):
     """Labels that cover the classes."""
 
     rows: int

@@ -195,10 +195,8 @@ def _relabelled(evidence: Evidence, container: str) -> ObservedLoss:
 
 
 def _control(observed: ObservedLoss, own: str, tolerance: float) -> str:
-    """Raises:
-    NotTestedError: the sum of the terms, or the loss of other labels, would have been taken
-        for the loss.
-    """
+    """How far the sum of the terms and the loss of other labels are from the loss, in words; raise
+    NotTestedError where one of them would have been taken for it."""
     alternatives = {
         "their sum": observed.by(own, "sum"),
         "the loss of other labels": observed.relabelled(own).by(own, "mean"),

@@ -20,12 +20,6 @@ from roberta_inspect.live import values
 from roberta_inspect.live.containers import is_fake
 from roberta_inspect.text import dtype_word
 
-LIMITS = {torch.float16: 0.05, torch.bfloat16: 0.05}
-"""Dtype → the largest power of a proof; a tolerance above it shows too little."""
-
-LIMIT = 0.001
-"""That of every other dtype."""
-
 
 def epsilon(dtype: torch.dtype) -> float:
     """The relative distance of neighbouring numbers of this dtype."""
@@ -33,8 +27,8 @@ def epsilon(dtype: torch.dtype) -> float:
 
 
 def limit_of(dtype: torch.dtype) -> float:
-    """The largest power of a proof in this dtype."""
-    return LIMITS.get(dtype, LIMIT)
+    """The largest power of a proof in this dtype; a tolerance above it shows too little."""
+    return 0.05 if torch.finfo(dtype).bits == 16 else 0.001
 
 
 def accumulating(dtype: torch.dtype, terms: int) -> float:
