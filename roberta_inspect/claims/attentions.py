@@ -249,10 +249,10 @@ def _softmax(
     of_scores, of_weights = (2 * times * moved).expm1(), times * summing(dtype, scores.shape[-1])
     # The others of a row cannot take from a weight, or give it, more than there is.
     most = values.amax(dim=-1, keepdim=True)
-    exchanged = values * (1 - values) + epsilon(values.dtype) * most
+    tolerance = (values * (1 - values)).add_(epsilon(values.dtype) * most)
+    tolerance.mul_(of_scores).add_(of_weights * most)
     without = {"the scale": unscaled.masked_fill(unreadable[:1], 0.0)}
-    expected = Expected(values, of_scores * exchanged + of_weights * most, without)
-    return expected, of_scores + of_weights
+    return Expected(values, tolerance, without), of_scores + of_weights
 
 
 def _rounding_of_scores(
