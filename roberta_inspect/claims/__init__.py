@@ -39,7 +39,7 @@ _MEANINGS: Mapping[str, tuple[str, Callable[[Evidence, str | None], str]]] = {
     "logits": ("logits-head", logits.meaning),
     "hidden_states": ("hidden-states-chain", hidden_states.meaning),
     "attentions": ("attentions-values", attentions.meaning),
-    "past_key_values": ("cache-projections", lambda *_: decoder.CACHE_MEANING),
+    "past_key_values": ("cache-projections", decoder.cache_meaning),
     "cross_attentions": ("cross-attentions", decoder.cross_meaning),
 }
 """Name of a slot → the claim that its meaning rests on, and what says it by that claim's status."""

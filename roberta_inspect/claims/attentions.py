@@ -113,8 +113,7 @@ def _as_computed(evidence: Evidence, layer: int, weights: torch.Tensor) -> Outco
     unreadable = ~_readable(evidence, weights)[..., None]
     expected, _ = _softmax(evidence, layer, unreadable)
     got = weights.masked_fill(unreadable, 0.0)
-    query = evidence.returned(f"{evidence.anatomy.self_attentions[layer]}.query", "query")
-    dtype = max(weights.dtype, query.dtype, key=epsilon)
+    dtype = max(weights.dtype, _query(evidence, layer).dtype, key=epsilon)
     return judge(got, expected, place=f"attentions[{layer}]", dtype=dtype)
 
 
@@ -173,13 +172,14 @@ def rows_sum_to_one(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
 def _summed(evidence: Evidence, layer: int, weights: torch.Tensor) -> Outcome:
     readable = _readable(evidence, weights)
     evidence.check_values()
+    dtype = max(weights.dtype, _query(evidence, layer).dtype, key=epsilon)
     sums = weights.to(_arithmetic(weights.dtype)).sum(dim=-1).masked_fill(~readable, 1.0)
     # Each weight is rounded to its own dtype, by half a unit in the last place at most.
-    allowed = torch.full_like(sums, summing(weights.dtype, weights.shape[-1]))
+    allowed = torch.full_like(sums, summing(dtype, weights.shape[-1]))
     ones = torch.ones_like(sums)
     without = {"a position": sums[:1] - weights[:1].amax(dim=-1)}
     place = f"attentions[{layer}].sum(-1)"
-    return judge(sums, Expected(ones, allowed, without), place=place, dtype=weights.dtype)
+    return judge(sums, Expected(ones, allowed, without), place=place, dtype=dtype)
 
 
 @about_weights("attentions-padding", "padded keys get exactly 0")
@@ -221,6 +221,10 @@ def heads(projected: torch.Tensor, head_size: int) -> torch.Tensor:
 def merged(context: torch.Tensor) -> torch.Tensor:
     """The reverse of `heads`."""
     return context.transpose(1, 2).flatten(-2)
+
+
+def _query(evidence: Evidence, layer: int) -> torch.Tensor:
+    return evidence.returned(f"{evidence.anatomy.self_attentions[layer]}.query", "query")
 
 
 def _softmax(

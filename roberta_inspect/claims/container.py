@@ -94,19 +94,17 @@ def _fell_back(comparison: Comparison, evidence: Evidence) -> bool:
 
 
 def _within_fallback(evidence: Evidence, name: str, apart: float) -> Outcome:
-    tensors = list(tensors_in(evidence.fields[name]))
-    largest, dtype = max(float(tensor.abs().max()) for tensor in tensors), tensors[0].dtype
+    largest = max(float(tensor.abs().max()) for tensor in tensors_in(evidence.fields[name]))
     if name == "loss":
         # None is steeper in a logit than 2 · max(1, √loss): the squared error is the steepest.
         logits = evidence.tensor("logits")
-        dtype = logits.dtype
         largest += 2 * max(1.0, math.sqrt(abs(largest))) * float(logits.abs().max())
-    unit = rounding_of_model(evidence, dtype)
+    unit = rounding_of_model(evidence, evidence.coarsest)
     tolerance = unit * largest
     if apart > tolerance:
         detail = f"{name} is {apart:.1e} apart under another attention, tolerance {tolerance:.1e}"
         return refuted(detail, apart, tolerance)
-    return within(apart, tolerance, power=unit, dtype=dtype)
+    return within(apart, tolerance, power=unit, dtype=evidence.coarsest)
 
 
 def _which(comparison: Comparison, evidence: Evidence) -> str:
@@ -163,9 +161,10 @@ def _sized(
         "num_labels": int(evidence.config.num_labels),
         "hidden_size": int(evidence.config.hidden_size),
     }
-    attentions = evidence.anatomy.self_attentions
-    if name == "attentions" and index < len(attentions):
-        module = evidence.module(attentions[index], "self-attention")
+    anatomy = evidence.anatomy
+    makers = {"attentions": anatomy.self_attentions, "cross_attentions": anatomy.cross_attentions}
+    if index < len(makers.get(name, ())):
+        module = evidence.module(makers[name][index], "attention")
         sizes["num_heads"] = int(module.num_attention_heads)
     padded_shape = [*shape, *[0] * len(AXES[name])]
     pairs = zip(AXES[name], padded_shape, strict=False)

@@ -18,6 +18,13 @@ CROSS_IDLE = "forward passes no encoder_hidden_states on"
 
 CACHE_MEANING = "keys and values of each layer, for decoding further tokens"
 
+UNPROVED_MEANING = "what forward collected under this name; that its layers made it is not shown"
+
+
+def cache_meaning(evidence: Evidence, status: str | None) -> str:
+    """What stands in the slot called past_key_values."""
+    return UNPROVED_MEANING if status == "refuted" else CACHE_MEANING
+
 
 @CACHE.register("cache-projections", "[i] is what the key and value projections of layer i gave")
 def projections(evidence: Evidence) -> Outcome | None:
@@ -47,6 +54,8 @@ def cross(evidence: Evidence) -> Outcome | None:
     if value is None:
         return None
     ran = evidence.anatomy.cross_attentions
+    if len(value) != len(ran):
+        return refuted(f"expected {counted(len(ran), 'item')}, got {len(value)}")
     if not _cross_ran(evidence):
         raise NotTestedError(f"no cross-attention ran: {CROSS_IDLE}")
     for index, weights in enumerate(value):
@@ -57,6 +66,8 @@ def cross(evidence: Evidence) -> Outcome | None:
 
 def cross_meaning(evidence: Evidence, status: str | None) -> str:
     """What stands in the slot called cross_attentions."""
+    if status == "refuted":
+        return UNPROVED_MEANING
     if _cross_ran(evidence):
         return "cross-attention weights of each layer"
     return f"no cross-attention weights, whatever the name says: {CROSS_IDLE}"

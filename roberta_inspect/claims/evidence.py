@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,7 +12,7 @@ import torch
 
 from roberta_inspect.claims.extra import Answer, SmallCalls
 from roberta_inspect.claims.outcome import NotTestedError
-from roberta_inspect.claims.rounding import same
+from roberta_inspect.claims.rounding import epsilon, same
 from roberta_inspect.inputs.labels import problem_type_for
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.live.anatomy import Anatomy, pad_token_id
@@ -59,6 +60,15 @@ class Evidence:
     def fake(self) -> bool:
         """Whether the tensors have shapes and no values."""
         return any(map(is_fake, tensors_in(self.fields)))
+
+    @cached_property
+    def coarsest(self) -> torch.dtype:
+        """Of the dtypes in which the model holds its parameters or hands anything on, the one that
+        rounds most: a float32 copy of what was computed in 16 bits is no more exact."""
+        visits = itertools.chain.from_iterable(self.trace.visits.values())
+        tensors = tensors_in([visit.output for visit in visits])
+        held = itertools.chain(tensors, self.model.parameters(), tensors_in(self.fields))
+        return max({t.dtype for t in held if t.is_floating_point()}, key=epsilon)
 
     def check_deterministic(self) -> None:
         """Raise NotTestedError where the same call gives other bits each time."""
@@ -161,6 +171,10 @@ class Evidence:
         if name not in fields:
             raise NotTestedError(f"the base model hands on no {name}")
         return fields[name]
+
+    def succeeded(self, **changes: Any) -> bool:
+        """Whether the map has a call with the flags of the reference call but for `changes`."""
+        return self.observed.call._replace(**changes) in self._names
 
     def call(self, probe: Probe, **changes: Any) -> Answer:
         """One call more, its flags those of the reference call but for `changes`. Positions without

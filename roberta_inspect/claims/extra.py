@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from roberta_inspect.claims.outcome import NotTestedError
-from roberta_inspect.claims.rounding import furthest
+from roberta_inspect.claims.rounding import epsilon, furthest
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.live.containers import tensors_in
 from roberta_inspect.text import counted
@@ -72,16 +72,24 @@ class SmallCalls:
         self.left = any(evidence.probe.row_starts)
         self.tokens = slice(width - tokens, width) if self.left else slice(tokens)
         """Where the tokens of the padded row stand."""
-        self.alone_probe = evidence.probe.picked([second[:tokens]], tokens)
         self.labelling = Labelling.of(evidence)
         self.labelled = evidence.observed.call.labels and self.labelling.rows <= MOST_SHARED
         """Whether these rows have labels that cover the classes."""
+        self.nudged = False
+        """Whether the embeddings of the rows to be moved were moved."""
         more_rows = [first[-width:].flip(0)[shift:] for shift in range(MOST_SHARED)]
         rows = [first[:width], second[:tokens]]
         rows += [row if len(row) else first[:1] for row in more_rows]
         rows = rows[: self.labelling.rows if self.labelled else 3]
         probe = self._padded(evidence.probe.picked(rows, width))
         self.probe = replace(probe, labels=self.labelling.labels)
+        alone = evidence.probe.picked([second[:tokens]], tokens)
+        self.alone_probe = replace(alone, labels=self._label_of_padded_row())
+
+    def _label_of_padded_row(self) -> torch.Tensor:
+        labels = self.labelling.labels
+        row = labels.reshape(self.labelling.rows, -1)[1:2]
+        return row.reshape(-1) if labels.ndim == 1 else row.reshape(1, *labels.shape[1:])
 
     def _padded(self, probe: Probe) -> Probe:
         pad = self.evidence.pad_token_id
@@ -94,38 +102,57 @@ class SmallCalls:
     @cached_property
     def plain(self) -> Answer:
         """As the rows are."""
-        return self.evidence.call(self.probe, labels=self.labelled)
+        return self.call(self.probe)
+
+    def call(self, probe: Probe, **changes: Any) -> Answer:
+        """A call, labelled where these rows have labels."""
+        return self.evidence.call(probe, labels=self.labelled, **changes)
 
     @cached_property
     def changed(self) -> Answer:
-        """Other ids in the padding, and other rows beside the padded one, at once: one call shows
-        that neither matters."""
-        return self.other(self.padding | self.rows_beside)
+        """Other ids in the padding, and in one half of the rows, at once: one call shows that
+        neither matters to the other half."""
+        return self.other(self.padding | self.other_half)
 
     @property
     def padding(self) -> torch.Tensor:
         """Where the padded row is padding, of shape `(batch_size, sequence_length)`."""
-        return (self.probe.attention_mask == 0) & ~self.rows_beside
+        return (self.probe.attention_mask == 0) & (self._rows == 1)
 
     @property
-    def rows_beside(self) -> torch.Tensor:
-        """Every place of the rows beside the padded one, of the same shape."""
-        rows = torch.arange(self.probe.batch_size, device=self.probe.attention_mask.device)
-        return (rows != 1)[:, None].expand_as(self.probe.attention_mask)
+    def half(self) -> list[int]:
+        """The padded row, and every second one after it."""
+        return [1, *range(2, self.probe.batch_size, 2)]
+
+    @property
+    def other_half(self) -> torch.Tensor:
+        """Every place of the rows that are not in that half, of the same shape."""
+        return ~torch.isin(self._rows, self._rows.new_tensor(self.half))
+
+    @property
+    def _rows(self) -> torch.Tensor:
+        mask = self.probe.attention_mask
+        return torch.arange(len(mask), device=mask.device)[:, None].expand_as(mask)
 
     @cached_property
     def unmasked(self) -> Answer:
-        """The padded row with its padding attended like any other token, and the other rows with
-        embeddings that are moved a little; a tuple, labelled where the rows have labels."""
-        mask = torch.ones_like(self.probe.attention_mask)
+        """The padded row with its padding attended like any other token, and the rest of its half
+        with embeddings that are moved a little; a tuple where these rows have labels."""
+        mask = self.probe.attention_mask.masked_fill(self._rows == 1, 1)
         probe = self.probe.changed(attention_mask=mask)
-        with self.evidence.observer.editing(self._embeddings, self._nudged):
-            return self.evidence.call(probe, labels=self.labelled, return_dict=False)
+        path = self.evidence.anatomy.embeddings
+        with self.evidence.observer.editing(path, self._nudge):
+            return self.call(probe, return_dict=not self.has_tuple)
+
+    @property
+    def has_tuple(self) -> bool:
+        """Whether the call without the mask is the one that shows the loss of the tuple."""
+        return self.labelled and self.evidence.succeeded(labels=True, return_dict=False)
 
     @cached_property
     def alone(self) -> Answer:
         """The padded row in a batch of its own, without its padding."""
-        return self.evidence.call(self.alone_probe, labels=False)
+        return self.call(self.alone_probe)
 
     @cached_property
     def relabelled(self) -> dict[str, Answer]:
@@ -136,7 +163,7 @@ class SmallCalls:
         weight. The rows are short, of unlike length and unlike difficulty. Their number is not that
         of the first call, so that a division by a constant shows too.
         """
-        if self.labelled:
+        if self.has_tuple:
             return {"dict": self.plain, "tuple": self.unmasked}
         rows = _short_rows(self.evidence, self.labelling.rows)
         probe = replace(rows, labels=self.labelling.labels)
@@ -149,28 +176,24 @@ class SmallCalls:
     def steepness(self) -> float | None:
         """How far a small relative change of the embeddings moves the logits, per size of the
         change; `None` where it cannot be tried: in 16 bits no change is small."""
-        whole = self.probe.attention_mask.bool().all(dim=1) & self.rows_beside[:, 0]
-        size = _nudge(self.plain.logits.dtype)
-        if size is None or not whole.any() or self._embeddings is None:
-            return None
-        return self.moved(self.unmasked, whole) / size
+        size = NUDGE * epsilon(self.evidence.coarsest)
+        moved = self.moved(self.unmasked, slice(2, None, 2))
+        return moved / size if self.nudged and size <= LARGEST_NUDGE else None
 
     def moved(self, answer: Answer, rows: slice | torch.Tensor) -> float:
         """How far the logits of some rows are from those of the call that changes nothing."""
         return furthest(answer.logits[rows], self.plain.logits[rows])
 
-    @property
-    def _embeddings(self) -> str | None:
-        """The module whose result can be moved."""
-        path = self.evidence.anatomy.embeddings
-        visit = self.evidence.trace.visit(path)
-        return path if visit is not None and isinstance(visit.output, torch.Tensor) else None
-
-    def _nudged(self, embedded: torch.Tensor) -> torch.Tensor:
-        """Of shape `(batch_size, sequence_length, hidden_size)`."""
-        noise = torch.randn(embedded.shape, generator=torch.Generator().manual_seed(0))
-        moved = embedded * (1 + (_nudge(embedded.dtype) or 0) * noise.to(embedded))
-        return torch.where(self.rows_beside[..., None], moved, embedded)
+    def _nudge(self, embedded: Any) -> Any:
+        """What the embeddings return, of shape `(batch_size, sequence_length, hidden_size)`."""
+        if not isinstance(embedded, torch.Tensor) or embedded.shape[:2] != self._rows.shape:
+            return embedded
+        self.nudged = True
+        noise = torch.randn(
+            embedded.shape, generator=torch.Generator().manual_seed(0), device="cpu"
+        )
+        moved = embedded * (1 + NUDGE * epsilon(self.evidence.coarsest) * noise.to(embedded))
+        return torch.where((~self.other_half & (self._rows != 1))[..., None], moved, embedded)
 
     def other(self, where: torch.Tensor) -> Answer:
         """Other tokens there, and nothing else."""
@@ -178,10 +201,10 @@ class SmallCalls:
         if "inputs_embeds" in inputs:
             embedded = inputs["inputs_embeds"]
             edited = torch.where(where[..., None], -embedded.flip(-1), embedded)
-            return self.evidence.call(self.probe.changed(inputs_embeds=edited), labels=False)
+            return self.call(self.probe.changed(inputs_embeds=edited))
         ids = inputs["input_ids"]
         edited = torch.where(where, self._other_ids(ids), ids)
-        return self.evidence.call(self.probe.changed(input_ids=edited), labels=False)
+        return self.call(self.probe.changed(input_ids=edited))
 
     def _other_ids(self, ids: torch.Tensor) -> torch.Tensor:
         """Another id for each, and never the one that pads: positions must stay as they are."""
@@ -190,12 +213,6 @@ class SmallCalls:
         other_ids = (ids + 1 + rows // 3) % rows
         pads = other_ids == self.evidence.pad_token_id
         return torch.where(pads, (other_ids + 1) % rows, other_ids)
-
-
-def _nudge(dtype: torch.dtype) -> float | None:
-    """The relative change of the embeddings; `None` in 16 bits, where no change is small."""
-    size = NUDGE * torch.finfo(dtype).eps
-    return size if size <= LARGEST_NUDGE else None
 
 
 def _longest_rows(probe: Probe) -> tuple[torch.Tensor, torch.Tensor]:

@@ -36,7 +36,7 @@ def meaning(evidence: Evidence, status: str | None) -> str:
     chain."""
     if evidence.fields.get("hidden_states") == ():
         return "an empty tuple: nothing was collected"
-    return COLLECTED_MEANING if status == "refuted" else STATES_MEANING
+    return STATES_MEANING if status == "proved" else COLLECTED_MEANING
 
 
 @CLAIMS.register("hidden-states-count", "one tensor more than there are layers, none of them None")
@@ -239,13 +239,15 @@ def _norm(evidence: Evidence) -> Any:
 def _as_sum(evidence: Evidence, got: torch.Tensor) -> Outcome:
     """Whether these are the LayerNorm of the sum of the three embeddings."""
     parts = dict(_parts(evidence, got))
-    whole = _normed(evidence, parts, got.dtype)
+    embeddings = evidence.module(evidence.anatomy.embeddings, "embeddings")
+    dtype = max(got.dtype, *(weight.dtype for weight in embeddings.parameters()), key=epsilon)
+    whole = _normed(evidence, parts, dtype)
     without = {}
     for name in ("position", "word"):
         others = {other: part for other, part in parts.items() if other != name}
-        without[f"the {name} embedding"] = _normed(evidence, others, got.dtype).values
+        without[f"the {name} embedding"] = _normed(evidence, others, dtype).values
     expected = whole._replace(without=without)
-    return judge(got, expected, place="hidden_states[0]", dtype=got.dtype)
+    return judge(got, expected, place="hidden_states[0]", dtype=dtype)
 
 
 def _parts(evidence: Evidence, got: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:

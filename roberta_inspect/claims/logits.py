@@ -174,6 +174,9 @@ def _last(evidence: Evidence) -> tuple[torch.Tensor, str]:
     the LayerNorm that some classes put behind it."""
     last = evidence.tuple_of("hidden_states")[-1]
     evidence.check_values()
+    read = evidence.visit(evidence.anatomy.classifier, "classifier").hidden_states
+    if read.shape != last.shape:
+        raise NotTestedError(f"the classifier reads a tensor of shape {tuple(read.shape)}")
     norm = evidence.trace.visit(evidence.anatomy.last_norm)
     if norm is not None and norm.hidden_states is last:
         normed = evidence.returned(str(evidence.anatomy.last_norm), "LayerNorm")

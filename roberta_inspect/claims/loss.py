@@ -130,7 +130,7 @@ def _as_taken(
 @CLAIMS.register("loss-value", "the loss is computed from the logits and the labels")
 def value(evidence: Evidence) -> Outcome | None:
     if not evidence.observed.call.labels:
-        raise NotTestedError("no call with labels returned anything")
+        raise NotTestedError("the call that the proofs rest on has no labels")
     own, reason = evidence.problem_type
     kind = KINDS[own]
     logits = evidence.tensor("logits")
@@ -258,7 +258,8 @@ def meaning(evidence: Evidence, status: str | None) -> str:
         return "what forward computed from the labels: none of the losses that its class knows"
     kind = KINDS[own if own in kinds else kinds[0]]
     over = kind.over(_columns(evidence.tensor("logits")))
-    return f"{kind.words} of the logits against the labels, mean over {over}"
+    reduced = f"mean over {over}" if status == "proved" or evidence.fake else "on this input"
+    return f"{kind.words} of the logits against the labels, {reduced}"
 
 
 def fitting(evidence: Evidence) -> list[str]:

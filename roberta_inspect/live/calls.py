@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -84,6 +84,8 @@ class Calls:
         itself; `None` where two calls never differed."""
         self.edited: dict[str, None] = {}
         """The tensors of the input that some call wrote into."""
+        self._empty: dict[CallSpec, list[str]] = {}
+        """Call → the names under which its container, if it has keys, holds `()`."""
         self._records: dict[CallSpec, Call] = {}
         self._fingerprints = Fingerprints()
 
@@ -110,9 +112,10 @@ class Calls:
             self._records[spec] = annotate(observed, (), self._fingerprints)
             return
         reference = self.reference or observed
-        names = names_of(observed, reference)
+        names = names_of(observed, reference, self._empty.get(spec._replace(return_dict=True), ()))
+        self._empty[spec] = [name for name, value in keyed(observed.output).items() if value == ()]
         if self.reference is not None:
-            self.comparisons.append(_comparison_of(observed, reference, names))
+            self.comparisons.append(_comparison_of(observed, self.fields, names))
         elif not spec.is_plain:
             self.reference = observed
             self.fields = dict(zip(names, (value for _, value in observed.fields), strict=True))
@@ -135,30 +138,39 @@ class Calls:
             yield replace(call, absent=lacks)
 
 
-def _comparison_of(observed: Observed, reference: Observed, names: Sequence[str]) -> Comparison:
-    """`names` of the positions of `observed`; to be called before its tensors are dropped."""
-    reference_fields = keyed(reference.output)
+def _comparison_of(
+    observed: Observed, reference: Mapping[str, Any], names: Sequence[str]
+) -> Comparison:
+    """`names` of the positions of `observed`, and the named values of the reference call; to be
+    called before the tensors are dropped."""
+    is_plain = observed.call.is_plain
     asked = {
         "loss": observed.call.labels,
         "hidden_states": observed.call.output_hidden_states,
         "attentions": observed.call.output_attentions,
         "cross_attentions": observed.call.output_attentions,
     }
-    order = [name for name in reference_fields if name in names]
-    present = [name for name in names if name in reference_fields]
+    order = [name for name in reference if name in names]
+    present = [name for name in names if name in reference]
     return Comparison(
         call=observed.call,
         names=tuple(names),
         differences=tuple(
-            _apart(value, reference_fields[name] if value != () or asked.get(name, True) else ())
-            if name in reference_fields
+            _apart(
+                value,
+                reference[name] if value != () or asked.get(name, True) else (),
+                selected=is_plain,
+            )
+            if name in reference
             else None
             for name, (_, value) in zip(names, observed.fields, strict=True)
         ),
         missing=tuple(
             name
-            for name in reference_fields
-            if name not in names and asked.get(name, True) and not observed.call.is_plain
+            for name in reference
+            if name not in names
+            and asked.get(name, True)
+            and (not is_plain or name in ("loss", "logits"))
         ),
         moved=tuple(
             name for name, expected in zip(present, order, strict=False) if name != expected
@@ -170,15 +182,22 @@ def _differs(comparison: Comparison) -> bool:
     return any(comparison.differences)  # None where nothing can be said
 
 
-def _apart(value: Any, reference: Any) -> float | None:
-    """The largest difference of the tensors of two slots; items that are `None` because layers were
-    selected are left out, and so is a slot that is empty because nobody asked for it."""
+def _apart(value: Any, reference: Any, *, selected: bool) -> float | None:
+    """The largest difference of the tensors of two slots; infinite where they are not of one form
+    or dtype. Items that are `None` because the configuration may have `selected` layers are left
+    out, and so is a slot that is empty because nobody asked for it."""
     if isinstance(value, torch.Tensor) and isinstance(reference, torch.Tensor):
-        return largest_difference(value, reference)
+        return largest_difference(value, reference) if value.dtype == reference.dtype else math.inf
+    if not selected and (value is None) != (reference is None):
+        return math.inf
     items, reference_items = elements(value) or (), elements(reference) or ()
     if len(items) != len(reference_items):
         return math.inf
     pairs = zip(items, reference_items, strict=True)
-    distances = [_apart(*pair) for pair in pairs if pair[0] is not None and pair[1] is not None]
+    distances = [
+        _apart(item, beside, selected=selected)
+        for item, beside in pairs
+        if not selected or (item is not None and beside is not None)
+    ]
     apart = [distance for distance in distances if distance is not None]
     return max(apart, default=0.0) if len(apart) == len(distances) else None

@@ -22,7 +22,7 @@ def fields_of(container: Any) -> tuple[tuple[str | None, Any], ...]:
     """
     if container is None:
         return ()
-    if isinstance(container, ModelOutput):
+    if isinstance(container, Mapping):  # a ModelOutput is one
         return tuple(container.items())
     if isinstance(container, tuple | list):
         return tuple((None, value) for value in container)

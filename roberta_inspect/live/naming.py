@@ -13,14 +13,15 @@ from roberta_inspect.live.values import same_values
 from roberta_inspect.records import UNNAMED
 
 
-def names_of(observed: Observed, reference: Observed) -> tuple[str, ...]:
+def names_of(observed: Observed, reference: Observed, empty: Sequence[str] = ()) -> tuple[str, ...]:
     """What stands at each position of a call's container.
 
     A key is a name. A position without one has the name under which the reference call, or a
     stage of it, knows the same values, or at least tensors of the same origin and shape;
     failing that the name that the modules it came from give it; failing that `unnamed`.
+    `empty` are the names under which a dict of the same flags holds `()`.
     """
-    fields = _known(reference)
+    fields = {**dict.fromkeys(empty, ()), **_known(reference)}
     names: list[str] = []
     for key, value in observed.fields:
         free = {name: field for name, field in fields.items() if name not in names}

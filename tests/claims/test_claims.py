@@ -312,7 +312,7 @@ def test_a_loss_of_ignored_rows_alone_is_nan_and_not_tested() -> None:
 
 def test_without_a_labelled_call_the_loss_is_not_tested() -> None:
     proofs = proofs_of(right(), CallSpec(True, False, True, True))
-    assert proofs["loss-value"].detail == "no call with labels returned anything"
+    assert proofs["loss-value"].detail == "the call that the proofs rest on has no labels"
     assert "loss-kind" not in proofs
 
 
