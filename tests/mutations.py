@@ -61,6 +61,7 @@ def edited(
             wants_dict = kwargs.pop("return_dict", True)
             output = super().forward(*args, return_dict=True, **kwargs)
             output = edit(output, kwargs) or output
+            output = type(output)(**vars(output))  # what is None now has no index
             return output if wants_dict else as_tuple(output.to_tuple())
 
     return lambda: right(cls=Edited, **overrides)
@@ -115,6 +116,16 @@ def one_hot(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 def set_logits(change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
     def edit(output: Any, kwargs: dict[str, Any]) -> None:
         output["logits"] = change(output.logits)
+
+    return edit
+
+
+def without_flags(name: str, change: Callable[[torch.Tensor], torch.Tensor] | None) -> Any:
+    """A slot is changed, or `None`, where nothing but the inputs and labels is passed."""
+
+    def edit(output: Any, kwargs: dict[str, Any]) -> None:
+        if "output_hidden_states" not in kwargs and output.get(name) is not None:
+            setattr(output, name, None if change is None else change(output[name]))
 
     return edit
 
@@ -474,6 +485,14 @@ MUTATIONS: dict[str, Mutation] = {
     "head reads the mean": Mutation(
         "logits-position", with_head(lambda head, features: scores(head, features.mean(1)))
     ),
+    "head counts zeros": Mutation(
+        "logits-position",
+        with_head(
+            lambda head, features: (
+                scores(head, features[:, 0]) + (features == 0).all(-1).sum(-1, keepdim=True)
+            )
+        ),
+    ),
     "head overflows on other positions": Mutation(
         "logits-position", with_head(overflows_elsewhere)
     ),
@@ -504,6 +523,16 @@ MUTATIONS: dict[str, Mutation] = {
     # the whole model
     "length of the batch leaks": Mutation("alone", patched(depends_on_length)),
     "padding attended": Mutation("padding", patched(ignore_mask)),
+    "the first row is the mean of all": Mutation(
+        "rows-beside", edited(set_logits(lambda x: torch.cat([x.mean(0, keepdim=True), x[1:]])))
+    ),
+    "the last row reads the first": Mutation(
+        "rows-beside", edited(set_logits(lambda x: torch.cat([x[:-1], x[-1:] + x[:1] / 10])))
+    ),
+    "every second row reads the others of these": Mutation(
+        "rows-beside",
+        edited(set_logits(lambda x: x + (torch.arange(len(x)) % 2 == 0)[:, None] * x[::2].mean(0))),
+    ),
     # hidden states
     "two hidden states swapped": Mutation(
         "hidden-states-chain", edited(set_items("hidden_states", swapped))
@@ -605,6 +634,14 @@ MUTATIONS: dict[str, Mutation] = {
                 values[-1],
             )
         ),
+    ),
+    "None for a hidden state in the tuple": Mutation(
+        "tuple-and-dict",
+        edited(as_tuple=lambda values: (*values[:-2], (None, *values[-2][1:]), values[-1])),
+    ),
+    "no loss without flags": Mutation("tuple-and-dict", edited(without_flags("loss", None))),
+    "float64 logits without flags": Mutation(
+        "tuple-and-dict", edited(without_flags("logits", torch.Tensor.double))
     ),
     "a pooler": Mutation("no-pooler", patched(with_pooler)),
 }

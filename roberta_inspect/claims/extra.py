@@ -180,6 +180,12 @@ class SmallCalls:
         moved = self.moved(self.unmasked, slice(2, None, 2))
         return moved / size if self.nudged and size <= LARGEST_NUDGE else None
 
+    @property
+    def words(self) -> str:
+        """How much they are called on."""
+        rows, tokens = self.probe.attention_mask.shape
+        return f"the same bits in {counted(rows, 'row')} of {counted(tokens, 'token')}"
+
     def moved(self, answer: Answer, rows: slice | torch.Tensor) -> float:
         """How far the logits of some rows are from those of the call that changes nothing."""
         return furthest(answer.logits[rows], self.plain.logits[rows])
@@ -252,8 +258,8 @@ class Labelling(NamedTuple):
 
 
 def _labels(kind: str, rows: int, classes: int, covered: int, like: torch.Tensor) -> torch.Tensor:
-    """Labels of the dtype and rank of those that were given: every class, or targets of several
-    magnitudes."""
+    """Labels of the dtype and rank of those that were given: every class, targets of several
+    magnitudes, or shares from none of a label to all of it."""
     row = torch.arange(rows)
     if kind == "single_label_classification":
         labels = (row % covered).reshape(rows, *[1] * (like.ndim - 1))
@@ -262,7 +268,7 @@ def _labels(kind: str, rows: int, classes: int, covered: int, like: torch.Tensor
         labels = (10.0 ** (columns % 4 - 2) * (1 - 2 * (columns % 2))).reshape(rows, classes)
         labels = labels if like.ndim > 1 else labels.reshape(rows * classes)
     else:
-        labels = (row[:, None] + torch.arange(classes)) % 2
+        labels = (row[:, None] + torch.arange(classes)) % 4 / 3
     return labels.to(device=like.device, dtype=like.dtype)
 
 

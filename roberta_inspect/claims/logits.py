@@ -111,7 +111,8 @@ def position(evidence: Evidence) -> Outcome | None:
     if not same(_called(evidence, last, logits), logits):
         raise NotTestedError(f"this {_head_name(evidence)} reads more than {words}")
     large = 1e3 * last.abs().max() * torch.ones_like(last)
-    for replaced in (-last, torch.cat([last, last.flip(-1)], dim=1), large):
+    longer = torch.cat([last, last.flip(-1)], dim=1)
+    for replaced in (-last, longer, large, torch.zeros_like(last)):
         elsewhere = torch.cat([last[:, :1], replaced[:, 1:]], dim=1)
         moved = furthest(_called(evidence, elsewhere, logits), logits)
         if moved and not has_class_form(evidence):

@@ -51,7 +51,8 @@ def padding(evidence: Evidence) -> Outcome | None:
         if parted is None:
             raise NotTestedError("the rows beside change a row, too, whatever its padding holds")
         return refuted(f"expected the same bits with other ids in the padding, {parted}")
-    outcome = same_bits("leaving out the mask", small.moved(small.unmasked, slice(1, 2)))
+    unmasked = small.moved(small.unmasked, slice(1, 2))
+    outcome = same_bits("leaving out the mask", unmasked, small.words)
     if not small.left:
         return outcome
     moved = small.moved(small.changed, slice(1, 2))
@@ -79,7 +80,7 @@ def beside(evidence: Evidence) -> Outcome | None:
     parted = parted or _parted(small, small.unmasked, others)
     if parted is not None:
         return refuted(f"expected the same bits beside another row, {parted}")
-    outcome = same_bits("another row", small.moved(small.changed, slice(1)))
+    outcome = same_bits("another row", small.moved(small.changed, slice(1)), small.words)
     if not small.left:
         return outcome
     sentence = "other rows beside a row change no bit of the hidden states of its tokens"

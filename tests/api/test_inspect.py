@@ -317,3 +317,17 @@ def test_on_cuda_nothing_right_is_refuted(dtype: str) -> None:
     found = inspect(device="cuda", dtype=dtype, attention="eager")
     assert [proof for proof in found.proofs if proof.status == "refuted"] == []
     assert found.setup.device.startswith("cuda")
+
+
+@pytest.mark.parametrize("overrides", [{"attn_implementation": "eager"}, {}], ids=["eager", "own"])
+@pytest.mark.parametrize("output_hidden_states", [True, False])
+def test_the_matrix_explains_what_the_main_calls_do_not_ask_for(
+    overrides: dict[str, Any], output_hidden_states: bool
+) -> None:
+    model = RobertaForSequenceClassification(tiny_config(**overrides)).eval()
+    output_map = inspect(
+        model, matrix=True, output_attentions=False, output_hidden_states=output_hidden_states
+    )
+    errors = [finding.message for finding in output_map.findings if finding.level == "error"]
+    assert errors == []
+    assert "unnamed-output" not in [finding.id for finding in output_map.findings]

@@ -342,6 +342,19 @@ def test_on_fake_tensors_only_what_needs_no_values_is_tested() -> None:
     assert proofs["loss-value"].detail == "the tensors have shapes, no values"
 
 
+class Stubborn(RobertaForSequenceClassification):
+    """Runs eager attention, whatever its configuration says."""
+
+    def forward(self, *args, **kwargs):
+        self.config._attn_implementation = "eager"
+        return super().forward(*args, **kwargs)
+
+
+def test_an_implementation_that_is_not_used_proves_nothing() -> None:
+    proof = proofs_of(right(cls=Stubborn))["attention-implementations"]
+    assert proof.status == "not-tested", proof.detail
+
+
 def test_padding_says_what_happens_without_the_mask() -> None:
     proof = proofs_of(right())["padding"]
     assert (proof.status, proof.method) == ("proved", "exact")

@@ -279,6 +279,88 @@ def test_nothing_is_refuted_where_the_attention_is_sharp(
     assert found["attentions-formula"].status == status, found["attentions-formula"].detail
 
 
+class Float32Copies(RobertaForSequenceClassification):
+    """Hands float32 copies of its logits to the caller, whatever it is computed in."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        output = super().forward(*args, **{**kwargs, "return_dict": True})
+        output["logits"] = output.logits.float()
+        return output if kwargs.get("return_dict", True) else output.to_tuple()
+
+
+class OwnAutocast(Float32Copies):
+    """Computes in bfloat16 from float32 weights."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        with torch.autocast("cpu", torch.bfloat16):
+            return super().forward(*args, **kwargs)
+
+
+class PlainDict(RobertaForSequenceClassification):
+    """Returns a dict of Python in place of a ModelOutput."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        output = super().forward(*args, **kwargs)
+        return output if isinstance(output, tuple) else dict(output)
+
+
+class PadsToEight(RobertaForSequenceClassification):
+    """Pads its input to a multiple of eight, and cuts what it returns."""
+
+    def forward(self, input_ids: Any, attention_mask: Any, **kwargs: Any) -> Any:
+        length = input_ids.shape[1]
+        more = (0, -length % 8)
+        ids = nn.functional.pad(input_ids, more, value=self.config.pad_token_id)
+        mask = nn.functional.pad(attention_mask, more)
+        flags = {"output_hidden_states": False, "output_attentions": False}
+        return super().forward(ids, mask, **{**kwargs, **flags})
+
+
+@pytest.mark.parametrize("attention", IMPLEMENTATIONS)
+@pytest.mark.parametrize(
+    ("cls", "dtype"),
+    [
+        (Float32Copies, torch.bfloat16),
+        (Float32Copies, torch.float16),
+        (OwnAutocast, torch.float32),
+        (PlainDict, torch.float32),
+    ],
+)
+def test_nothing_is_refuted_where_forward_casts_or_repacks(cls, dtype, attention) -> None:
+    assert refuted(right(cls=cls, attn_implementation=attention).to(dtype)) == []
+
+
+def test_embeddings_of_another_length_are_left_as_they_are() -> None:
+    model = right(cls=PadsToEight)
+    proofs = {proof.id: proof for proof in inspect(model, output_hidden_states=False).proofs}
+    assert proofs["loss-value"].status == "proved", proofs["loss-value"].detail
+
+
+def test_padding_on_the_left_of_a_decoder_refutes_nothing() -> None:
+    ids = torch.tensor([[5, 6, 7, 8, 9, 10], [1, 1, 5, 6, 7, 8]])
+    inputs = {"input_ids": ids, "attention_mask": (ids != 1).long()}
+    for attention in IMPLEMENTATIONS:
+        model = right(is_decoder=True, attn_implementation=attention)
+        proofs = inspect(model, inputs=inputs).proofs
+        assert [proof.detail for proof in proofs if proof.status == "refuted"] == []
+
+
+def test_labels_that_move_the_logits_are_not_blamed_on_padding_or_rows() -> None:
+    class Margin(RobertaForSequenceClassification):
+        def forward(self, *args: Any, labels: Any = None, **kwargs: Any) -> Any:
+            output = super().forward(*args, labels=labels, **kwargs)
+            place = 0 if labels is None else 1
+            logits = output[place] + (labels is not None)
+            if isinstance(output, tuple):
+                return (*output[:place], logits, *output[place + 1 :])
+            output["logits"] = logits
+            return output
+
+    statuses = {proof.id: proof.status for proof in inspect(right(cls=Margin)).proofs}
+    assert statuses["tuple-and-dict"] == "refuted"
+    assert [statuses[name] for name in ("padding", "rows-beside", "alone")] == ["proved"] * 3
+
+
 @pytest.mark.parametrize(
     ("cls", "overrides"),
     [(Decoder, {"is_decoder": True}), (CrossReader, CROSS)],
