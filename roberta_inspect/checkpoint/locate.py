@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
+from roberta_inspect.checkpoint.batch import is_batch
 from roberta_inspect.errors import CannotInspectError, UsageError
 from roberta_inspect.text import safe
 
@@ -136,4 +137,6 @@ def _instead_of_file(path: Path) -> str:
         with suppress(CannotInspectError):
             read_map(path)
             return f"{safe(path)} is a saved map: roberta-inspect diff {safe(path)} CHECKPOINT"
+    if is_batch(path):
+        return f"{safe(path)} is a batch: roberta-inspect run CHECKPOINT --inputs {safe(path)}"
     return _ANY

@@ -28,6 +28,7 @@ from makers import (
     tiny_config,
     tiny_model,
 )
+from safetensors.torch import save_file
 from small_maps import BASE
 from transformers import BertForSequenceClassification, RobertaForSequenceClassification
 from transformers.utils import logging as transformers_logging
@@ -129,6 +130,8 @@ GENERAL = "Give a directory with a config.json, a Hub model id such as owner/nam
         ("mapp", GENERAL),
         ("gone/my-robrta/x", GENERAL),
         ("map.json", "map.json is a saved map: roberta-inspect diff map.json CHECKPOINT"),
+        ("f.json", "f.json is a batch: roberta-inspect run CHECKPOINT --inputs f.json"),
+        ("f.safetensors", "f.safetensors is a batch: roberta-inspect run CHECKPOINT --inputs f."),
         ("notes.txt", GENERAL),
         ("other.json", GENERAL),
         ("my-roberta/config.json", "Give the directory that holds it and its config.json: my-"),
@@ -145,10 +148,12 @@ def test_what_was_meant_is_told(
         "my-robertas": "a file",
         "map": "a file",
         "map.json": BASE.to_json(),
+        "f.json": '{"input_ids": [[0, 31, 2]]}',
         "other.json": "{}",
         "notes.txt": "",
     }.items():
         Path(name).write_text(content, encoding="utf-8")
+    save_file({"inputs_embeds": torch.zeros(1, 1, 8)}, "f.safetensors")
     with pytest.raises(CannotInspectError) as caught:
         locate(source)
     assert caught.value.hint.startswith(hint)

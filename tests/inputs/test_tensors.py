@@ -181,22 +181,31 @@ def test_files_of_a_batch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "sentence"),
+    ("name", "content", "sentence", "hint"),
     [
-        ("batch.json", b"[1]", "holds JSON, but not an object"),
-        ("batch.safetensors", b"1234567", "is not a safetensors file"),
-        ("batch.pt", b"", "is neither a .safetensors nor a .json file"),
-        ("missing.json", None, "does not exist"),
+        (
+            "batch.json",
+            b"[1]",
+            "holds JSON, but not an object",
+            "Save the batch as one JSON object",
+        ),
+        ("batch.json", b'{"input_ids"', "is not JSON", "Save the batch as one JSON object"),
+        ("batch.json", b"version https://git-lfs", "is a git-lfs pointer", "Install git-lfs"),
+        ("batch.safetensors", b"1234567", "is not a safetensors file", "Save the batch again"),
+        ("batch.pt", b"", "is neither a .safetensors nor a .json file", "Save the batch"),
+        ("missing.json", None, "does not exist", "Check the path that inputs= names."),
+        ("missing.safetensors", None, "does not exist", "Check the path that inputs= names."),
     ],
 )
 def test_a_file_that_is_no_batch(
-    tmp_path: Path, name: str, content: bytes | None, sentence: str
+    tmp_path: Path, name: str, content: bytes | None, sentence: str, hint: str
 ) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InspectError) as raised:
         inspect(inputs=tmp_path / name)
     assert sentence in str(raised.value)
+    assert raised.value.hint.startswith(hint)
 
 
 # Pairs
