@@ -861,13 +861,17 @@ def _mislabelled_words(part: Part) -> str:
 
 @CONSUMER_QUESTIONS.register("consumer-raised", "warning")
 def _consumer_raised(consumers: tuple[Consumer, ...]) -> Iterator[Draft]:
+    causes: dict[tuple[str, str], list[str]] = {}
     for consumer in consumers:
         if consumer.error is not None:
-            why = "; ".join(consumer.notes)
-            yield Draft(
-                f"{safe(consumer.title)} raises {safe(consumer.raised)}",
-                f"{why[:1].upper()}{why[1:]}." if why else None,
-            )
+            cause = consumer.raised, "; ".join(consumer.notes)
+            causes.setdefault(cause, []).append(consumer.title)
+    for (raised, why), titles in causes.items():
+        yield Draft(
+            f"{'; '.join(map(safe, titles))} {'raises' if len(titles) == 1 else 'raise'} "
+            f"{safe(raised)}",
+            f"{why[:1].upper()}{why[1:]}." if why else None,
+        )
 
 
 @CONSUMER_QUESTIONS.register("predictions-are-a-tuple", "warning")

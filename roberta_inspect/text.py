@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 LONGEST_SHOWN = 200
 """How many characters of one untrusted string are shown. The rest is counted."""
@@ -55,6 +56,17 @@ def listed(
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def distinct_names(names: Mapping[int, str]) -> dict[int, str]:
+    """Names of labels by id: `yes (id:1)` where two share a name, `(id:2)` without a name."""
+    counts = Counter(names.values())
+    return {
+        label: name
+        if name.strip() and counts[name] == 1
+        else f"{safe(name.strip(), longest=40)} (id:{label})".strip()
+        for label, name in names.items()
+    }
 
 
 def dtype_word(dtype: object) -> str:

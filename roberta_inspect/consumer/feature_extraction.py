@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from roberta_inspect.consumer.pipeline import pipeline_for, slots_of
+from roberta_inspect.consumer.pipeline import NO_TOKENIZER, pipeline_for, slots_of
 from roberta_inspect.consumer.row import HandedOver, row
 from roberta_inspect.consumer.subject import Subject
 from roberta_inspect.records import Consumer, Text
@@ -23,4 +23,5 @@ def rows(subject: Subject) -> Iterator[Consumer]:
         part = slots_of(subject, Text(first=text)).part("features", torch.tensor(features))
         return HandedOver(features, [part])
 
-    yield row("feature-extraction", f"features = {CALL}(text)", call)
+    advice = NO_TOKENIZER if subject.tokenizer is None else None
+    yield row("feature-extraction", f"features = {CALL}(text)", call, advice=advice)

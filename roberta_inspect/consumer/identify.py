@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -110,12 +110,10 @@ class Slots:
         words = f"{part.identity}, padded with {self.padding:g}"
         return replace(part, padding=self.padding, identity=words)
 
-    def score(
-        self, access: str, score: float, row: int, columns: Sequence[int], label: str
-    ) -> Part:
+    def score(self, access: str, score: float, row: int, columns: Mapping[int, str]) -> Part:
         """What the score of a label is: softmax, sigmoid or no function of the logits of `row`.
 
-        `columns` are the columns whose label has that name.
+        `columns` are those that it may be of, each with the name that its label is shown by.
         """
         candidates = [
             candidate._replace(
@@ -125,10 +123,10 @@ class Slots:
             )
             for candidate in self.candidates
             if candidate.name == "logits" and candidate.values.ndim == 2
-            for column in columns
+            for column, label in columns.items()
         ]
         part = self._part(access, torch.tensor(score, dtype=torch.float64), candidates)
-        return replace(part if not part.is_off else _unidentified(part), label=label, dtype=None)
+        return replace(part if not part.is_off else _unidentified(part), dtype=None)
 
     def nothing(self, access: str, declared: str | None = None) -> Part:
         """An empty tuple, which is a slot that holds nothing where there is just one."""

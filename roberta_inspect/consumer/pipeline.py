@@ -14,12 +14,18 @@ from roberta_inspect.consumer.row import HandedOver, row
 from roberta_inspect.consumer.subject import Subject
 from roberta_inspect.inputs.probe import Probe
 from roberta_inspect.records import Consumer, Part, Text
+from roberta_inspect.text import distinct_names
 
 CALL = 'pipeline("text-classification")'
 
 MOST_TEXTS = 8
 """The most texts in one call."""
 
+NO_TOKENIZER = dict.fromkeys(
+    ("Exception", "OSError", "ValueError", "TypeError"),
+    "there is no tokenizer beside this model; save one with it, or give one as an argument "
+    "in Python",
+)
 NEEDS_DICT = (
     'the pipeline asks for outputs["logits"], and with config.return_dict = False the outputs are '
     "a tuple; set it to True"
@@ -33,6 +39,8 @@ def rows(subject: Subject) -> Iterator[Consumer]:
     second = subject.texts[0].second or subject.texts[-1].first
     pair, pair_texts = {"text": single, "text_pair": second}, [Text(first=single, second=second)]
 
+    advice = NO_TOKENIZER if subject.tokenizer is None else {"TypeError": NEEDS_DICT}
+
     def row_of(
         arguments: str, texts: list[Text], text_input: Any, model: Any = None, **options: Any
     ) -> Any:
@@ -41,7 +49,7 @@ def rows(subject: Subject) -> Iterator[Consumer]:
             output = classify(text_input, **options)
             return HandedOver(output, scores(subject, texts, output))
 
-        return row("pipeline", f"{CALL}{arguments}", call, advice=_advice(subject, model))
+        return row("pipeline", f"{CALL}{arguments}", call, advice=advice)
 
     yield row_of("(text)", texts[:1], single)
     yield row_of("([text, …])", texts, several)
@@ -60,13 +68,6 @@ def rows(subject: Subject) -> Iterator[Consumer]:
     if subject.model.config.return_dict:
         without = lambda: subject.copy(return_dict=False)  # noqa: E731
         yield row_of("(text), config.return_dict=False", texts[:1], single, without)
-
-
-def _advice(subject: Subject, model: Any) -> dict[str, str]:
-    if subject.tokenizer is None:
-        lacks = "there is no tokenizer beside this model; save one with it, or pass tokenizer="
-        return dict.fromkeys(("Exception", "OSError", "ValueError", "TypeError"), lacks)
-    return {"TypeError": NEEDS_DICT}
 
 
 def pipeline_for(task: str, subject: Subject, model: Callable[[], Any]) -> Any:
@@ -93,11 +94,11 @@ def scores(subject: Subject, texts: list[Text], output: Any) -> Iterator[Part]:
     """What each score in the nested lists is: `[0]["score"]`, `[0][0]["score"]`."""
     slots = [slots_of(subject, text) for text in texts]
     names = {int(key): str(name) for key, name in subject.model.config.id2label.items()}
+    shown = distinct_names(names)
     for access, row_number, entry in _score_entries(output, len(texts)):
-        columns = [column for column, name in names.items() if name == entry["label"]]
-        yield slots[row_number].score(
-            f'{access}["score"]', entry["score"], 0, columns, str(entry["label"])
-        )
+        columns = {column: shown[column] for column in names if names[column] == entry["label"]}
+        part = slots[row_number].score(f'{access}["score"]', entry["score"], 0, columns)
+        yield replace(part, label=str(entry["label"]))
 
 
 def _score_entries(output: Any, texts: int) -> Iterator[tuple[str, int, Any]]:

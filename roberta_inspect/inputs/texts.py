@@ -29,8 +29,8 @@ def from_texts(config: Any, tokenizer: Any, texts: Iterable[Any], *, labels: Any
     if tokenizer is None:
         raise UsageError(
             "texts need a tokenizer, and there is none",
-            hint="Put the tokenizer files beside config.json, pass tokenizer=, or leave "
-            "texts= out.",
+            hint="Put the tokenizer files beside config.json, give one as an argument in Python, "
+            "or leave texts= out.",
         )
     texts = texts_of(texts)
     if not callable(tokenizer):
@@ -70,7 +70,7 @@ def from_texts(config: Any, tokenizer: Any, texts: Iterable[Any], *, labels: Any
         del inputs[TOKEN_TYPE_IDS]
     return Probe(
         inputs=inputs,
-        labels=labels_for(config, len(rows), labels, texts=True),
+        labels=labels_for(config, len(rows), labels, source="texts"),
         texts=texts,
         dropped=(TOKEN_TYPE_IDS,) if dropped else (),
         source="texts",

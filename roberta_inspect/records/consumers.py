@@ -146,6 +146,12 @@ class ConsumerReport(Product):
     schema: int = SCHEMA
 
     @property
+    def verdict(self) -> bool | None:
+        """`ok`; or `None` where nothing is wrong because no consumer returned anything."""
+        is_tested = any(consumer.status == "called" for consumer in self.consumers)
+        return self.ok if is_tested or not self.ok else None
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """What the findings of level `error` say: a refuted proof, a random head …"""
         return error_reasons(self.findings)

@@ -46,7 +46,7 @@ def consumers_table(report: ConsumerReport) -> Group:
     parts: list[RenderableType] = [two_columns(facts), *consumer_blocks(report.consumers)]
     if report.findings:
         parts.append(findings_block(report.findings))
-    return Group(*parts, verdict_line(consumers_verdict(report), ok=report.ok))
+    return Group(*parts, verdict_line(consumers_verdict(report), ok=report.verdict))
 
 
 def consumer_blocks(consumers: Sequence[Consumer]) -> Iterator[Group]:
@@ -164,8 +164,8 @@ def consumers_verdict(report: ConsumerReport) -> str:
 
 def consumers_markdown(report: ConsumerReport) -> str:
     """One table for each consumer, and the findings."""
-    mark = "✓" if report.ok else "✗"
-    lines = [f"## {mark} roberta-inspect consumers: {consumers_verdict(report)}"]
+    sign = phrases.SIGN[report.verdict]
+    lines = [f"## {sign} roberta-inspect consumers: {consumers_verdict(report)}"]
     head = [[label, escaped(words)] for label, words in phrases.header_facts(report).items()]
     lines += [*table_lines(["", ""], head), *consumer_tables(report.consumers)]
     return "\n".join([*lines, *finding_lines(report.findings)])
@@ -204,4 +204,4 @@ def _parts_cell(consumer: Consumer) -> str:
 
 def consumers_github(report: ConsumerReport) -> str:
     """One annotation for each finding, then one line that sums up."""
-    return finding_annotations(report, consumers_verdict(report))
+    return finding_annotations(report, consumers_verdict(report), ok=report.verdict)

@@ -31,7 +31,7 @@ def _finding_text(finding: Finding) -> Text:
     return text
 
 
-def verdict_line(verdict: str, *, ok: bool) -> Group:
+def verdict_line(verdict: str, *, ok: bool | None) -> Group:
     """The last line, below an empty one."""
-    sign, style = ("✓", f"bold {colours.GOOD}") if ok else ("✗", f"bold {colours.BAD}")
-    return Group(Text(), Text(f"{sign} {verdict}", style))
+    colour = {True: colours.GOOD, False: colours.BAD, None: colours.DOUBT}[ok]
+    return Group(Text(), Text(f"{phrases.SIGN[ok]} {verdict}", f"bold {colour}"))

@@ -18,18 +18,19 @@ IN_PROPERTY = {**IN_MESSAGE, ":": "%3A", ",": "%2C"}
 
 def map_github(output_map: OutputMap) -> str:
     """One annotation per finding, then one line that sums up."""
-    return finding_annotations(output_map, phrases.map_verdict(output_map))
+    return finding_annotations(output_map, phrases.map_verdict(output_map), ok=output_map.ok)
 
 
-def finding_annotations(product: OutputMap | ConsumerReport, verdict: str) -> str:
+def finding_annotations(
+    product: OutputMap | ConsumerReport, verdict: str, *, ok: bool | None
+) -> str:
     """One for each finding, then one line with the verdict."""
     lines = [
         annotation(COMMAND[finding.level], title=finding.id, message=_message(finding))
         for finding in product.findings
     ]
-    mark = "✓" if product.ok else "✗"
     # The runner takes `##[…]`, the older form of a command, anywhere in a line.
-    line = f"{mark} roberta-inspect: {safe(product.checkpoint.source)}: {verdict}"
+    line = f"{phrases.SIGN[ok]} roberta-inspect: {safe(product.checkpoint.source)}: {verdict}"
     lines.append(line.replace("##[", "## ["))
     return "".join(f"{line}\n" for line in lines)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
 
@@ -27,7 +26,7 @@ from roberta_inspect.records import (
 )
 from roberta_inspect.records.place import Element, spans
 from roberta_inspect.render.runs import Line, Run, folded_lines, line_text, numbered
-from roberta_inspect.text import counted, listed, safe
+from roberta_inspect.text import counted, distinct_names, listed, safe
 
 NAME_LIMIT = 40
 """Characters of a label, a token or a slot's name."""
@@ -49,6 +48,9 @@ RUNS_SHOWN = 12
 TEXTS_SHOWN = 8
 LABELS_SHOWN = 5
 """Texts whose predictions are shown, and labels of each."""
+
+SIGN = {True: "✓", False: "✗", None: "!"}
+"""The sign of a verdict; `None` where nothing was tested."""
 
 LEGEND = {
     "+1": "places further than without labels",
@@ -113,16 +115,8 @@ def labels_line(checkpoint: Checkpoint) -> str:
 def label_names(checkpoint: Checkpoint) -> list[str]:
     """The name of every label in the order of the ids, with its id where the name is ambiguous."""
     labels = range(checkpoint.num_labels)
-    return distinct_names({label: checkpoint.id2label.get(str(label), "") for label in labels})
-
-
-def distinct_names(names: Mapping[int, str]) -> list[str]:
-    """Names of labels by id: `yes (id:1)` where two share a name, `(id:2)` without a name."""
-    counts = Counter(names.values())
-    return [
-        text if text.strip() and counts[text] == 1 else f"{name(text.strip())} (id:{label})".strip()
-        for label, text in names.items()
-    ]
+    names = {label: checkpoint.id2label.get(str(label), "") for label in labels}
+    return list(distinct_names(names).values())
 
 
 def lines(untrusted: str) -> str:
@@ -445,7 +439,7 @@ def stage_reaches(slot: StageSlot) -> str:
 def ranked(prediction: Prediction) -> list[tuple[str, Score]]:
     """The scores of a prediction, the highest first, each with its label's name."""
     names = distinct_names({label: score.label for label, score in enumerate(prediction.scores)})
-    by_score = {id(score): label for label, score in zip(names, prediction.scores, strict=True)}
+    by_score = {id(score): names[label] for label, score in enumerate(prediction.scores)}
     return [(by_score[id(score)], score) for score in prediction.ranked]
 
 

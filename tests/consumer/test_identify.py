@@ -72,7 +72,7 @@ def test_what_may_be_either_is_called_both(slots: Slots) -> None:
     torch.nn.init.zeros_(model.classifier.out_proj.weight)
     torch.nn.init.zeros_(model.classifier.out_proj.bias)
     slots_of_zeros = Slots.of(model, synthetic(model.config))
-    score = slots_of_zeros.score('["score"]', 0.5, 0, [1], "yes")
+    score = slots_of_zeros.score('["score"]', 0.5, 0, {1: "yes"})
     assert score.identity == "softmax(logits)[yes] or sigmoid(logits)[yes]"
 
 
@@ -90,7 +90,7 @@ def test_a_score_is_a_function_of_the_logit_of_its_own_label(
     function: Any, identity: str, outputs: Any, slots: Slots
 ) -> None:
     score = float(function(outputs[2].logits)[0, 2])
-    assert slots.score('["score"]', score, 0, [2], "yes").identity == identity
+    assert slots.score('["score"]', score, 0, {2: "yes"}).identity == identity
 
 
 @pytest.mark.parametrize("left", [False, True])

@@ -88,6 +88,32 @@ def test_the_pipeline_raises_where_the_model_returns_a_tuple() -> None:
     assert row.notes[0].startswith('the pipeline asks for outputs["logits"]')
 
 
+@pytest.mark.newest
+def test_two_labels_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    model = tiny_model(id2label={0: "x", 1: "x", 2: "good"}, label2id={"x": 1, "good": 2})
+    folder = make_checkpoint(tmp_path, model, tokenizer=True)
+    report = roberta_inspect.consumers(folder, texts=["abc"], only=["pipeline"])
+    row = next(row for row in report.consumers if "top_k=None" in row.title)
+    assert sorted((part.identity, part.label) for part in row.parts) == [
+        ("softmax(logits)[good]", "good"),
+        ("softmax(logits)[x (id:0)]", "x"),
+        ("softmax(logits)[x (id:1)]", "x"),
+    ]
+
+
+def test_without_a_tokenizer_one_warning_says_so(tmp_path: Path) -> None:
+    report = roberta_inspect.consumers(
+        make_checkpoint(tmp_path), only=["pipeline", "feature-extraction"]
+    )
+    assert {row.status for row in report.consumers} == {"raised"}
+    (finding,) = report.findings
+    assert finding.hint == (
+        "There is no tokenizer beside this model; save one with it, or give one as an argument in "
+        "Python."
+    )
+    assert (report.ok, report.verdict) == (True, None)
+
+
 @pytest.mark.parametrize(
     ("settings", "labels", "before", "after"),
     [

@@ -94,6 +94,13 @@ def test_what_is_as_it_should_be_is_none(consumers: list[Consumer]) -> None:
     assert findings(*consumers) == []
 
 
+def test_one_cause_is_one_finding_that_names_the_rows() -> None:
+    other = replace(rows.RAISED, title="again", notes=("another reason",))
+    first, second = findings(rows.RAISED, other, replace(rows.RAISED, id="x", title="once more"))
+    assert first.message == "torch.jit.trace(model); once more raise RuntimeError: no dict"
+    assert second.message == "again raises RuntimeError: no dict"
+
+
 def test_the_names_to_give_are_in_the_hint() -> None:
     (finding,) = findings(rows.GRAPH)
     assert (finding.hint or "").endswith(

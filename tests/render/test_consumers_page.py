@@ -83,6 +83,25 @@ def test_what_is_written_is_valid() -> None:
     assert written["consumers"][0]["parts"][0]["is"] == "softmax(logits)[good]"
 
 
+@pytest.mark.parametrize(
+    ("consumers", "sign"),
+    [
+        ([rows.MISSING], "!"),
+        ([rows.MISSING, rows.RAISED], "!"),
+        ([rows.MISSING, rows.PREDICT], "✓"),
+        ([rows.MISSING, rows.GRAPH], "✗"),
+    ],
+)
+def test_a_tick_needs_a_consumer_that_returned_something(
+    consumers: list[Consumer], sign: str
+) -> None:
+    report = rows.report(*consumers)
+    assert rendered(report, "table").splitlines()[-1].startswith(f"{sign} ")
+    assert rendered(report, "github").splitlines()[-1].startswith(f"{sign} ")
+    assert rendered(report, "markdown").startswith(f"## {sign} ")
+    assert f"<b>{sign} </b>" in rendered(report, "html")
+
+
 def test_a_map_shows_its_rows_too() -> None:
     output_map = replace(BASE, consumers=(rows.TUPLE,))
     for name in ("table", "markdown"):

@@ -61,7 +61,7 @@ def consumers_page(report: ConsumerReport) -> str:
     verdict = f"{len(report.consumers)} consumers, {raised} raised"
     return parts.document(
         f"roberta-inspect consumers: {safe(source)}",
-        parts.heading("Who gets what", source, verdict, ok=report.ok),
+        parts.heading("Who gets what", source, verdict, ok=report.verdict),
         tag("main", parts.findings_section(report.findings), consumers_section(report.consumers)),
     )
 

@@ -65,7 +65,7 @@ def _data(data: Mapping[str, Any]) -> Html:
     return tag("script", Html(text.replace("<", "\\u003c")), type="application/json", id="data")
 
 
-def heading(title: str, subject: str, verdict: str, *, ok: bool) -> Html:
+def heading(title: str, subject: str, verdict: str, *, ok: bool | None) -> Html:
     """The head of a page: what it is about, and the verdict."""
     return tag(
         "header",
@@ -73,9 +73,9 @@ def heading(title: str, subject: str, verdict: str, *, ok: bool) -> Html:
         tag("h1", safe(subject)),
         tag(
             "p",
-            tag("b", "✓ " if ok else "✗ "),
+            tag("b", f"{phrases.SIGN[ok]} "),
             verdict,
-            class_=f"verdict {'good' if ok else 'bad'}",
+            class_=f"verdict { {True: 'good', False: 'bad', None: 'warning'}[ok] }",
         ),
     )
 
