@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from roberta_inspect.errors import InspectError
+
 if TYPE_CHECKING:
     from roberta_inspect.records import OutputMap
 
@@ -58,8 +60,9 @@ class OutputContract:
     ) -> OutputMap:
         """The map of the checkpoint or model, if it fulfils the contract.
 
-        The test fails if something differs or a finding is an error. Arguments that the test leaves
-        out, such as the attention implementation or the texts, are those of the contract.
+        The test fails if something differs, a finding is an error, or the model cannot be
+        inspected. Arguments that the test leaves out, such as the attention implementation or the
+        texts, are those of the contract.
 
         Args:
             checkpoint_or_model: as for `inspect`.
@@ -67,14 +70,20 @@ class OutputContract:
                 that is named after the test.
             values: also compare what the tensors hold.
             arguments: those of `inspect`, such as `texts`, `inputs`, `tokenizer`, `consumers`.
-
-        Raises:
-            UsageError, CannotInspectError: as `inspect` and `diff`.
         """
+        __tracebackhide__ = True  # pytest then shows the test's line
+        try:
+            return self._compared(checkpoint_or_model, path, values, arguments)
+        except InspectError as error:
+            _fail(error.message, f"Hint: {error.hint}")
+
+    def _compared(
+        self, checkpoint_or_model: Any, path: str | Path | None, values: bool, arguments: Any
+    ) -> OutputMap:
         from roberta_inspect.api import inspect, inspect_like, report
         from roberta_inspect.records.saved import read_map
 
-        __tracebackhide__ = True  # pytest then shows the test's line
+        __tracebackhide__ = True
         contract = self.path if path is None else self.path.parent / path
         saved = read_map(contract) if contract.is_file() else None
         if saved is None and not self.update:
@@ -85,7 +94,8 @@ class OutputContract:
             else inspect_like(saved, checkpoint_or_model, **arguments)
         )
         if not output_map.ok:
-            _fail(f"what {contract.name} is about is not ok", *output_map.reasons)
+            what = "no contract was written" if saved is None else "its outputs were not compared"
+            _fail(f"the model has an error, so {what}:", *output_map.reasons)
         if saved is None or (self.update and contract not in self.written):
             contract.parent.mkdir(parents=True, exist_ok=True)
             contract.write_text(output_map.to_json(), encoding="utf-8")
@@ -99,4 +109,4 @@ class OutputContract:
 
 def _fail(headline: str, *reasons: str) -> NoReturn:
     __tracebackhide__ = True
-    pytest.fail("\n".join([headline, *reasons]), pytrace=False)
+    raise pytest.fail.Exception("\n".join([headline, *reasons]), pytrace=False) from None

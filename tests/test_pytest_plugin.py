@@ -92,8 +92,19 @@ def test_an_error_fails_and_no_contract_is_written(project: pytest.Pytester) -> 
     make_base_model(project.path / "film")
     code, output = session(project, ONE_LINE, "--update-contracts")
     assert code == 1
+    assert "the model has an error, so no contract was written:" in output
     assert "head-not-in-checkpoint: " in output
     assert not list(project.path.glob("*.json"))
+
+
+@pytest.mark.parametrize("options", [[], ["--update-contracts"]])
+def test_a_model_that_cannot_be_inspected_is_a_sentence_and_a_hint(
+    project: pytest.Pytester, options: list[str]
+) -> None:
+    assert session(project, ONE_LINE, "--update-contracts")[0] == 0
+    code, output = session(project, ONE_LINE.replace("'film'", "'./flim'"), *options)
+    assert code == 1
+    assert "____\n./flim does not exist\nHint: Did you mean film?\n====" in output
 
 
 def test_a_contract_of_the_command_line_keeps_its_setup(project: pytest.Pytester) -> None:
