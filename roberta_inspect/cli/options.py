@@ -11,7 +11,7 @@ import typer
 
 from roberta_inspect.checkpoint.dtype import Dtype
 from roberta_inspect.errors import UsageError
-from roberta_inspect.render import format_for, formats_of
+from roberta_inspect.render import formats_of
 from roberta_inspect.text import listed, safe
 
 
@@ -112,13 +112,15 @@ def format_name(command: str, typed: str | None, output: Path | None) -> str:
                 f"{command} writes no format {safe(typed)}", hint=f"Give --format {formats}."
             )
         return typed
-    row = None if output is None else format_for(command, output.suffix)
-    if row is not None and row.command != command:
+    if output is None or not output.suffix:
+        return names[0]
+    endings = {row.ending: row.name for row in formats_of(command).values() if row.ending}
+    if output.suffix.lower() not in endings:
         raise UsageError(
-            f"--output {safe(output)}: this command writes no {row.name}",
-            hint=f"Give another ending, or --format {formats}.",
+            f"--output {safe(output)}: {command} writes no {safe(output.suffix)} file",
+            hint=f"End the name in {listed(list(endings), last='or')}, or give --format {formats}.",
         )
-    return names[0] if row is None else row.name
+    return endings[output.suffix.lower()]
 
 
 def check_device(device: str, no_weights: bool) -> None:

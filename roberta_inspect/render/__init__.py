@@ -72,15 +72,6 @@ def formats_of(command: str) -> dict[str, Format]:
     return {row.name: row for row in FORMATS if row.command == command}
 
 
-def format_for(command: str, ending: str) -> Format | None:
-    """The format of files with this ending, such as `.md`; `None` where no command has one.
-
-    The row of `command` comes first; where it lacks the format, it is the row of another command.
-    """
-    rows = [row for row in FORMATS if row.ending and row.ending == ending.lower()]
-    return next((row for row in rows if row.command == command), rows[0] if rows else None)
-
-
 def rendered(product: Product, name: str, *, width: int | None = None, **options: Any) -> str:
     """A product as text in one format, ending in a newline.
 

@@ -259,8 +259,14 @@ LEFT_ASIDE = [
     ),
     (
         ["diff", "demo", "demo", "--output", "what.svg"],
-        "--output what.svg: this command writes no svg",
-        "Give another ending, or --format table, json, markdown or github.",
+        "--output what.svg: diff writes no .svg file",
+        "End the name in .txt, .json or .md, or give --format table, json, markdown or github.",
+    ),
+    (
+        ["tree", "--output", "x.PDF"],
+        "--output x.PDF: tree writes no .PDF file",
+        "End the name in .txt, .json, .md, .svg or .html, or give --format table, json, markdown, "
+        "svg or html.",
     ),
 ]
 
@@ -291,6 +297,7 @@ def test_no_option_is_left_aside_in_silence(
         (["tree", "--output", "a.txt"], "Checkpoint"),
         (["tree", "--output", "a"], "Checkpoint"),
         (["tree", "--output", "a.json", "--format", "table"], "Checkpoint"),
+        (["tree", "--output", "a.log", "--format", "table"], "Checkpoint"),
         (["run", "--output", "a.md"], "## "),
         (["diff", "demo", "demo", "--output", "a.json"], "{"),
     ],
