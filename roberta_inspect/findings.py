@@ -580,7 +580,7 @@ def _ignored_keywords(output_map: OutputMap) -> Iterator[Draft]:
     for name, meant in output_map.input.ignored.items():
         yield Draft(
             f"forward has no keyword {safe(name, longest=80)}, which the batch holds: it was left "
-            "out, as the model would ignore it or raise, by release",
+            "out, as the model would ignore it or raise, depending on the release",
             f"Write {safe(meant)}." if meant else "Take it out of the batch.",
         )
 

@@ -144,8 +144,8 @@ def check_rows(
 ) -> None:
     if len(text_pair or ()) not in (0, len(text or ())):
         raise UsageError(
-            f"--text-pair is given {len(text_pair or ())} times and --text {len(text or ())} times",
-            hint="Give one --text-pair for each --text.",
+            f"--text-pair is given {_times(text_pair)} and --text {_times(text)}",
+            hint=f"{'Give' if text else 'Give --text too:'} one --text-pair for each --text.",
         )
     brings = "--text" if text else "--inputs" if inputs else None
     if text and inputs:
@@ -160,6 +160,11 @@ def check_rows(
             f"a batch of {sizes[0]} × {sizes[1]} tokens holds nothing",
             hint="Give a --batch-size and a --sequence-length of at least 1.",
         )
+
+
+def _times(values: list[str] | None) -> str:
+    number = len(values or ())
+    return {0: "not at all", 1: "once"}.get(number, f"{number:,} times")
 
 
 def rows_of(text: list[str] | None, text_pair: list[str] | None) -> list[Any] | None:

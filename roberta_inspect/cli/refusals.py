@@ -111,6 +111,8 @@ class Commands(TyperGroup):
                 hint=self._meant_option(error.option_name, error.possibilities, name, see),
             )
         message = error.format_message().rstrip(".")
+        if message.startswith("Missing argument"):  # of diff: all others can be left out
+            see = f"Give two maps or checkpoints to compare: {PROGRAM} diff LEFT RIGHT."
         return UsageError(safe(message[:1].lower() + message[1:]), hint=see)
 
     def _meant(self, word: str) -> str:

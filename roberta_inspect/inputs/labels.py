@@ -10,7 +10,7 @@ import torch
 
 from roberta_inspect.errors import UsageError
 from roberta_inspect.records import Labels, ProblemType
-from roberta_inspect.records.input import IGNORED
+from roberta_inspect.records.input import IGNORED, Source
 from roberta_inspect.text import counted, dtype_word, listed, safe
 
 BY_ID = "id:"
@@ -34,14 +34,14 @@ def problem_type_for(config: Any, labels: torch.Tensor) -> tuple[ProblemType, st
 
 
 def labels_for(
-    config: Any, batch_size: int, labels: Any = None, *, texts: bool = False
+    config: Any, batch_size: int, labels: Any = None, *, source: Source = "synthetic"
 ) -> torch.Tensor:
     """Labels for the labelled calls: those given, or some that fit the problem type.
 
     `labels` is a tensor, which is used as it is; a list of numbers or of lists of 0 and 1; a list
     of strings from the command line: label ids, `id:1` or names (several, joined by commas, for a
     multi-label problem), or numbers for a regression; or the labels of a saved map, which are
-    chosen anew where they do not fit this checkpoint. With `texts` each row is a text.
+    chosen anew where they do not fit this checkpoint. `source` is where the rows come from.
 
     Raises:
         UsageError: not one label per row, a label out of range, or a dtype that this loss rejects.
@@ -51,7 +51,7 @@ def labels_for(
     if isinstance(labels, Labels):
         return _as_saved(config, batch_size, labels)
     labels = labels if isinstance(labels, torch.Tensor) else _label_tensor(config, labels)
-    check_labels(config, batch_size, labels, texts=texts)
+    check_labels(config, batch_size, labels, source=source)
     return labels
 
 
@@ -186,9 +186,9 @@ def _label_list(names: Mapping[str, Sequence[int]]) -> str:
 
 
 def check_labels(
-    config: Any, batch_size: int, labels: torch.Tensor, *, texts: bool = False
+    config: Any, batch_size: int, labels: torch.Tensor, *, source: Source = "synthetic"
 ) -> None:
-    """Refuse labels that would make the loss fail; `texts` as in `labels_for`.
+    """Refuse labels that would make the loss fail; `source` as in `labels_for`.
 
     Raises:
         UsageError: see `labels_for`.
@@ -201,8 +201,10 @@ def check_labels(
         )
     rows = labels.shape[0] if labels.ndim else 1
     if rows != batch_size:
-        advice = f"Give {counted(batch_size, 'label')}, one per {'text' if texts else 'row'}"
-        sized = "" if texts or not rows else f", or set the batch size to {rows:,}"
+        advice = (
+            f"Give {counted(batch_size, 'label')}, one per {'text' if source == 'texts' else 'row'}"
+        )
+        sized = f", or batch_size={rows}" if source == "synthetic" and rows else ""
         raise UsageError(
             f"{counted(rows, 'label')} for {counted(batch_size, 'row')} of input",
             hint=f"{advice}{sized}.",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from roberta_inspect.records import Field, Input, Labels, Text, Tokenizer
+from roberta_inspect.records.input import Source
 from roberta_inspect.text import dtype_word
 
 MOST_KEPT = 64 * 1024
@@ -40,7 +41,7 @@ class Probe:
     texts: tuple[Text, ...] | None = None
     tokens: tuple[tuple[str, ...], ...] | None = None
     tokenizer: Tokenizer | None = None
-    source: Literal["texts", "inputs", "synthetic"] = "synthetic"
+    source: Source = "synthetic"
     ignored: Mapping[str, str | None] = field(default_factory=dict)
     """Keywords that came with the input and that `forward` does not know → the one that was
     meant."""

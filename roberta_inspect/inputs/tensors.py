@@ -65,7 +65,7 @@ def from_inputs(
     labels = labels if own_labels is None else own_labels
     return Probe(
         inputs=inputs,
-        labels=labels_for(config, batch_size, labels),
+        labels=labels_for(config, batch_size, labels, source="inputs"),
         source="inputs",
         ignored=ignored,
     )

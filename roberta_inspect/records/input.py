@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+Source = Literal["texts", "inputs", "synthetic"]
 Function = Literal["softmax", "sigmoid", "none"]
 
 Content = Literal["tokens", "unknown", "special"]
@@ -68,7 +69,7 @@ class Tokenizer:
 class Input:
     """The input of the model, with enough to make the same input again."""
 
-    source: Literal["texts", "inputs", "synthetic"]
+    source: Source
     batch_size: int
     sequence_length: int
     """Tokens per row, padding included."""

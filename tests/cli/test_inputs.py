@@ -38,8 +38,19 @@ def test_a_batch_in_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--text-pair", "b"], "--text-pair is given 1 times and --text 0 times"),
-        (["--text", "a", *PAIR], "--text-pair is given 1 times and --text 2 times"),
+        (
+            ["--text-pair", "b"],
+            "--text-pair is given once and --text not at all Hint: Give --text too: one "
+            "--text-pair for each --text.",
+        ),
+        (
+            ["--text", "a", *PAIR],
+            "--text-pair is given once and --text 2 times Hint: Give one --text-pair for each",
+        ),
+        (
+            ["--label", "0"],
+            "1 label for 2 rows of input Hint: Give 2 labels, one per row, or --batch-size 1.",
+        ),
         (["--text", "a", "--inputs", "b.json"], "there are --text and --inputs"),
         (["--inputs", "b.json", "--batch-size", "3"], "--inputs brings its own rows and tokens"),
         (["--inputs", "b.pt"], "--inputs b.pt is neither a .safetensors nor a .json file"),

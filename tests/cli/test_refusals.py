@@ -60,7 +60,11 @@ WRONG = [
         "got unexpected extra argument",
         "See roberta-inspect run --help.",
     ),
-    ("diff one", "missing argument 'RIGHT'", "See roberta-inspect diff --help."),
+    (
+        "diff one",
+        "missing argument 'RIGHT'",
+        "Give two maps or checkpoints to compare: roberta-inspect diff LEFT RIGHT.",
+    ),
     ("difff a b", "there is no command difff", "Did you mean roberta-inspect diff?"),
     ("explain", "there is no command explain", "Did you mean roberta-inspect run --explain?"),
     (

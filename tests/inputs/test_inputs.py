@@ -86,7 +86,7 @@ def test_given_labels(config: dict[str, Any], labels: Any, values: list[Any]) ->
         (MULTI, ["0,-1", "0"], "label -1 is out of range", "label names"),
         (MULTI, ["-100", "0"], "label -100 is out of range", "label names"),
         ({}, ["0,7", "0"], "label 7 is out of range", "label names"),
-        ({}, ["0"], "1 label for 2 rows of input", "2 labels, one per row, or set the batch size"),
+        ({}, ["0"], "1 label for 2 rows of input", "2 labels, one per row, or batch_size=1."),
         ({}, [], "0 labels for 2 rows of input", "Give 2 labels, one per row."),
         (NAMED, ["goood", "bad"], 'label "goood" is neither', "bad, fair and good"),
         ({"num_labels": 1}, ["x", "1"], '"x" is not a number', "0.5"),
@@ -106,11 +106,12 @@ def test_labels_that_the_loss_rejects(
     assert hint in raised.value.hint
 
 
-def test_labels_that_are_fewer_than_the_texts() -> None:
+@pytest.mark.parametrize(("source", "row"), [("texts", "text"), ("inputs", "row")])
+def test_labels_that_are_fewer_than_the_rows_that_are_given(source: Any, row: str) -> None:
     with pytest.raises(UsageError) as raised:
-        labels_for(tiny_config(), 2, ["0"], texts=True)
+        labels_for(tiny_config(), 2, ["0"], source=source)
     assert raised.value.message == "1 label for 2 rows of input"
-    assert raised.value.hint == "Give 2 labels, one per text."
+    assert raised.value.hint == f"Give 2 labels, one per {row}."
 
 
 @pytest.mark.parametrize(
