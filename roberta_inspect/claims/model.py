@@ -32,7 +32,7 @@ SIGMAS = 8
 """Standard deviations of rounding that a tolerance covers: beyond the worst case of 20 steps."""
 
 
-DOUBT = 16
+NOISE_SPREAD = 16
 """How many times its tolerance a difference must be to refute, where the tolerance rests on one
 draw of noise: other draws moved stock models by up to nine times as much."""
 
@@ -172,7 +172,7 @@ def _within_rounding(
     differ = f"{words} differ by {apart:.1e}"
     if apart > tolerance and steepness is None:
         raise NotTestedError(f"{differ}, and what rounding does to them could not be measured")
-    if DOUBT * tolerance >= apart > tolerance:
+    if NOISE_SPREAD * tolerance >= apart > tolerance:
         raise NotTestedError(f"{differ}, more than {tolerance:.1e}, which may be measured too low")
     if apart > tolerance:
         detail = f"expected the same, but {differ}, tolerance {tolerance:.1e}"
