@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -19,16 +20,20 @@ BAR = 20
 def predictions(output_map: OutputMap) -> Group:
     """Each text with its labels, the likeliest first."""
     shown, rest = phrases.first(output_map.predictions or (), phrases.TEXTS_SHOWN, "text")
-    how = [Text(f"  {phrases.function(prediction)}", "dim") for prediction in shown[:1]]
-    doubts = [Text(f"  {words}", "bold red") for words in phrases.doubts(output_map)]
+    how = [_line(phrases.function(prediction), "dim") for prediction in shown[:1]]
+    doubts = [_line(words, "bold red") for words in phrases.doubts(output_map)]
     parts = [part for prediction in shown for part in _prediction_lines(prediction)]
-    more = [Text(f"  {words}", "dim") for words in rest]
+    more = [_line(words, "dim") for words in rest]
     return block("What the logits say", *doubts, *how, *parts, *more)
+
+
+def _line(words: str, style: str) -> Padding:
+    return Padding.indent(Text(words, style), 2)
 
 
 def _prediction_lines(prediction: Prediction) -> Iterator[RenderableType]:
     ranked, rest = phrases.first(phrases.ranked(prediction), phrases.LABELS_SHOWN, "label")
-    yield Text(f"  {phrases.text_or_pair(prediction.text)}", "bold")
+    yield _line(phrases.text_or_pair(prediction.text), "bold")
     grid = Table.grid(padding=COLUMN_GAP)
     for name, score in ranked:
         label = Text(f"    {phrases.name(name)}")

@@ -51,6 +51,7 @@ from roberta_inspect.render.explain import explanation
 from roberta_inspect.render.github import annotation
 from roberta_inspect.render.markdown import code_span, escaped
 from roberta_inspect.render.plain import plain_text
+from roberta_inspect.render.predictions import predictions
 from roberta_inspect.render.runs import Line, folded_lines, numbered
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
@@ -491,6 +492,16 @@ def test_labels_of_one_name_are_told_apart(form: str) -> None:
     section = text[text.index("What the logits say") :]
     missing = [name for name in ("id:0", "id:1", "id:2") if f"film ({name})" not in section]
     assert missing == []
+
+
+def test_a_long_text_wraps_under_itself() -> None:
+    assert EAGER.predictions is not None
+    text = Text(first="a really wonderful film " * 6)
+    lines = plain_text(
+        predictions(replace(EAGER, predictions=(replace(EAGER.predictions[0], text=text),))),
+        width=80,
+    ).splitlines()
+    assert [line for line in lines if line and not line.startswith("  ")] == ["What the logits say"]
 
 
 @pytest.mark.parametrize("form", ["table", "markdown", "github"])
