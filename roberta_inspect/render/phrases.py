@@ -396,6 +396,13 @@ def stage_index(slot: StageSlot) -> str:
     return "" if slot.index is None else f"[{slot.index}]"
 
 
+def called_with(call: Call, *, flags: bool = True) -> str:
+    """What stands after `called with`, for a call that is not plain with all its flags or not."""
+    if call.spec.is_plain:
+        return "labels and nothing else" if call.labels else "the inputs alone"
+    return ", ".join(call.spec.flags) if flags else call.words
+
+
 def place_text(place: Place) -> str:
     """`hidden_states[2]`, `outputs.logits`, `outputs[1]`, `classifier reads it`."""
     if place.read:

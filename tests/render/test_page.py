@@ -206,6 +206,22 @@ def test_each_switch_shows_a_call_that_was_made(
     assert shown(page) == (code, positions)
 
 
+def test_what_plain_calls_return_is_reached_in_english(opened: Opened) -> None:
+    page = opened(FULL)
+    text = page.locator('.slots details[data-slot="logits"]').text_content()
+    assert "outputs.logits with the inputs alone" in text
+    assert "outputs.logits with labels and nothing else" in text
+    page.click(".switches [name=plain]")
+    page.fill("#query", "logits")
+    assert "labels and nothing else" in page.inner_text("#answers")
+
+
+def test_the_configuration_stands_clear_of_the_rule_below_it(opened: Opened) -> None:
+    page = opened(FULL)
+    config, matrix = page.locator("p.legend").bounding_box(), page.locator(".matrix").bounding_box()
+    assert matrix["y"] - (config["y"] + config["height"]) >= 8
+
+
 def test_only_switches_that_something_was_called_with_are_there(opened: Opened) -> None:
     page = opened(EAGER)
     names = page.eval_on_selector_all(".switches input", "all => all.map(e => e.name)")

@@ -201,7 +201,7 @@ def _about(output_map: OutputMap, name: str) -> Iterator[Html | None]:
 def _accesses(output_map: OutputMap, name: str) -> Html:
     """How to reach a slot in each of the plain and the main calls."""
     accesses = [
-        joined(parts.code(safe(slot.access)), f" with {call.words}")
+        joined(parts.code(safe(slot.access)), f" with {phrases.called_with(call, flags=False)}")
         for call in (*output_map.plain, *output_map.main_calls)
         for slot in call.slots
         if slot.name == name and slot.index is not None

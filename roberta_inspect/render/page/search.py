@@ -40,7 +40,7 @@ def _call(call: Call, numbers: list[int]) -> dict[str, Any]:
     failure = error and f"raises {safe(error.type)}: {phrases.sentence(error.message)}"
     return {
         "spec": list(call.spec),
-        "words": ", ".join(call.spec.flags),
+        "words": phrases.called_with(call),
         "code": phrases.call_code(call),
         "error": failure,
         "positions": [number for slot, number in pairs if slot.index is not None],
