@@ -1700,8 +1700,8 @@ ADVICE = [
         make=whole,
         command="run checkpoint --explain attentions --attention sdpa",
         code=0,
-        shown='how to fill it load the model with attn_implementation="eager" and pass '
-        "output_attentions=True",
+        shown='how to fill it load the model with attn_implementation="eager" (here: --attention '
+        "eager) and pass output_attentions=True",
     ),
 ]
 

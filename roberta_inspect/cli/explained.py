@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from roberta_inspect.errors import CannotInspectError, UsageError
-from roberta_inspect.records import Call, Item, OutputMap, Slot
+from roberta_inspect.records import UNNAMED, Call, Item, OutputMap, Slot, item_at
+from roberta_inspect.render import phrases
 from roberta_inspect.text import counted, listed, safe
 
 
@@ -68,8 +70,9 @@ def parse_place(typed: str) -> TypedPlace:
         return replace(alias, typed=word)
     match = _PLACE.fullmatch(word)
     if match is None:
+        what = f"{safe(word, longest=60)} is neither an index nor a name" if word else "is empty"
         raise UsageError(
-            f"--explain {safe(typed, longest=60)} is neither an index nor a name",
+            f"--explain {what}",
             hint="Give 1, -1, outputs[1], logits, cls or hidden_states[-1].",
         )
     return TypedPlace(
@@ -112,12 +115,12 @@ def slot_at(place: TypedPlace, output_map: OutputMap, call: Call) -> Slot | None
     Raises:
         UsageError: no call returns that name, or there is no such index.
     """
-    count = len(call.positions)
-    if place.index is not None and not -count <= place.index < count:
+    if place.index is not None and _slot(place, call) is None:
+        count = len(call.positions)
         raise UsageError(
-            f"this call returns a tuple of {counted(count, 'element')}: it has no "
+            f"this call returns a {safe(call.container)} of {counted(count, 'element')}: it has no "
             f"outputs[{place.index}]",
-            hint=f"Give an index from 0 to {count - 1}; -1 is the last one.",
+            hint=_other_calls(place, output_map, call) or _range_hint(count),
         )
     names = list(dict.fromkeys([*output_map.names, *DOCUMENTED]))
     if place.name is not None and place.name not in names:
@@ -128,19 +131,99 @@ def slot_at(place: TypedPlace, output_map: OutputMap, call: Call) -> Slot | None
             hint=f"{meant}The names are {listed(output_map.names)}; cls is the vector that the "
             "classifier reads.",
         )
-    slot = call.slot(place.name or "") if place.index is None else call.positions[place.index]
-    _check_items(place, slot)
+    slot = _slot(place, call)
+    _check_items(place, output_map, call, slot)
     return slot
 
 
-def _check_items(place: TypedPlace, slot: Slot | None) -> None:
-    holder: Slot | Item | None = slot
-    for index in place.items:
-        items = holder.items if holder is not None else ()
-        if items and not -len(items) <= index < len(items):
+def _slot(place: TypedPlace, call: Call) -> Slot | None:
+    if place.index is None:
+        return call.slot(place.name or "")
+    count = len(call.positions)
+    return call.positions[place.index] if -count <= place.index < count else None
+
+
+def _check_items(place: TypedPlace, output_map: OutputMap, call: Call, slot: Slot | None) -> None:
+    from roberta_inspect.render.explain import FILLED_BY
+
+    typed, name = safe(place.typed, longest=60), slot.name if slot else place.name or ""
+    values = _reached(slot, place.items)
+    depth = max(len(values) - 1, 0)
+    if depth < len(place.items):
+        holder, missing = values[-1] if values else None, place.items[depth]
+        if count := _length(holder):
             raise UsageError(
-                f"{safe(place.typed, longest=60)}: there are {counted(len(items), 'item')}, and "
-                f"none is [{index}]",
-                hint=f"Give an index from 0 to {len(items) - 1}; -1 is the last one.",
+                f"{typed}: there are {counted(count, 'item')}, and none is [{missing}]",
+                hint=_range_hint(count),
             )
-        holder = items[index] if items else None
+        path = phrases.name(name) + "".join(f"[{index}]" for index in place.items[:depth])
+        filled = FILLED_BY.get(name, "") if name != "loss" else ""  # a filled loss has no items
+        raise UsageError(
+            f"{path} is {_contents(holder)} here: it has no [{missing}]",
+            hint=_other_calls(place, output_map, call)
+            or f"{filled[:1].upper()}{filled[1:] or f'Give {path}'}.",
+        )
+    if place.first and (name != "hidden_states" or len(place.items) != 1):
+        raise UsageError(
+            f"{typed}: only a hidden state has a vector of <s>",
+            hint="Give cls, or hidden_states[0][:, 0].",
+        )
+
+
+def _reached(slot: Slot | None, items: Sequence[int]) -> list[Slot | Item]:
+    """The slot and the items in it, as far as there are any."""
+    values: list[Slot | Item] = [slot] if slot else []
+    for index in items:
+        item = item_at(values[-1], index) if values else None
+        if item is None:
+            break
+        values.append(item)
+    return values
+
+
+def _length(value: Slot | Item | None) -> int:
+    if value is None:
+        return 0
+    return value.shape[0] if value.shape else len(value.items)
+
+
+def _contents(value: Slot | Item | None) -> str:
+    if value is None:
+        return "not returned"
+    return {"tuple": "()", "tensor": "one number"}.get(value.kind) or phrases.contents_text(value)
+
+
+def _range_hint(count: int) -> str:
+    return f"Give an index from 0 to {count - 1}; -1 is the last one."
+
+
+LEFT_OUT = {
+    "labels": "--no-labels",
+    "output_hidden_states": "--no-hidden-states",
+    "output_attentions": "--no-attentions",
+}
+"""A flag of a call → the option without which it is passed."""
+
+
+def _other_calls(place: TypedPlace, output_map: OutputMap, call: Call) -> str:
+    """The fewest flags to pass so that the place is there, and options to leave out for that."""
+    asked = output_map.main_calls[0].spec._replace(labels=call.labels)
+    ways: dict[str, int] = {}
+    for other in output_map.calls:
+        slot = _slot(place, other)
+        taken_away = any(getattr(asked, flag) > getattr(other, flag) for flag in LEFT_OUT)
+        if other.return_dict or taken_away or slot is None:
+            continue
+        if len(_reached(slot, place.items)) == 1 + len(place.items):
+            passed = [flag for flag in LEFT_OUT if getattr(other, flag) and not getattr(call, flag)]
+            options = [LEFT_OUT[flag] for flag in passed if not getattr(asked, flag)]
+            options += ["--plain"] if call.spec.is_plain else []
+            is_named = place.index is not None and slot.name != UNNAMED
+            then = (
+                f"outputs[{place.index}] is {phrases.name(slot.name)}"
+                if is_named
+                else "it is there"
+            )
+            flags = listed(passed) or "return_dict=False"
+            ways[f"Pass {flags} (here: leave {listed(options)} out): then {then}."] = len(options)
+    return " ".join(way for way, count in ways.items() if count == min(ways.values()))

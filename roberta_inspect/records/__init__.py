@@ -16,6 +16,7 @@ from roberta_inspect.records.call import (
     Stage,
     StageSlot,
     ValueKind,
+    item_at,
 )
 from roberta_inspect.records.consumers import Consumer, ConsumerReport, Part, Suggested
 from roberta_inspect.records.input import (
@@ -90,4 +91,5 @@ __all__ = [
     "Versions",
     "Weights",
     "finite",
+    "item_at",
 ]

@@ -98,6 +98,22 @@ class Slot:
         return _holes(self.items)
 
 
+def item_at(value: Slot | Item, index: int) -> Item | None:
+    """`value[index]`, of a tensor its row; `None` where there is no such index."""
+    count = value.shape[0] if value.shape else len(value.items)
+    if not -count <= index < count:
+        return None
+    if not value.shape:
+        return value.items[index]
+    return Item(
+        index=index % count,
+        kind="tensor",
+        axes=value.axes[1:],
+        shape=value.shape[1:],
+        dtype=value.dtype,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """What a call raised."""

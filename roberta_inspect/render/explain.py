@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group
 from rich.text import Text
 
-from roberta_inspect.records import Call, Item, OutputMap, Slot
+from roberta_inspect.records import Call, Item, OutputMap, Slot, item_at
 from roberta_inspect.render import phrases
 from roberta_inspect.render.blocks import Row, two_columns
 from roberta_inspect.render.findings import findings_block
@@ -16,8 +16,8 @@ from roberta_inspect.render.slots import proof_rows, slot_rows
 FILLED_BY = {
     "loss": "pass labels: model(**inputs, labels=labels)",
     "hidden_states": "pass output_hidden_states=True",
-    "attentions": 'load the model with attn_implementation="eager" and pass output_attentions=True '
-    "(here: --attention eager)",
+    "attentions": 'load the model with attn_implementation="eager" (here: --attention eager) and '
+    "pass output_attentions=True",
     "past_key_values": "a decoder fills it: config.is_decoder=True and use_cache=True, in releases "
     "before transformers 5",
     "cross_attentions": "a decoder with cross-attention fills it: config.add_cross_attention=True, "
@@ -45,7 +45,7 @@ def explanation(
         items: the item of the slot, as typed, the outermost index first.
         first: whether the first position of that item is meant.
     """
-    how = f"  when called with {', '.join(call.spec.flags)}"
+    how = f" when called with {phrases.called_with(call)}"
     if isinstance(slot, str):
         title = Text.assemble((phrases.name(slot), "bold"), " is not returned", how)
         return Group(title, two_columns(_absent_rows(output_map, slot)), *_errors(output_map, slot))
@@ -53,7 +53,7 @@ def explanation(
     if typed is not None and typed.removeprefix("-").isdecimal():
         typed = f"outputs[{typed}]"
     also = "" if typed in (None, place) else f"{phrases.sentence(typed)} is "
-    title = Text.assemble(also, (phrases.sentence(place), "bold"), how)
+    title = Text.assemble(also, (phrases.sentence(place), "bold"), " ", how)
     return Group(
         title,
         two_columns(_explained_rows(output_map, call, slot, items, first)),
@@ -88,11 +88,15 @@ def _explained_rows(
     output_map: OutputMap, call: Call, slot: Slot, items: Sequence[int], first: bool
 ) -> Iterator[Row]:
     name = Text(phrases.name(slot.name), "bold")
+    if slot.kind == "none":
+        yield Text("  is", "bold"), Text.assemble(name, ": None here")
+        yield from _absent_rows(output_map, slot.name)
+        return
     yield Text("  is", "bold"), Text.assemble(name, f": {phrases.contents_text(slot)}")
-    if slot.is_empty or slot.kind == "none":
+    yield from slot_rows(output_map, slot)
+    if slot.is_empty:
         yield from _filled_by(slot.name)
     yield from _item_rows(slot, items, first)
-    yield from slot_rows(output_map, slot)
     keyed = call if slot.key else output_map.find_call(call.spec._replace(return_dict=True))
     if keyed is not None:
         yield Text("  by name", "bold"), Text(_by_name(keyed, slot))
@@ -107,19 +111,21 @@ def _explained_rows(
 
 def _item_rows(slot: Slot, items: Sequence[int], first: bool) -> Iterator[Row]:
     """The item that was asked for, with its index counted from the front."""
-    item: Slot | Item = slot
-    place = phrases.name(slot.name)
+    value: Slot | Item = slot
+    place, row_of = phrases.name(slot.name), ""
     for index in items:
-        if not item.items:
+        item = item_at(value, index)
+        if item is None:
             return
-        item = item.items[index]
-        place += f"[{item.index}]"
+        row_of = f", row {item.index} of {place}" if value.shape else ""
+        value, place = item, f"{place}[{item.index}]"
     if items:
-        by = f", returned by {phrases.origin_sentence(item, '')}" if item.origin else ""
-        yield Text("  the item", "bold"), Text(f"{place}: {phrases.contents_text(item)}{by}")
+        by = f", returned by {phrases.origin_sentence(value, '')}" if value.origin else row_of
+        yield Text("  the item", "bold"), Text(f"{place}: {phrases.contents_text(value)}{by}")
     if first:
-        reads = "the vector of <s>, which is all that RobertaClassificationHead reads"
-        yield Text("  position 0", "bold"), Text(f"{place}[:, 0]: {reads}")
+        is_last = value is slot.items[-1]
+        reads = ", which is all that RobertaClassificationHead reads" if is_last else ""
+        yield Text("  position 0", "bold"), Text(f"{place}[:, 0]: the vector of <s>{reads}")
 
 
 def _by_name(call: Call, slot: Slot) -> str:

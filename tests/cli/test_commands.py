@@ -217,7 +217,7 @@ def test_an_index_counts_from_the_end_as_in_python() -> None:
 def test_a_plain_call_is_explained_too() -> None:
     done = invoke("run", "--explain", "1", "--plain")
     assert done.exit_code == 0, done.output
-    assert "outputs.logits  when called with nothing else passed, labels" in done.stdout
+    assert "outputs.logits  when called with labels and nothing else" in done.stdout
 
 
 LEFT_ASIDE = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -243,15 +244,37 @@ def test_sources_of_labels(
         ("hidden_states[-1][:, 0]", "hidden_states[2][:, 0]: the vector of <s>"),
         ("last_hidden_state", "last_hidden_state is outputs[2][-1]"),
         ("embeddings", "returned by roberta.embeddings"),
-        ("attentions", "how to fill it"),
+        ("hidden_states[0][:, 0]", "hidden_states[0][:, 0]: the vector of <s> by name"),
+        ("cls", "[1] … [2] roberta.encoder.layer.0 … 1 (its output.LayerNorm) the item"),
+        ("cls", "the vector of <s>, which is all that RobertaClassificationHead reads by name"),
+        ("logits[-1]", "the item logits[1]: (num_labels 3) float32, row 1 of logits by name"),
+        ("attentions", "no layer handed its weights back how to fill it"),
+        ("hidden_states --plain", "outputs.hidden_states when called with labels and nothing else"),
+        ("loss --plain --no-labels", "outputs.loss when called with the inputs alone"),
+        ("loss --no-labels", "loss is not returned when called with return_dict=False"),
         ("past_key_values", "past_key_values is not returned"),
     ],
 )
 @pytest.mark.newest
 def test_explained_as_it_is_typed(typed: str, shown: str) -> None:
-    result = CliRunner().invoke(app, ["run", "--attention", "sdpa", "--explain", typed])
+    arguments = ["run", "--attention", "sdpa", "--explain", *re.split(r" (?=--)", typed)]
+    result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
+    assert "returned  when" not in result.stdout
     assert shown in " ".join(result.stdout.split()).replace("outputs[1] when", "outputs[1]  when")
+
+
+def test_what_is_none_is_neither_named_nor_proved() -> None:
+    result = CliRunner().invoke(app, ["run", "--explain", "hidden_states", "--plain"])
+    _, *rows = result.stdout.splitlines()
+    assert rows == [
+        "  is               hidden_states: None here",
+        "  how to fill it   pass output_hidden_states=True",
+        "  where it is      return_dict=True, no labels: [1]",
+        "                   return_dict=True, labels: [2]",
+        "                   return_dict=False, no labels: [1]",
+        "                   return_dict=False, labels: [2]",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -260,11 +283,45 @@ def test_explained_as_it_is_typed(typed: str, shown: str) -> None:
         ("4", "a tuple of 4 elements: it has no outputs[4]", "Give an index from 0 to 3"),
         ("logit", "no call of this class returns logit", "Did you mean logits?"),
         ("a+b", "--explain a+b is neither an index nor a name", "Give 1, -1, outputs[1], logits"),
+        ("", "Error: --explain is empty\n", "Give 1, -1, outputs[1], logits"),
         ("hidden_states[9]", "hidden_states[9]: there are 3 items", "Give an index from 0 to 2"),
+        ("logits[9]", "logits[9]: there are 2 items, and none is [9]", "Give an index from 0 to 1"),
+        ("loss[0]", "loss is one number here: it has no [0]", "Give loss."),
+        ("logits[:, 0]", "logits[:, 0]: only a hidden state has a vector of <s>", "Give cls, or"),
+        (
+            "cls --plain",
+            "hidden_states is None here: it has no [-1]",
+            "Pass output_hidden_states and output_attentions (here: leave --plain out): then it is "
+            "there.",
+        ),
+        (
+            "past_key_values[0][1]",
+            "past_key_values is not returned here: it has no [0]",
+            "A decoder fills it",
+        ),
+        (
+            "2 --plain",
+            "a SequenceClassifierOutput of 2 elements: it has no outputs[2]",
+            "Pass output_hidden_states and output_attentions (here: leave --plain out): then "
+            "outputs[2] is hidden_states.",
+        ),
+        (
+            "2 --no-labels --no-attentions",
+            "a tuple of 2 elements: it has no outputs[2]",
+            "Pass labels (here: leave --no-labels out): then outputs[2] is hidden_states. Pass "
+            "output_attentions (here: leave --no-attentions out): then outputs[2] is attentions.",
+        ),
+        pytest.param(
+            "attentions[0] --attention=sdpa",
+            "attentions is () here: it has no [0]",
+            'Load the model with attn_implementation="eager" (here: --attention eager)',
+            marks=pytest.mark.newest,
+        ),
     ],
 )
 def test_explained_is_no_place(typed: str, message: str, hint: str) -> None:
-    result = CliRunner().invoke(app, ["run", "--attention", "eager", "--explain", typed])
+    arguments = ["run", "--attention", "eager", "--explain", *re.split(r" (?=--)", typed)]
+    result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2, result.output
     assert message in result.output
     assert hint in result.output
