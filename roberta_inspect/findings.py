@@ -152,7 +152,11 @@ def renaming_hint(renaming: Renaming) -> str:
 def _head_missing(checkpoint: Checkpoint, allow_missing_head: bool) -> Iterator[Draft]:
     weights = checkpoint.weights
     if weights.verdict == "head-not-in-checkpoint":
-        allowed = "." if allow_missing_head else "; --allow-missing-head makes this a warning."
+        allowed = (
+            "."
+            if allow_missing_head
+            else "; allow_missing_head=True, or --allow-missing-head, makes this a warning."
+        )
         saved = _saved_as(checkpoint)
         without = f" ({saved} has none)" if saved else ""
         yield Draft(
@@ -726,7 +730,8 @@ def _not_finite(output_map: OutputMap) -> Iterator[Draft]:
         words = listed([place_words(place) for place in places], most=5)
         yield Draft(
             f"NaN or infinity in {words}",
-            "Look for NaN in the weights and the labels; in float16, try --dtype float32.",
+            "Look for NaN in the weights and the labels; in float16, try "
+            'dtype="float32", or --dtype float32.',
             slots=tuple(dict.fromkeys(place.slot for place in places)),
         )
 
@@ -791,7 +796,10 @@ def _empty_attentions(output_map: OutputMap) -> Iterator[Draft]:
             hint = f"Look at what the forward of {architecture} returns."
         else:
             why = f": under {used} attention no layer handed its weights back"
-            hint = 'Load the model with attn_implementation="eager"; here: --attention eager.'
+            hint = (
+                'Load the model with attn_implementation="eager"; here: attention="eager", or '
+                "--attention eager."
+            )
         yield Draft(f"attentions are {how}{why}", hint)
 
 

@@ -288,7 +288,8 @@ EMPTY = Finding(
     id="attentions-empty",
     level="warning",
     message="attentions are (): under sdpa attention no layer handed its weights back",
-    hint='Load the model with attn_implementation="eager"; here: --attention eager.',
+    hint='Load the model with attn_implementation="eager"; here: attention="eager", or '
+    "--attention eager.",
 )
 
 EAGER = OutputMap(

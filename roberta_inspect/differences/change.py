@@ -130,6 +130,6 @@ def _flag_words(chosen: Sequence[CallSpec], calls: Sequence[CallSpec]) -> str:
     matching = {call for call in calls if all(call[flag] == chosen[0][flag] for flag in fixed)}
     if matching == set(chosen):
         named = ", ".join(chosen[0].flags[flag] for flag in fixed)
-        return named or "every call with return_dict"
+        return named or "every call with flags"
     names = [", ".join(call.flags[flag] for flag in varying) for call in chosen]
     return "; ".join(names[:4]) + (f"; {len(names) - 4} more calls" if len(names) > 4 else "")

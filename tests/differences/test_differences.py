@@ -614,8 +614,13 @@ def plain(output_map: OutputMap, **changes: Any) -> OutputMap:
             "plain calls",
             "outputs was a SequenceClassifierOutput, is a tuple",
         ),
+        (
+            replace(plain(BASE), calls=with_slot("attentions", items=()).calls),
+            "every call with flags",
+            "attentions was a tuple of 2 items, is ()",
+        ),
     ],
-    ids=["alike", "a configuration that makes it a tuple"],
+    ids=["alike", "a configuration that makes it a tuple", "all but the plain calls"],
 )
 def test_what_a_plain_call_returns_is_compared(right: OutputMap, where: Any, message: Any) -> None:
     differences = [

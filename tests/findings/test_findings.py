@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -96,3 +97,12 @@ def test_so_they_do_of_a_tree(weights: Weights, error: Failure | None, ids: list
 def test_the_problem_type_to_set_is_the_one_that_was_written(written: str) -> None:
     (finding,) = findings_of(writing(written))
     assert finding.hint == f'Set "problem_type": "{written}" in config.json.'
+
+
+def test_where_a_hint_names_an_option_it_names_the_keyword_too() -> None:
+    findings = [*findings_of(SDPA), *findings_of(REFUTED), *findings_of(with_nan(EAGER))]
+    hints = [finding.hint for finding in findings if "--" in (finding.hint or "")]
+    options = [re.findall(r"--([a-z-]+)", hint or "") for hint in hints]
+    assert options == [["attention"], ["allow-missing-head"], ["attention"], ["dtype"]]
+    for hint, [option] in zip(hints, options, strict=True):
+        assert f"{option.replace('-', '_')}=" in (hint or "").partition("--")[0]
