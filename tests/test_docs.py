@@ -99,11 +99,13 @@ def test_every_claim_is_explained():
     assert sorted(rows) == sorted(claim.id for claim in CLAIMS)
 
 
-def test_the_readme_has_the_two_setup_commands_on_its_first_screen():
+def test_the_readme_sets_up_on_its_first_screen_and_makes_its_checkpoint_before_it_uses_it():
     text = (pages.ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
     assert blocks == [
         "pip install -c tests/constraints.txt . && roberta-inspect run\n",
         "pip install -c tests/constraints.txt -e '.[test]' && pytest\n",
+        "cp -r roberta_inspect/demo my-roberta\n",
     ]
     assert text[: text.index(blocks[1])].count("\n") < 25
+    assert text.index(blocks[2]) < text.index("roberta-inspect run my-roberta")

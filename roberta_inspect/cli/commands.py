@@ -138,7 +138,7 @@ def run(
     format: Annotated[str | None, format_option("run")] = None,
     output: Output = None,
 ) -> None:
-    """The annotated map: six calls (plain, return_dict on/off; labels present/absent), proved.
+    """The annotated map, proved: plain calls and return_dict on/off, with and without labels.
 
     Exit code 0: every proof holds; 1: a finding of level error; 2: wrong usage; 3: could not
     inspect.

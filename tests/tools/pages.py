@@ -1,10 +1,9 @@
 """Checks the pages of the documentation: runs their blocks and follows their links.
 
-Each page runs in a folder of its own, where two checkpoints lie: `my-roberta` (the demo) and
-`not-fine-tuned` (its encoder without the head). A console block holds `$ ` lines, each followed by
-what the command prints (stdout and stderr); `$ echo $?` shows the exit code. A Python block is
-executed, its `test_…` functions are called, and what it prints stands in the text block that
-follows. `<!-- not run: reason -->` before a block exempts it.
+Each page runs in a folder of its own, where `my-roberta` lies, a copy of the demo. A console block
+holds `$ ` lines, each followed by what the command prints (stdout and stderr); `$ echo $?` shows
+the exit code. A Python block is executed, its `test_…` functions are called, and what it prints
+stands in the text block that follows. `<!-- not run: reason -->` before a block exempts it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import contextlib
 import difflib
 import inspect
 import io
-import json
 import os
 import re
 import shlex
@@ -26,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from roberta_inspect.cli.commands import app
@@ -120,19 +117,8 @@ def ended(output: str) -> str:
 
 @contextlib.contextmanager
 def surroundings(folder: Path) -> Iterator[None]:
-    """The checkpoints of the pages in `folder`, that folder as the current one, the tool's PATH."""
-    demo = ROOT / "roberta_inspect" / "demo"
-    shutil.copytree(demo, folder / "my-roberta", ignore=shutil.ignore_patterns("*.py", "*.tsv"))
-    shutil.copytree(folder / "my-roberta", folder / "not-fine-tuned")
-    weights = folder / "not-fine-tuned" / "model.safetensors"
-    save_file(
-        {name: tensor for name, tensor in load_file(weights).items() if "classifier" not in name},
-        weights,
-        metadata={"format": "pt"},
-    )
-    config = folder / "not-fine-tuned" / "config.json"
-    changed = json.loads(config.read_text(encoding="utf-8")) | {"architectures": ["RobertaModel"]}
-    config.write_text(json.dumps(changed), encoding="utf-8")
+    """The checkpoint of the pages in `folder`, that folder as the current one, the tool's PATH."""
+    shutil.copytree(ROOT / "roberta_inspect/demo", folder / "my-roberta")  # as the README copies it
     before, path = Path.cwd(), os.environ["PATH"]
     os.chdir(folder)
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
