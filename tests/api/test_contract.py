@@ -20,10 +20,10 @@ FOUR = {"id2label": {0: "bad", 1: "poor", 2: "fair", 3: "good"}}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("contract")
-    make_checkpoint(made / "three", tiny_model(**THREE), tokenizer=True)
-    make_checkpoint(made / "four", tiny_model(**FOUR), tokenizer=True)
-    return made
+    folder = tmp_path_factory.mktemp("contract")
+    make_checkpoint(folder / "three", tiny_model(**THREE), tokenizer=True)
+    make_checkpoint(folder / "four", tiny_model(**FOUR), tokenizer=True)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +31,18 @@ def eager(folder: Path) -> OutputMap:
     return inspect(folder / "three", attention="eager")
 
 
-def saved(made: OutputMap, path: Path) -> Path:
-    path.write_text(made.to_json(), encoding="utf-8")
+def saved(output_map: OutputMap, path: Path) -> Path:
+    path.write_text(output_map.to_json(), encoding="utf-8")
     return path
 
 
 @pytest.mark.newest
 def test_a_contract_under_eager_compared_under_sdpa(folder: Path, eager: OutputMap) -> None:
-    found = diff(eager, inspect(folder / "three", attention="sdpa"))
-    assert [each.id for each in found] == ["kind", "proof", "finding"]
-    assert [each.sentence for each in found if "attentions" not in each.message] == []
+    differences = diff(eager, inspect(folder / "three", attention="sdpa"))
+    assert [difference.id for difference in differences] == ["kind", "proof", "finding"]
+    assert [
+        difference.sentence for difference in differences if "attentions" not in difference.message
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_a_contract_holds_on_its_own_checkpoint(
 
 
 def test_two_checkpoints_of_other_labels_are_one_difference(folder: Path) -> None:
-    assert [each.sentence for each in diff(folder / "three", folder / "four")] == [
+    assert [difference.sentence for difference in diff(folder / "three", folder / "four")] == [
         "checkpoint: num_labels was 3 (bad, fair and good), is 4 (bad, poor, fair and good): "
         "logits has another number of columns, and labels mean other things."
     ]
@@ -76,7 +78,7 @@ def test_two_checkpoints_of_other_labels_are_one_difference(folder: Path) -> Non
 def test_other_weights_are_seen_in_the_values_alone(folder: Path) -> None:
     left, right = tiny_model(seed=1), tiny_model(seed=2)
     assert diff(left, right) == []
-    assert [each.id for each in diff(left, right, values=True)] == ["values"]
+    assert [difference.id for difference in diff(left, right, values=True)] == ["values"]
 
 
 def test_other_labels_are_no_other_values(folder: Path) -> None:
@@ -85,16 +87,19 @@ def test_other_labels_are_no_other_values(folder: Path) -> None:
 
 def test_a_live_model_whose_head_was_changed(eager: OutputMap) -> None:
     model = tiny_model(attn_implementation="eager", **THREE)
-    model.classifier.register_forward_hook(lambda *seen: seen[2] * 2)
-    assert {each.id for each in diff(eager, model)} <= {"proof", "origin"}
-    assert any("logits-head was proved, is refuted" in each.message for each in diff(eager, model))
+    model.classifier.register_forward_hook(lambda *called: called[2] * 2)
+    assert {difference.id for difference in diff(eager, model)} <= {"proof", "origin"}
+    assert any(
+        "logits-head was proved, is refuted" in difference.message
+        for difference in diff(eager, model)
+    )
 
 
 @pytest.mark.parametrize(("right", "code"), [("three", 0), ("four", 1), ("none", 3)])
 def test_exit_codes(right: str, code: int, folder: Path, eager: OutputMap, tmp_path: Path) -> None:
     contract = saved(eager, tmp_path / "contract.json")
-    made = CliRunner().invoke(app, ["diff", str(contract), str(folder / right)])
-    assert made.exit_code == code, made.output
+    result = CliRunner().invoke(app, ["diff", str(contract), str(folder / right)])
+    assert result.exit_code == code, result.output
 
 
 def test_two_saved_maps_are_compared_without_torch(eager: OutputMap, tmp_path: Path) -> None:

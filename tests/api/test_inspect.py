@@ -93,8 +93,11 @@ def test_base_size_everything_is_proved(base_map: OutputMap) -> None:
 
 def test_axis_names_do_not_come_from_sizes() -> None:
     model = tiny_model(num_labels=2, hidden_size=16, num_attention_heads=16)
-    found = inspect(model, batch_size=2, sequence_length=16)
-    (logits,), (hidden,) = found.fullest_slots("logits"), found.fullest_slots("hidden_states")
+    output_map = inspect(model, batch_size=2, sequence_length=16)
+    (logits,), (hidden,) = (
+        output_map.fullest_slots("logits"),
+        output_map.fullest_slots("hidden_states"),
+    )
     assert (logits.axes, logits.shape) == (("batch_size", "num_labels"), (2, 2))
     assert (hidden.items[1].axes, hidden.items[1].shape) == (
         ("batch_size", "sequence_length", "hidden_size"),
@@ -157,10 +160,10 @@ class WithExtra(RobertaForSequenceClassification):
 
 
 def test_what_nothing_explains_is_unnamed_and_a_finding() -> None:
-    found = inspect(WithExtra(tiny_config()).eval())
-    call = found.call(return_dict=False, labels=False)
+    output_map = inspect(WithExtra(tiny_config()).eval())
+    call = output_map.call(return_dict=False, labels=False)
     assert (call.slots[-1].name, call.slots[-1].axes) == ("unnamed", ("?",))
-    assert "unnamed-output" in {finding.id for finding in found.findings}
+    assert "unnamed-output" in {finding.id for finding in output_map.findings}
 
 
 class Refusing(RobertaForSequenceClassification):
@@ -173,35 +176,40 @@ class Refusing(RobertaForSequenceClassification):
 
 
 def test_a_call_that_raises_is_recorded_and_the_others_still_run() -> None:
-    found = inspect(Refusing(tiny_config()).eval())
-    assert [call.error and call.error.message for call in found.calls] == [
+    output_map = inspect(Refusing(tiny_config()).eval())
+    assert [call.error and call.error.message for call in output_map.calls] == [
         None,
         "no labels here",
         None,
         "no labels here",
     ]
-    assert {"call-failed"} == {each.id for each in found.findings if each.level == "error"}
-    assert found.call(return_dict=False, labels=False).slot("logits") is not None
+    assert {"call-failed"} == {
+        finding.id for finding in output_map.findings if finding.level == "error"
+    }
+    assert output_map.call(return_dict=False, labels=False).slot("logits") is not None
 
 
 def test_labels_write_the_problem_type() -> None:
-    found = inspect(tiny_model())
-    assert [call.wrote_problem_type for call in found.calls] == [
+    output_map = inspect(tiny_model())
+    assert [call.wrote_problem_type for call in output_map.calls] == [
         None,
         "single_label_classification",
         None,
         "single_label_classification",
     ]
-    assert "problem-type-written" in {finding.id for finding in found.findings}
+    assert "problem-type-written" in {finding.id for finding in output_map.findings}
 
 
 def test_predictions_name_the_labels() -> None:
-    found = inspect(texts=["what a wonderful film", "a dull, awful mess"])
-    assert found.predictions is not None
-    assert [each.ranked[0].label for each in found.predictions] == ["positive", "negative"]
-    assert {each.function for each in found.predictions} == {"softmax"}
-    for each in found.predictions:
-        assert sum(score.probability or 0 for score in each.scores) == pytest.approx(1)
+    output_map = inspect(texts=["what a wonderful film", "a dull, awful mess"])
+    assert output_map.predictions is not None
+    assert [prediction.ranked[0].label for prediction in output_map.predictions] == [
+        "positive",
+        "negative",
+    ]
+    assert {prediction.function for prediction in output_map.predictions} == {"softmax"}
+    for prediction in output_map.predictions:
+        assert sum(score.probability or 0 for score in prediction.scores) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -214,17 +222,17 @@ def test_predictions_name_the_labels() -> None:
 )
 def test_what_makes_probabilities(config: dict[str, Any], function: str, tmp_path: Path) -> None:
     checkpoint = make_checkpoint(tmp_path, tiny_model(**config), tokenizer=True)
-    found = inspect(checkpoint, texts=["abc"])
-    assert found.predictions is not None
-    assert found.predictions[0].function == function
+    output_map = inspect(checkpoint, texts=["abc"])
+    assert output_map.predictions is not None
+    assert output_map.predictions[0].function == function
 
 
 def test_what_makes_probabilities_follows_the_labels_as_the_meaning_does(tmp_path: Path) -> None:
     checkpoint = make_checkpoint(tmp_path, tiny_model(), tokenizer=True)
-    found = inspect(checkpoint, texts=["abc"], labels=[[0.0, 1.0, 1.0]])
-    assert found.predictions is not None
-    assert found.predictions[0].function == "sigmoid"
-    slot = found.calls[0].slot("logits")
+    output_map = inspect(checkpoint, texts=["abc"], labels=[[0.0, 1.0, 1.0]])
+    assert output_map.predictions is not None
+    assert output_map.predictions[0].function == "sigmoid"
+    slot = output_map.calls[0].slot("logits")
     assert slot is not None
     assert "sigmoid" in (slot.meaning or "")
 
@@ -235,9 +243,9 @@ def test_the_map_is_the_same_every_time() -> None:
 
 
 def test_the_head_that_is_not_there(tmp_path: Path) -> None:
-    found = inspect(make_masked_lm(tmp_path))
-    assert len(found.checkpoint.weights.missing) == 4
-    assert not found.ok
+    output_map = inspect(make_masked_lm(tmp_path))
+    assert len(output_map.checkpoint.weights.missing) == 4
+    assert not output_map.ok
     assert inspect(tmp_path, allow_missing_head=True).ok
 
 
@@ -278,10 +286,10 @@ def test_a_live_model_is_taken_as_it_stands(option: dict[str, Any]) -> None:
 def test_a_live_model_without_a_pad_token_id_has_that_of_its_embeddings() -> None:
     model = tiny_model(pad_token_id=3)
     model.config.pad_token_id = None
-    found = inspect(model)
+    output_map = inspect(model)
     assert model.config.pad_token_id is None
-    assert [proof.detail for proof in found.proofs if proof.status == "refuted"] == []
-    [positions] = [each for each in found.proofs if each.id == "hidden-states-positions"]
+    assert [proof.detail for proof in output_map.proofs if proof.status == "refuted"] == []
+    [positions] = [proof for proof in output_map.proofs if proof.id == "hidden-states-positions"]
     assert positions.detail == (
         "tokens have 4 to 19, padding has 3, config.pad_token_id is None, and the embeddings "
         "were built with 3"
@@ -306,17 +314,19 @@ def test_no_value_is_kept_of_a_nan() -> None:
     model = tiny_model()
     with torch.no_grad():
         model.classifier.out_proj.bias[1] = float("nan")
-    found = inspect(model)
-    assert "not-finite" in {each.id for each in found.findings if each.level == "error"}
-    assert OutputMap.from_json(found.to_json()) == found
+    output_map = inspect(model)
+    assert "not-finite" in {
+        finding.id for finding in output_map.findings if finding.level == "error"
+    }
+    assert OutputMap.from_json(output_map.to_json()) == output_map
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_on_cuda_nothing_right_is_refuted(dtype: str) -> None:
-    found = inspect(device="cuda", dtype=dtype, attention="eager")
-    assert [proof for proof in found.proofs if proof.status == "refuted"] == []
-    assert found.setup.device.startswith("cuda")
+    output_map = inspect(device="cuda", dtype=dtype, attention="eager")
+    assert [proof for proof in output_map.proofs if proof.status == "refuted"] == []
+    assert output_map.setup.device.startswith("cuda")
 
 
 @pytest.mark.parametrize("overrides", [{"attn_implementation": "eager"}, {}], ids=["eager", "own"])

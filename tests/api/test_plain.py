@@ -29,15 +29,15 @@ USUAL = ("SequenceClassifierOutput", ["logits"])
 def test_the_configuration_decides_what_a_plain_call_returns(
     config: dict[str, Any], container: str, names: list[str]
 ) -> None:
-    found = inspect(tiny_model(attn_implementation="eager", **config))
-    bare, labelled = found.plain
+    output_map = inspect(tiny_model(attn_implementation="eager", **config))
+    bare, labelled = output_map.plain
     assert (bare.container, [slot.name for slot in bare.positions]) == (container, names)
     assert [slot.name for slot in labelled.positions] == ["loss", *names]
-    decides = [finding for finding in found.findings if finding.id == "config-decides-outputs"]
+    decides = [finding for finding in output_map.findings if finding.id == "config-decides-outputs"]
     assert len(decides) == bool(config)
     for field in config:
         assert f"config.{field} is" in decides[0].message
-    assert found.ok
+    assert output_map.ok
 
 
 @pytest.mark.newest
@@ -45,9 +45,9 @@ def test_the_configuration_decides_what_a_plain_call_returns(
     ("asked", "holes"), [([2], (0, 1)), (1, (0, 2)), ([5], (0, 1, 2))], ids=str
 )
 def test_layers_that_are_selected_leave_holes_and_no_error(asked: Any, holes: Any) -> None:
-    found = inspect(tiny_model(attn_implementation="eager", output_hidden_states=asked))
-    slot = found.plain[0].slot("hidden_states")
+    output_map = inspect(tiny_model(attn_implementation="eager", output_hidden_states=asked))
+    slot = output_map.plain[0].slot("hidden_states")
     assert slot is not None
     assert (slot.index, slot.holes) == (1, holes)
-    assert found.ok
-    assert [proof.id for proof in found.proofs_with("refuted")] == []
+    assert output_map.ok
+    assert [proof.id for proof in output_map.proofs_with("refuted")] == []

@@ -55,7 +55,7 @@ def proofs_of(model, *specs: CallSpec, **how) -> dict[str, Proof]:
 def not_finite(model, **how) -> list[str]:
     """What the finding about values that are not finite says."""
     findings = inspect(model, **how).findings
-    return [each.message for each in findings if each.id == "not-finite"]
+    return [finding.message for finding in findings if finding.id == "not-finite"]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -93,8 +93,8 @@ def expected(values: list[float], allowed: float, without: list[float] | None = 
         ([], expected([], 1e-6), "not-tested"),
     ],
 )
-def test_judge(got, wanted, status) -> None:
-    outcome = judge(torch.tensor(got), wanted, place="here", dtype=torch.float32)
+def test_judge(got, expected_values, status) -> None:
+    outcome = judge(torch.tensor(got), expected_values, place="here", dtype=torch.float32)
     assert outcome.status == status, outcome.detail
 
 
@@ -184,10 +184,10 @@ def test_every_claim_is_proved_on_a_right_model() -> None:
         ({}, [[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]], "the labels are float32, not int64 or int32"),
     ],
 )
-def test_the_loss_says_what_decided(overrides, labels, said) -> None:
+def test_the_loss_says_what_decided(overrides, labels, words) -> None:
     proof = proofs_of(right(**overrides), labels=labels)["loss-value"]
     assert proof.status == "proved"
-    assert said in proof.detail
+    assert words in proof.detail
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_nan_in_the_weights_is_found_and_nothing_is_proved_of_it() -> None:
     assert not_finite(model) == ["NaN or infinity in loss and logits"]
     proofs = proofs_of(model)
     about_values = {"logits-head", "logits-position", "padding", "attention-implementations"}
-    assert {proofs[each].status for each in about_values} == {"not-tested"}
+    assert {proofs[name].status for name in about_values} == {"not-tested"}
 
 
 def test_places_of_nan_are_named_by_item() -> None:
@@ -417,9 +417,15 @@ def test_what_nothing_is_known_about_has_no_meaning() -> None:
 
 def test_a_comparison_holds_no_tensor_and_finds_nothing_in_itself() -> None:
     plain = CallSpec(False, False, True, True)
-    [found] = [each for each in results_of(right()).comparisons if each.call == plain]
-    assert found.names == ("logits", "hidden_states", "attentions")
-    assert (found.differences, found.missing, found.moved) == ((0.0, 0.0, 0.0), (), ())
+    [comparison] = [
+        comparison for comparison in results_of(right()).comparisons if comparison.call == plain
+    ]
+    assert comparison.names == ("logits", "hidden_states", "attentions")
+    assert (comparison.differences, comparison.missing, comparison.moved) == (
+        (0.0, 0.0, 0.0),
+        (),
+        (),
+    )
 
 
 def test_proving_leaves_the_model_as_it_was() -> None:
@@ -445,7 +451,7 @@ def test_proving_leaves_the_model_as_it_was() -> None:
 def test_padding_on_the_left_is_told_and_blamed_on_no_model() -> None:
     model = right()
     probe = synthetic(model.config)
-    flipped = {name: each.flip(1) for name, each in probe.inputs.items()}
+    flipped = {name: tensor.flip(1) for name, tensor in probe.inputs.items()}
     proof = proofs_of(model, probe=replace(probe, inputs=flipped))["padding"]
     assert proof.status == "proved"
     assert "padding on the left" in proof.claim
@@ -454,12 +460,12 @@ def test_padding_on_the_left_is_told_and_blamed_on_no_model() -> None:
 
 @pytest.mark.parametrize("precision", ["high", "medium"])
 def test_nothing_is_refuted_where_torch_may_round_factors(precision) -> None:
-    found = torch.get_float32_matmul_precision()
+    precision = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(precision)
     try:
         proofs = proofs_of(right(hidden_size=64, intermediate_size=64))
     finally:
-        torch.set_float32_matmul_precision(found)
+        torch.set_float32_matmul_precision(precision)
     assert [proof for proof in proofs.values() if proof.status == "refuted"] == []
     assert proofs["alone"].tolerance > 1e-4
 
@@ -477,11 +483,11 @@ def test_a_claim_that_raises_is_told_in_a_finding(monkeypatch: pytest.MonkeyPatc
         raise ZeroDivisionError("no way")
 
     monkeypatch.setattr(claims, "CLAIMS", (claim_of(raising),))
-    found = inspect(tiny_model())
-    assert [(proof.status, proof.detail) for proof in found.proofs] == [
+    output_map = inspect(tiny_model())
+    assert [(proof.status, proof.detail) for proof in output_map.proofs] == [
         ("not-tested", "testing it raised ZeroDivisionError: no way")
     ]
-    (finding,) = [each for each in found.findings if each.id == "claim-raised"]
+    (finding,) = [finding for finding in output_map.findings if finding.id == "claim-raised"]
     assert (finding.level, "new-claim" in finding.message) == ("warning", True)
 
 

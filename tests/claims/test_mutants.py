@@ -15,10 +15,10 @@ def statuses(model, **how):
 
 @pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS)
 def test_a_wrong_model_is_refuted_by_the_claim_that_owns_it(mutation: Mutation) -> None:
-    found = inspect(mutation.make(), **mutation.how)
-    proof = next(each for each in found.proofs if each.id == mutation.owner)
+    output_map = inspect(mutation.make(), **mutation.how)
+    proof = next(proof for proof in output_map.proofs if proof.id == mutation.owner)
     assert proof.status == "refuted", proof.detail
-    assert not found.ok
+    assert not output_map.ok
 
 
 @pytest.mark.parametrize("mutation", SWITCHING.values(), ids=SWITCHING)

@@ -65,9 +65,11 @@ HEADS = (RobertaForSequenceClassification, WithMeanHead, WithPooledHead)
 
 
 def refuted(model: Any, **how: Any) -> list[str]:
-    found = inspect(model, **how)
-    assert not any(call.error for call in found.calls), found.calls
-    return [f"{proof.id}: {proof.detail}" for proof in found.proofs if proof.status == "refuted"]
+    output_map = inspect(model, **how)
+    assert not any(call.error for call in output_map.calls), output_map.calls
+    return [
+        f"{proof.id}: {proof.detail}" for proof in output_map.proofs if proof.status == "refuted"
+    ]
 
 
 @st.composite
@@ -84,7 +86,7 @@ def right_models(draw: st.DrawFn) -> tuple[Any, dict[str, Any]]:
         num_attention_heads=heads,
         hidden_size=heads * draw(st.sampled_from((2, 3, 4))),
         intermediate_size=draw(st.sampled_from((1, 8, 24))),
-        hidden_act=draw(st.sampled_from([each for each in ACTIVATIONS if each in ACT2FN])),
+        hidden_act=draw(st.sampled_from([name for name in ACTIVATIONS if name in ACT2FN])),
         max_position_embeddings=12,
         type_vocab_size=draw(st.sampled_from((1, 2))),
         pad_token_id=draw(st.sampled_from((0, 1))),
@@ -146,7 +148,7 @@ class ReorderedTable(nn.Embedding):
 
 
 def adapted_tables(model: Any) -> None:
-    for table in (each for each in model.modules() if isinstance(each, nn.Embedding)):
+    for table in (module for module in model.modules() if isinstance(module, nn.Embedding)):
         table.__class__ = AdaptedTable
 
 
@@ -172,18 +174,18 @@ def no_embeddings(model: Any) -> None:
 def test_embeddings_that_show_nothing_are_not_tested(change, not_tested) -> None:
     model = right()
     change(model)
-    found = {proof.id: proof.status for proof in inspect(model).proofs}
-    assert "refuted" not in found.values()
-    assert not_tested <= {key for key, status in found.items() if status == "not-tested"}
+    statuses = {proof.id: proof.status for proof in inspect(model).proofs}
+    assert "refuted" not in statuses.values()
+    assert not_tested <= {key for key, status in statuses.items() if status == "not-tested"}
 
 
 @pytest.mark.parametrize("change", [low_rank, share_layers, prune_layers])
 def test_nothing_is_refuted_on_a_model_built_otherwise(change) -> None:
     model = seeded(RobertaForSequenceClassification, tiny_config(attn_implementation="eager"))
     change(model)
-    found = inspect(model.eval())
-    assert [proof.detail for proof in found.proofs if proof.status == "refuted"] == []
-    proved = {proof.id for proof in found.proofs if proof.status == "proved"}
+    output_map = inspect(model.eval())
+    assert [proof.detail for proof in output_map.proofs if proof.status == "refuted"] == []
+    proved = {proof.id for proof in output_map.proofs if proof.status == "proved"}
     assert {"hidden-states-count", "attentions-count", "logits-head"} <= proved
 
 
@@ -228,9 +230,9 @@ def test_nothing_is_refuted_in_16_bits(dtype, attention, overrides) -> None:
 def test_nothing_is_refuted_in_float64(attention, seed) -> None:
     config = tiny_config(attn_implementation=attention)
     model = seeded(RobertaForSequenceClassification, config, seed).double()
-    found = inspect(model)
-    assert [proof for proof in found.proofs if proof.status == "refuted"] == []
-    [padding] = [proof for proof in found.proofs if proof.id == "padding"]
+    output_map = inspect(model)
+    assert [proof for proof in output_map.proofs if proof.status == "refuted"] == []
+    [padding] = [proof for proof in output_map.proofs if proof.id == "padding"]
     assert padding.status == "proved"
     assert padding.tolerance < 1e-12
 
@@ -274,9 +276,9 @@ def test_nothing_is_refuted_where_the_attention_is_sharp(
         for name, parameter in model.named_parameters():
             if name.endswith(("query.weight", "key.weight")):
                 parameter.mul_(sharpness)
-    found = {proof.id: proof for proof in inspect(model.to(dtype)).proofs}
-    assert [proof.detail for proof in found.values() if proof.status == "refuted"] == []
-    assert found["attentions-formula"].status == status, found["attentions-formula"].detail
+    proofs = {proof.id: proof for proof in inspect(model.to(dtype)).proofs}
+    assert [proof.detail for proof in proofs.values() if proof.status == "refuted"] == []
+    assert proofs["attentions-formula"].status == status, proofs["attentions-formula"].detail
 
 
 class Float32Copies(RobertaForSequenceClassification):

@@ -37,7 +37,7 @@ def state(model: Any) -> dict[str, Any]:
     return {
         "attributes": [sorted(module.__dict__) for module in model.modules()],
         "hooks": [
-            [list(getattr(each, name).items()) for name in HOOKS] for each in model.modules()
+            [list(getattr(module, name).items()) for name in HOOKS] for module in model.modules()
         ],
         "training": [module.training for module in model.modules()],
         "config": model.config.to_dict(),
@@ -95,8 +95,8 @@ def test_a_live_model_is_as_before_after_a_call_that_raised(aspect: str) -> None
 
     model.classifier.register_forward_hook(refuse)
     before = state(model)[aspect]
-    found = inspect(model)
-    assert {call.error and call.error.message for call in found.calls} == {"no more"}
+    output_map = inspect(model)
+    assert {call.error and call.error.message for call in output_map.calls} == {"no more"}
     assert state(model)[aspect] == before
 
 
@@ -107,10 +107,10 @@ def doubled(_: Any, __: Any, output: Any) -> Any:
 def recorded_is_read(model: Any) -> bool:
     """Whether hidden_states[1] is what layer 1 read, with a hook of the user's on layer 0."""
     model.roberta.encoder.layer[0].register_forward_hook(doubled)
-    seen = observed(model)
-    read = seen.trace.visit("roberta.encoder.layer.1")
+    call = observed(model)
+    read = call.trace.visit("roberta.encoder.layer.1")
     assert read is not None
-    return torch.equal(seen.output.hidden_states[1], read.hidden_states)
+    return torch.equal(call.output.hidden_states[1], read.hidden_states)
 
 
 def test_a_hook_added_afterwards_is_recorded_as_on_a_new_model() -> None:
@@ -124,9 +124,9 @@ def test_the_call_that_raises_is_recorded_with_where() -> None:
     model = tiny_model()
     probe = synthetic(model.config)
     probe.inputs["input_ids"][0, 3] = model.config.vocab_size + 1
-    seen = observed(model, probe)
-    assert seen.error is not None
-    assert (seen.error.type, seen.error.raised_in is None) == ("IndexError", False)
+    call = observed(model, probe)
+    assert call.error is not None
+    assert (call.error.type, call.error.raised_in is None) == ("IndexError", False)
 
 
 def test_running_out_of_memory_is_no_result_of_a_call() -> None:
@@ -142,8 +142,8 @@ def test_running_out_of_memory_is_no_result_of_a_call() -> None:
 
 def test_origins_are_the_outermost_module_and_the_innermost() -> None:
     model = tiny_model()
-    seen = observed(model)
-    origins = [seen.trace.origin(each) for each in (seen.output.logits, seen.output.loss)]
+    call = observed(model)
+    origins = [call.trace.origin(tensor) for tensor in (call.output.logits, call.output.loss)]
     assert origins[0] is not None
     assert (origins[0].module, origins[0].through) == ("classifier", "classifier.out_proj")
     assert origins[1] is None
@@ -172,9 +172,9 @@ class Counting(RobertaForSequenceClassification):
         super().__init__(config)
         self.register_buffer("calls", torch.zeros(()), persistent=False)
 
-    def forward(self, *args: Any, **given: Any) -> Any:
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         self.calls += 1
-        outputs = super().forward(*args, **given)
+        outputs = super().forward(*args, **kwargs)
         logits = outputs["logits"] if isinstance(outputs, dict) else outputs[-3]
         logits += 0.01 * self.calls
         return outputs
@@ -201,18 +201,18 @@ def random_in(path: str) -> Any:
     ],
 )
 def test_what_differs_between_two_calls_is_named(path: str, first: str) -> None:
-    found = inspect(random_in(path))
-    assert found.not_deterministic == first
-    assert [finding.id for finding in found.findings_of("error")] == ["not-deterministic"]
+    output_map = inspect(random_in(path))
+    assert output_map.not_deterministic == first
+    assert [finding.id for finding in output_map.findings_of("error")] == ["not-deterministic"]
     compared = {"tuple-and-dict", "padding", "rows-beside", "alone", "logits-classifier"}
-    statuses = {proof.id: proof.status for proof in found.proofs}
+    statuses = {proof.id: proof.status for proof in output_map.proofs}
     assert {statuses[claim] for claim in compared} == {"not-tested"}
 
 
 def test_a_state_that_drifts_is_seen_and_put_back() -> None:
     model = seeded(Counting, tiny_config(attn_implementation="eager"))
-    found = inspect(model)
-    assert found.not_deterministic == ""
+    output_map = inspect(model)
+    assert output_map.not_deterministic == ""
     assert float(model.calls) == 0
 
 
@@ -224,8 +224,8 @@ def test_what_forward_writes_into_is_told_and_not_the_callers() -> None:
             return super().forward(input_ids, labels=labels, **given)
 
     labels = torch.tensor([2, 1])
-    found = inspect(seeded(Editing, tiny_config()), labels=labels)
+    output_map = inspect(seeded(Editing, tiny_config()), labels=labels)
     assert labels.tolist() == [2, 1]
-    assert found.input.edited == ("labels",)
-    assert found.input.labels.values == [2, 1]
-    assert "input-edited" in [finding.id for finding in found.findings]
+    assert output_map.input.edited == ("labels",)
+    assert output_map.input.labels.values == [2, 1]
+    assert "input-edited" in [finding.id for finding in output_map.findings]

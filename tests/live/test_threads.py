@@ -47,10 +47,10 @@ def test_a_model_that_is_served_meanwhile_answers_as_ever() -> None:
         right = 0
         with torch.no_grad():
             for number in range(FORWARDS):
-                asked = number % 2 == 0
-                outputs = model(**inputs, output_hidden_states=asked)
+                with_hidden_states = number % 2 == 0
+                outputs = model(**inputs, output_hidden_states=with_hidden_states)
                 same = torch.equal(outputs.logits, logits)
-                if asked:
+                if with_hidden_states:
                     same &= all(map(torch.equal, outputs.hidden_states, states))
                 right += same
         return right
