@@ -77,7 +77,7 @@ def expected(values: list[float], allowed: float, without: list[float] | None = 
 
 
 @pytest.mark.parametrize(
-    ("got", "wanted", "status"),
+    ("got", "expected_values", "status"),
     [
         ([1.0, 2.0], expected([1.0, 2.0], 1e-6), "proved"),
         ([1.0, 2.0], expected([1.0, 2.0 + 5e-7], 1e-6), "proved"),
@@ -175,7 +175,7 @@ def test_every_claim_is_proved_on_a_right_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "labels", "said"),
+    ("overrides", "labels", "words"),
     [
         ({}, None, "num_labels is 3 and the labels are int64; mean over 2 rows"),
         ({}, [-100, 1], "1 of 2 rows is ignored (-100)"),
