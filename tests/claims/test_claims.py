@@ -460,12 +460,12 @@ def test_padding_on_the_left_is_told_and_blamed_on_no_model() -> None:
 
 @pytest.mark.parametrize("precision", ["high", "medium"])
 def test_nothing_is_refuted_where_torch_may_round_factors(precision) -> None:
-    precision = torch.get_float32_matmul_precision()
+    before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(precision)
     try:
         proofs = proofs_of(right(hidden_size=64, intermediate_size=64))
     finally:
-        torch.set_float32_matmul_precision(precision)
+        torch.set_float32_matmul_precision(before)
     assert [proof for proof in proofs.values() if proof.status == "refuted"] == []
     assert proofs["alone"].tolerance > 1e-4
 
