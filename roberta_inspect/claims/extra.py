@@ -186,6 +186,11 @@ class SmallCalls:
         rows, tokens = self.probe.attention_mask.shape
         return f"the same bits in {counted(rows, 'row')} of {counted(tokens, 'token')}"
 
+    @property
+    def draws(self) -> int:
+        """The logits that show how steep the model is."""
+        return int(self.plain.logits[2::2].numel())
+
     def moved(self, answer: Answer, rows: slice | torch.Tensor) -> float:
         """How far the logits of some rows are from those of the call that changes nothing."""
         return furthest(answer.logits[rows], self.plain.logits[rows])
