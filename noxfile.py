@@ -60,7 +60,7 @@ def suite(
     session: nox.Session, row: str, variables: dict[str, str], marks: str = "not slow"
 ) -> None:
     """The tests with these marks; the closing line goes into the summary."""
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", marks, *session.posargs]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", marks, *session.posargs]
     environment = {**os.environ, **variables}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines() or ["no output"]

@@ -22,7 +22,7 @@ ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding
 DEFAULTS = {name: option["default"] for name, option in ACTION["inputs"].items()}
 STEPS = {step["name"]: step for step in ACTION["runs"]["steps"] if "run" in step}
 
-pytestmark = pytest.mark.newest
+pytestmark = [pytest.mark.newest, pytest.mark.slow]
 
 
 @dataclass

@@ -243,6 +243,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.slow
 def test_what_they_take(tmp_path: Path) -> None:
     """No limit is set, so that a bomb would be seen; four pickles of nothing but objects go in."""
     paths = []

@@ -87,6 +87,7 @@ LAYOUTS: dict[Callable[[Path], None], list[str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
 def test_tokens_from_the_hub_are_those_of_the_folder(layout: Any, tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "model")

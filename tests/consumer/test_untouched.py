@@ -149,6 +149,7 @@ def test_the_table_names_only_packages_of_the_extra() -> None:
 
 
 @pytest.mark.newest
+@pytest.mark.slow
 def test_graphs_of_the_user_are_kept_and_those_of_the_tool_are_not() -> None:
     from torch._dynamo.convert_frame import input_codes
     from torch._dynamo.testing import CompileCounter
