@@ -168,7 +168,10 @@ class Distilled(nn.Module):
 def prompted() -> Any:
     peft = pytest.importorskip("peft", exc_type=ImportError)
     config = peft.PrefixTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=2)
-    return peft.get_peft_model(tiny_model(), config)
+    try:
+        return peft.get_peft_model(tiny_model(), config)
+    except TypeError as error:
+        pytest.skip(f"this release is too old for peft: {error}")
 
 
 SIZES = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "vocab_size": 9}
