@@ -101,8 +101,9 @@ PEERS = {"with_torchinfo.py": "torchinfo", "with_torchlens.py": "torchlens"}
 """Script → the package it needs beside those of the tool."""
 
 RUN = "roberta-inspect run base --attention eager"
+RUN_TINY = "roberta-inspect run tiny --attention eager"
 FOUR_CALLS = "python four_calls.py base"
-CONSUMERS = "roberta-inspect consumers base --attention eager"
+CONSUMERS = "roberta-inspect consumers tiny --attention eager"
 IMPORT_TORCH = "python -c 'import torch'"
 USAGE_ERROR = "roberta-inspect run --no-such-option"
 DIFF = "roberta-inspect diff eager.json sdpa.json"
@@ -140,8 +141,8 @@ RATIOS = (
     Ratio("sizes", "wall", "roberta-inspect tree large", "roberta-inspect tree tiny", 1.15),
     Ratio("sizes", "memory", "roberta-inspect tree large", "roberta-inspect tree tiny", 1.1),
     Ratio("matrix", "memory", f"{RUN} --matrix", RUN, 1.05),
-    Ratio("consumers", "wall", CONSUMERS, RUN),
-    Ratio("consumers", "memory", CONSUMERS, RUN),
+    Ratio("consumers", "wall", CONSUMERS, RUN_TINY),
+    Ratio("consumers", "memory", CONSUMERS, RUN_TINY),
     *(
         Ratio("peers", unit, f"roberta-inspect {command}", f"python {script} {size}")
         for size in ("tiny", "base")
