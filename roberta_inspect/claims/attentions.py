@@ -113,7 +113,7 @@ def _as_computed(evidence: Evidence, layer: int, weights: torch.Tensor) -> Outco
     unreadable = ~_readable(evidence, weights)[..., None]
     expected, _ = _softmax(evidence, layer, unreadable)
     got = weights.masked_fill(unreadable, 0.0)
-    dtype = max(weights.dtype, _query(evidence, layer).dtype, key=epsilon)
+    dtype = _coarser(evidence, layer, weights)
     return judge(got, expected, place=f"attentions[{layer}]", dtype=dtype)
 
 
@@ -172,7 +172,7 @@ def rows_sum_to_one(evidence: Evidence, weights: Sequence[Any]) -> Outcome:
 def _summed(evidence: Evidence, layer: int, weights: torch.Tensor) -> Outcome:
     readable = _readable(evidence, weights)
     evidence.check_values()
-    dtype = max(weights.dtype, _query(evidence, layer).dtype, key=epsilon)
+    dtype = _coarser(evidence, layer, weights)
     sums = weights.to(_arithmetic(weights.dtype)).sum(dim=-1).masked_fill(~readable, 1.0)
     # Each weight is rounded to its own dtype, by half a unit in the last place at most.
     allowed = torch.full_like(sums, summing(dtype, weights.shape[-1]))
@@ -223,8 +223,14 @@ def merged(context: torch.Tensor) -> torch.Tensor:
     return context.transpose(1, 2).flatten(-2)
 
 
-def _query(evidence: Evidence, layer: int) -> torch.Tensor:
-    return evidence.returned(f"{evidence.anatomy.self_attentions[layer]}.query", "query")
+def _coarser(evidence: Evidence, layer: int, weights: torch.Tensor) -> torch.dtype:
+    """The dtype of the weights or of the queries that they are made of, whichever rounds more."""
+    visits = [
+        evidence.trace.visit(f"{path}.query")
+        for path in evidence.anatomy.self_attentions[layer : layer + 1]
+    ]
+    dtypes = [tensor.dtype for visit in visits if visit for tensor in tensors_in(visit.output)]
+    return max([weights.dtype, *dtypes], key=epsilon)
 
 
 def _softmax(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 import torch
 from makers import tiny_model
-from mutations import edited, right, set_logits, set_loss, weighted
+from mutations import edited, right, set_items, set_logits, set_loss, weighted
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 from transformers import RobertaForSequenceClassification
@@ -340,6 +340,13 @@ def test_on_fake_tensors_only_what_needs_no_values_is_tested() -> None:
         "no-pooler",
     }
     assert proofs["loss-value"].detail == "the tensors have shapes, no values"
+
+
+def test_the_rows_of_more_weights_than_layers_are_summed() -> None:
+    model = edited(set_items("attentions", lambda items: [*items, items[0]]))()
+    proofs = proofs_of(model)
+    assert proofs["attentions-count"].status == "refuted"
+    assert proofs["attentions-rows"].status == "proved", proofs["attentions-rows"].detail
 
 
 class Stubborn(RobertaForSequenceClassification):
