@@ -6,7 +6,7 @@ changed, and the bits must move.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -112,12 +112,12 @@ class SmallCalls:
     def changed(self) -> Answer:
         """Other ids in the padding, and in one half of the rows, at once: one call shows that
         neither matters to the other half."""
-        return self.other(self.padding | self.other_half)
+        return self.other(self.padding | self.places(self.other_half))
 
     @property
     def padding(self) -> torch.Tensor:
         """Where the padded row is padding, of shape `(batch_size, sequence_length)`."""
-        return (self.probe.attention_mask == 0) & (self._rows == 1)
+        return (self.probe.attention_mask == 0) & self.places([1])
 
     @property
     def half(self) -> list[int]:
@@ -125,20 +125,21 @@ class SmallCalls:
         return [1, *range(2, self.probe.batch_size, 2)]
 
     @property
-    def other_half(self) -> torch.Tensor:
-        """Every place of the rows that are not in that half, of the same shape."""
-        return ~torch.isin(self._rows, self._rows.new_tensor(self.half))
+    def other_half(self) -> list[int]:
+        """The rows that are not in that half."""
+        return [0, *range(3, self.probe.batch_size, 2)]
 
-    @property
-    def _rows(self) -> torch.Tensor:
-        mask = self.probe.attention_mask
-        return torch.arange(len(mask), device=mask.device)[:, None].expand_as(mask)
+    def places(self, rows: Sequence[int]) -> torch.Tensor:
+        """Every place of these rows, of shape `(batch_size, sequence_length)`."""
+        places = torch.zeros_like(self.probe.attention_mask, dtype=torch.bool)
+        places[rows] = True
+        return places
 
     @cached_property
     def unmasked(self) -> Answer:
         """The padded row with its padding attended like any other token, and the rest of its half
         with embeddings that are moved a little; a tuple where these rows have labels."""
-        mask = self.probe.attention_mask.masked_fill(self._rows == 1, 1)
+        mask = self.probe.attention_mask.masked_fill(self.places([1]), 1)
         probe = self.probe.changed(attention_mask=mask)
         path = self.evidence.anatomy.embeddings
         with self.evidence.observer.editing(path, self._nudge):
@@ -197,14 +198,15 @@ class SmallCalls:
 
     def _nudge(self, embedded: Any) -> Any:
         """What the embeddings return, of shape `(batch_size, sequence_length, hidden_size)`."""
-        if not isinstance(embedded, torch.Tensor) or embedded.shape[:2] != self._rows.shape:
+        mask = self.probe.attention_mask
+        if not isinstance(embedded, torch.Tensor) or embedded.shape[:2] != mask.shape:
             return embedded
         self.nudged = True
         noise = torch.randn(
             embedded.shape, generator=torch.Generator().manual_seed(0), device="cpu"
         )
         moved = embedded * (1 + NUDGE * epsilon(self.evidence.coarsest) * noise.to(embedded))
-        return torch.where((~self.other_half & (self._rows != 1))[..., None], moved, embedded)
+        return torch.where(self.places(self.half[1:])[..., None], moved, embedded)
 
     def other(self, where: torch.Tensor) -> Answer:
         """Other tokens there, and nothing else."""

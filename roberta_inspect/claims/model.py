@@ -69,10 +69,9 @@ def padding(evidence: Evidence) -> Outcome | None:
 def beside(evidence: Evidence) -> Outcome | None:
     evidence.finite("logits")
     small = evidence.small
-    others = [row for row in range(small.probe.batch_size) if row not in small.half]
     parted = _parted(small, small.changed, small.half)
-    parted = parted and _parted(small, small.other(small.other_half), small.half)
-    parted = parted or _parted(small, small.unmasked, others)
+    parted = parted and _parted(small, small.other(small.places(small.other_half)), small.half)
+    parted = parted or _parted(small, small.unmasked, small.other_half)
     if parted is not None:
         return refuted(f"expected the same bits beside another row, {parted}")
     outcome = same_bits("another row", small.moved(small.changed, slice(1)), small.words)
